@@ -1,0 +1,1 @@
+"""Events: their types, their order, their log and their fan-out."""

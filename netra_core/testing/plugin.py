@@ -1,0 +1,25 @@
+"""The pytest plugin of this project: where real data is, and how large the heavy proofs run."""
+
+from pathlib import Path
+
+import pytest
+
+from netra_core.environment import get_env
+
+PROOF_VARIABLE = "APEX_PROOF"
+REAL_DATA_VARIABLE = "APEX_REAL_DATA"
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of published traces; the test is skipped, by name, where it is absent."""
+    folder = get_env().get(REAL_DATA_VARIABLE)
+    if not folder or not Path(folder).is_dir():
+        pytest.skip(f"{REAL_DATA_VARIABLE} names no folder of real traces")
+    return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def full_counts() -> bool:
+    """True under `make proof`: the same tests with their full counts."""
+    return get_env().get(PROOF_VARIABLE) == "1"
