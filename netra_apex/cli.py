@@ -1,0 +1,99 @@
+"""The `apex` command: each subcommand is a file of its own, imported when it is asked for."""
+
+import importlib
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import typer
+
+from netra_apex.errors import exit_with
+
+HELP = "FinOps for AI: savings in dollars, computed by replaying your own LLM traffic."
+
+
+@dataclass(frozen=True)
+class Command:
+    """Where a subcommand lives: `attribute` is a function, or a Typer app with its own commands."""
+
+    module: str
+    attribute: str
+    summary: str
+
+
+COMMANDS = {
+    "analyze": Command("analyze", "analyze", "Find savings in files of LLM calls."),
+    "demo": Command("demo", "demo", "Start Apex with a generated demo workspace."),
+    "serve": Command("serve", "serve", "Start Apex: auth, platform and web app."),
+    "import": Command("importing", "import_files", "Load files into a running Apex."),
+    "ask": Command("ask", "ask", "Ask a running Apex a question."),
+    "generate": Command("generate", "generate", "Write a workload with known savings."),
+    "config": Command("config", "config_app", "Show, explain, check and change settings."),
+    "db": Command("db", "db_app", "Upgrade and check the databases."),
+    "users": Command("users", "users_app", "Create, disable and reset people."),
+    "doctor": Command("doctor", "doctor", "Check this machine and this installation."),
+}
+
+
+def build_app(only: str | None = None) -> typer.Typer:
+    """The application with one subcommand, or with all of them when `only` is not one."""
+    app = typer.Typer(
+        name="apex", help=HELP, no_args_is_help=True, add_completion=False, rich_markup_mode="rich"
+    )
+    app.callback()(_options)
+    names = [only] if only in COMMANDS else list(COMMANDS)
+    for name in names:
+        command = COMMANDS[name]
+        found = _load(command)
+        if isinstance(found, typer.Typer):
+            app.add_typer(found, name=name, help=command.summary)
+        else:
+            app.command(name, short_help=command.summary)(found)
+    return app
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command; errors end as one line and exit code 1, wrong use as exit code 2."""
+    given = sys.argv[1:] if arguments is None else arguments
+    only = next((word for word in given if not word.startswith("-")), None)
+    try:
+        build_app(only)(given, prog_name="apex")
+    except Exception as error:  # the edge: nothing passes as a traceback
+        exit_with(error)
+
+
+def _options(
+    version: bool = typer.Option(
+        False, "--version", help="Print the version and leave.", is_eager=True
+    ),
+) -> None:
+    if version:
+        from importlib.metadata import version as installed
+
+        typer.echo(f"apex {installed('netra-apex')}")
+        raise typer.Exit
+
+
+def _load(command: Command) -> Callable[..., Any] | typer.Typer:
+    try:
+        module = importlib.import_module(f"netra_apex.commands.{command.module}")
+    except ModuleNotFoundError as error:
+        missing = error.name or ""
+        if missing.startswith("netra_"):
+            raise
+        return _needs_server(missing)
+    return getattr(module, command.attribute)
+
+
+def _needs_server(missing: str) -> Callable[[], None]:
+    def refuse() -> None:
+        """Needs the server part of Apex, which is not installed."""
+        typer.echo(
+            f"apex: the module {missing!r} is not installed. Install the server part: "
+            'pip install "netra-apex[server]"',
+            err=True,
+        )
+        raise typer.Exit(1)
+
+    return refuse

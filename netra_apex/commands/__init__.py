@@ -1,0 +1,1 @@
+"""The commands of `apex`, one file each, imported when called."""

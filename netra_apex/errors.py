@@ -1,0 +1,30 @@
+"""How an error ends a command: one clear line on standard error, never a traceback."""
+
+import sys
+from typing import NoReturn
+
+from netra_core.errors import ApexError
+from netra_optimizer.errors import OptimizerError
+
+
+def exit_with(error: BaseException) -> NoReturn:
+    """Print the error in one line and leave with exit code 1."""
+    print(f"apex: {describe(error)}", file=sys.stderr)  # noqa: T201
+    raise SystemExit(1) from None
+
+
+def describe(error: BaseException) -> str:
+    """The error in one line: message, what to do, code."""
+    if isinstance(error, ApexError | OptimizerError):
+        hint = f" {error.hint}" if error.hint else ""
+        return _line(f"{error.message}{hint} [{error.code}]")
+    if isinstance(error, MemoryError):
+        return "not enough memory for this work"
+    if isinstance(error, OSError) and error.strerror:
+        where = f": {error.filename}" if error.filename else ""
+        return _line(f"{error.strerror}{where}")
+    return _line(f"unexpected {type(error).__name__}: {error}")
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())

@@ -1,0 +1,107 @@
+"""How figures are written for people: money, tokens, shares, time, the same everywhere."""
+
+from datetime import datetime
+
+from netra_optimizer.results import Interval
+
+LEVER_NAMES = {
+    "prompt_cache": "Prompt cache",
+    "response_cache": "Response cache",
+    "batch_tier": "Batch tier",
+    "model_switch": "Model switch",
+    "routing": "Routing",
+    "provider_switch": "Provider switch",
+    "retry_waste": "Retry waste",
+    "context_growth": "Context growth",
+    "output_tokens": "Output tokens",
+    "latency": "Latency",
+    "capacity": "Capacity",
+    "anomaly": "Anomaly",
+}
+
+STATUS_NAMES = {
+    "verified": "proven by replay",
+    "needs_evaluation": "needs evaluation",
+    "loses_money": "would lose money",
+}
+
+
+def money(usd: float) -> str:
+    """USD with as many digits as matter: to the cent from one cent up, two figures below."""
+    sign, size = ("-" if usd < 0 else ""), abs(usd)
+    if size >= 10_000:
+        return f"{sign}${size:,.0f}"
+    if size >= 0.01 or size < 5e-7:
+        return f"{sign}${size:,.2f}" if size >= 5e-7 else "$0.00"
+    return f"{sign}${size:.2g}" if size >= 1e-4 else f"{sign}${size:.6f}"
+
+
+def interval(value: Interval) -> str:
+    """`$1.20 to $1.60`."""
+    return f"{money(value.low)} to {money(value.high)}"
+
+
+def share(fraction: float, *, digits: int = 1) -> str:
+    """A fraction as a percentage: 0.374 → `37.4 %`."""
+    return f"{fraction * 100:.{digits}f} %"
+
+
+def tokens(count: int) -> str:
+    """Tokens with a unit: 144793823 → `144.8 M`."""
+    for limit, unit in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
+        if count >= limit:
+            scale = 1e3 if unit == "k" else limit
+            return f"{count / scale:.1f} {unit}"
+    return f"{count:,}"
+
+
+def span(first: str | None, last: str | None) -> str:
+    """Length of a period in words: `59 min`, `5.2 h`, `14.0 days`."""
+    if first is None or last is None:
+        return "no time span"
+    seconds = (parse_time(last) - parse_time(first)).total_seconds()
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    if seconds < 2 * 3600:
+        return f"{seconds / 60:.0f} min"
+    if seconds < 2 * 86400:
+        return f"{seconds / 3600:.1f} h"
+    return f"{seconds / 86400:.1f} days"
+
+
+def day(time: str | None) -> str:
+    """The minute of an RFC 3339 time: `2026-11-22 10:00 UTC`."""
+    return "unknown" if time is None else parse_time(time).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def parse_time(text: str) -> datetime:
+    """An RFC 3339 time."""
+    return datetime.fromisoformat(text.replace("Z", "+00:00"))
+
+
+def scope(parts: dict[str, str]) -> str:
+    """`feature=chat · model=gpt-4o`, or `all traffic`."""
+    return " · ".join(f"{key}={value}" for key, value in parts.items()) or "all traffic"
+
+
+def plain(value: object) -> str:
+    """A value of an evidence table as one short line."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, dict):
+        return ", ".join(f"{key}: {plain(item)}" for key, item in value.items())
+    if isinstance(value, list | tuple):
+        shown = ", ".join(plain(item) for item in value[:5])
+        return f"{shown}, … {len(value) - 5} more" if len(value) > 5 else shown
+    return "none" if value is None else str(value)
+
+
+def label(key: str) -> str:
+    """`cost_before_usd` → `cost before (USD)`."""
+    words = key.split("_")
+    unit = {"usd": "USD", "ms": "ms", "s": "s", "pct": "%"}.get(words[-1])
+    return f"{' '.join(words[:-1])} ({unit})" if unit and len(words) > 1 else " ".join(words)
