@@ -10,7 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -62,7 +62,7 @@ def digest(paths: Sequence[Path]) -> str:
 
 
 def install_packages(frontend: Path) -> None:
-    """`npm ci`, skipped when the packages already are those of the lock. Runs no package scripts."""
+    """`npm ci` without package scripts, skipped when the packages are those of the lock."""
     stamp = frontend / "node_modules" / ".lock-digest"
     wanted = digest([frontend / "package-lock.json"])
     if stamp.is_file() and stamp.read_text() == wanted:
@@ -98,7 +98,7 @@ def build(frontend: Path, target: Path) -> bool:
 
 
 @contextmanager
-def _one_builder(frontend: Path) -> Iterator[None]:
+def _one_builder(frontend: Path) -> Generator[None, None, None]:
     with (frontend / ".build.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
@@ -111,7 +111,7 @@ def _run(command: list[str], folder: Path) -> None:
         raise WebBuildError(
             f"{Path(command[1]).name} {command[2]} ended with {done.returncode}: "
             + " ".join(lines[-12:]),
-            hint="Repair the sources in frontend/, or remove frontend/node_modules and build again.",
+            hint="Repair frontend/, or remove frontend/node_modules and build again.",
         )
 
 

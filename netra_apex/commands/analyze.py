@@ -1,0 +1,173 @@
+"""`apex analyze FILE…`: from files of LLM calls to ranked savings, without a server."""
+
+import sys
+import tempfile
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+
+    from netra_optimizer.report import ReportSource
+    from netra_optimizer.results import Analysis
+
+LOCAL_TENANT = "local"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What was asked on the command line."""
+
+    files: tuple[Path, ...]
+    model: str | None
+    format: str | None
+    start: str | None
+    timezone: str
+    mapping: dict[str, str]
+    outcomes: Path | None
+    margin: float
+
+
+def analyze(
+    files: Annotated[list[Path], typer.Argument(help="Files of LLM calls; .gz is read as it is.")],
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object instead of the report.")
+    ] = False,
+    html: Annotated[
+        Path | None, typer.Option("--html", metavar="OUT", help="Also write a one-file page.")
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option("--model", "-m", help="What the calls ran on, where the file does not say."),
+    ] = None,
+    start: Annotated[
+        str | None,
+        typer.Option("--start", help="Time of a trace's zero (ISO 8601); otherwise it ends now."),
+    ] = None,
+    outcomes: Annotated[
+        Path | None,
+        typer.Option("--outcomes", help="Scores by item and model, to prove a model switch."),
+    ] = None,
+    margin: Annotated[
+        float,
+        typer.Option("--margin", min=0, max=1, help="Quality loss that counts as none."),
+    ] = 0.02,
+    format_: Annotated[
+        str | None, typer.Option("--format", "-f", help="The files' format, when detection errs.")
+    ] = None,
+    timezone: Annotated[str, typer.Option("--timezone", help="Zone of times without one.")] = "UTC",
+    columns: Annotated[
+        list[str] | None,
+        typer.Option("--map", metavar="FIELD=COLUMN", help="Name a column (repeat as needed)."),
+    ] = None,
+) -> None:
+    """Find savings in files of LLM calls: replayed, priced, with interval, patch and way back.
+
+    \b
+    apex analyze calls.jsonl
+    apex analyze trace.jsonl --model claude-sonnet-4-5 --html report.html
+    apex analyze spend.parquet --json | jq .combined
+    """
+    request = Request(
+        files=tuple(files),
+        model=model,
+        format=format_,
+        start=start,
+        timezone=timezone,
+        mapping=_mapping(columns or []),
+        outcomes=outcomes,
+        margin=margin,
+    )
+    analysis, source = run(request, quiet=as_json or not sys.stderr.isatty())
+    if html is not None:
+        from netra_optimizer.report import render_html
+
+        html.write_text(render_html(analysis, source=source), encoding="utf-8")
+    if as_json:
+        import msgspec
+
+        sys.stdout.write(msgspec.json.encode(analysis).decode() + "\n")
+    else:
+        from rich.console import Console
+
+        from netra_optimizer.report import render_terminal
+
+        render_terminal(analysis, Console(highlight=False), source=source)
+        if html is not None:
+            Console(highlight=False).print(f"  Written: {html}", style="dim")
+
+
+def run(request: Request, *, quiet: bool) -> "tuple[Analysis, ReportSource]":
+    """Read, load, price, replay. Raises OptimizerError for input that cannot be used."""
+    import netra_optimizer
+    from netra_optimizer.report import ReportSource
+
+    outcomes = (
+        None if request.outcomes is None else netra_optimizer.Outcomes.from_file(request.outcomes)
+    )
+    with _progress(quiet) as step, tempfile.TemporaryDirectory(prefix="apex-") as folder:
+        imported = netra_optimizer.read_files(
+            request.files,
+            model=request.model,
+            fmt=request.format,
+            start=request.start,
+            timezone=request.timezone,
+            mapping=request.mapping or None,
+            progress=lambda done, total: step("Reading", done, total),
+        )
+        with netra_optimizer.UsageStore.open(Path(folder) / "usage") as store:
+            tenant = store.for_tenant(LOCAL_TENANT)
+            tenant.insert(imported.batches())
+            frame = tenant.frame()
+            analysis = netra_optimizer.analyze(
+                frame,
+                prices=netra_optimizer.PriceTable.load(),
+                options=netra_optimizer.AnalysisOptions(margin=request.margin),
+                audit=imported.audit,
+                outcomes=outcomes,
+                progress=lambda done, total: step("Replaying", done, total),
+            )
+    source = ReportSource(
+        files=tuple(path.name for path in request.files),
+        format=imported.format,
+        models=tuple(frame.values("model")),
+    )
+    return analysis, source
+
+
+def _mapping(pairs: list[str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for pair in pairs:
+        field, equals, column = pair.partition("=")
+        if not (field and equals and column):
+            raise typer.BadParameter(f"{pair!r} is not FIELD=COLUMN", param_hint="--map")
+        found[field.strip()] = column.strip()
+    return found
+
+
+def _progress(quiet: bool) -> "AbstractContextManager[Callable[[str, float, float], None]]":
+    if quiet:
+        return nullcontext(lambda *_: None)
+    return _bar()
+
+
+@contextmanager
+def _bar() -> "Iterator[Callable[[str, float, float], None]]":
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description:10}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        tasks = {}
+
+        def step(name: str, done: float, total: float) -> None:
+            if name not in tasks:
+                tasks[name] = bar.add_task(name, total=total)
+            bar.update(tasks[name], completed=done, total=total)
+
+        yield step
