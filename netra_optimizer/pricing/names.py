@@ -1,0 +1,107 @@
+"""From what a log calls a model to the model that has a price.
+
+genai-prices is asked first with the name as it stands. Only when it knows nothing, the decorations
+that gateways and clouds add are taken off: a provider before a slash, a fine-tune or deployment
+prefix, an ARN. A provider that is known but does not list the model is never replaced by another
+one: prices differ between them.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from genai_prices.data_snapshot import DataSnapshot
+    from genai_prices.types import ModelInfo, Provider
+
+PROVIDER_ALIASES: Final = {
+    "fireworks_ai": "fireworks",
+    "azure_ai": "azure",
+    "azure.ai.openai": "azure",
+    "azure.ai.inference": "azure",
+    "az.ai.openai": "azure",
+    "cohere_chat": "cohere",
+    "text-completion-openai": "openai",
+    "codestral": "mistral",
+    "mistral_ai": "mistral",
+    "togethercomputer": "together",
+    "x_ai": "x-ai",
+    "moonshot": "moonshotai",
+    "z.ai": "zai",
+    "dashscope": "",
+    "litellm_proxy": "",
+    "custom_openai": "",
+    "hosted_vllm": "",
+}
+"""Names of other tools for genai-prices' providers; empty: says nothing about the provider."""
+
+_BEDROCK: Final = re.compile(
+    r"((us|eu|apac|global|jp|au|ca|us-gov)\.)?"
+    r"(anthropic|amazon|meta|cohere|mistral|ai21|deepseek|qwen|openai)\.",
+    re.IGNORECASE,
+)
+"""How Bedrock names models: a region for inference profiles, then the maker and a dot."""
+
+
+@dataclass(frozen=True)
+class ModelKey:
+    """A priced model: the provider that bills it and genai-prices' id of the model."""
+
+    provider: str
+    model: str
+
+
+def find_model(
+    snapshot: "DataSnapshot", model: str, provider: str
+) -> "tuple[Provider, ModelInfo] | None":
+    """The first reading of the name that genai-prices knows, None when it knows none."""
+    for name, seller in _readings(snapshot, model.strip(), provider.strip()):
+        try:
+            return snapshot.find_provider_model(name, None, seller, None)
+        except LookupError:
+            continue
+    return None
+
+
+def _readings(
+    snapshot: "DataSnapshot", model: str, provider: str
+) -> Iterator[tuple[str, str | None]]:
+    yield model, provider or None
+    seller = PROVIDER_ALIASES.get(provider.lower(), provider) or None
+    if seller and not _known(snapshot, seller):
+        seller = None
+    if seller != (provider or None):
+        yield model, seller
+    for name in _undecorated(model):
+        yield name, seller
+        if seller == "aws" or (seller and "bedrock" in seller.lower()):
+            yield f"anthropic.{name}", seller
+    if not seller and _BEDROCK.match(model):
+        yield model, "aws"
+    if "/" in model and not seller:
+        prefix, _, rest = model.partition("/")
+        named = PROVIDER_ALIASES.get(prefix.lower(), prefix)
+        if named and _known(snapshot, named):
+            yield rest, named
+            yield model, named
+        elif not named:
+            yield rest, None
+
+
+def _undecorated(model: str) -> Iterator[str]:
+    name = model
+    if name.startswith("arn:"):
+        name = name.rpartition("/")[2]
+        yield name
+    while "/" in name:
+        name = name.partition("/")[2]
+        yield name
+    if name == model:
+        yield name
+
+
+def _known(snapshot: "DataSnapshot", provider: str) -> bool:
+    from genai_prices.data_snapshot import find_provider_by_id
+
+    return find_provider_by_id(snapshot.providers, provider) is not None

@@ -1,0 +1,209 @@
+"""Numpy to Arrow and back through buffers.
+
+Arrow's own conversions (`pa.array(list)`, `Array.to_numpy`, `pa.scalar`) import pandas when it is
+installed, which costs a short command most of a second. Sharing buffers costs nothing.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate, chain
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Int64 = npt.NDArray[np.int64]
+Int32 = npt.NDArray[np.int32]
+UInt64 = npt.NDArray[np.uint64]
+Float64 = npt.NDArray[np.float64]
+Bool = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Text:
+    """A dictionary-encoded text column: row i is `values[codes[i]]`."""
+
+    codes: Int32
+    values: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def __getitem__(self, row: int) -> str:
+        return self.values[self.codes[row]]
+
+    def take(self, rows: "Int64 | Bool") -> "Text":
+        """The chosen rows (an index or a mask); the dictionary stays as it is."""
+        return Text(self.codes[rows], self.values)
+
+    def equals(self, value: str) -> Bool:
+        """Mask of the rows that hold `value`."""
+        try:
+            return self.codes == self.values.index(value)
+        except ValueError:
+            return np.zeros(len(self.codes), np.bool_)
+
+    def to_list(self) -> list[str]:
+        """One Python string a row."""
+        values = self.values
+        return [values[code] for code in self.codes.tolist()]
+
+    @classmethod
+    def of(cls, values: Sequence[str]) -> "Text":
+        """Encode a sequence of strings; codes in order of first appearance."""
+        seen: dict[str, int] = {}
+        codes = np.fromiter(
+            (seen.setdefault(value, len(seen)) for value in values), np.int32, len(values)
+        )
+        return cls(codes, tuple(seen))
+
+    @classmethod
+    def full(cls, rows: int, value: str) -> "Text":
+        """The same value in every row."""
+        return cls(np.zeros(rows, np.int32), (value,))
+
+
+def text_array(values: Sequence[str]) -> "pa.Array":
+    """Arrow strings without nulls."""
+    import pyarrow as pa
+
+    encoded = [value.encode("utf-8", "replace") for value in values]
+    offsets = np.zeros(len(encoded) + 1, np.int64)
+    np.cumsum(np.fromiter(map(len, encoded), np.int64, len(encoded)), out=offsets[1:])
+    if offsets[-1] > np.iinfo(np.int32).max:
+        raise OverflowError("more than 2 GiB of text in one batch")
+    buffers = [
+        None,
+        pa.py_buffer(offsets.astype(np.int32)),
+        pa.py_buffer(b"".join(encoded)),
+    ]
+    return pa.Array.from_buffers(pa.string(), len(encoded), buffers)
+
+
+def count_array(values: "Int64 | Int32 | UInt64", kind: "pa.DataType") -> "pa.Array":
+    """Arrow integers or time stamps (the numpy type decides the width) without nulls."""
+    import pyarrow as pa
+
+    contiguous = np.ascontiguousarray(values)
+    return pa.Array.from_buffers(kind, len(contiguous), [None, pa.py_buffer(contiguous)])
+
+
+def real_array(values: Float64) -> "pa.Array":
+    """Arrow doubles; nan becomes null."""
+    import pyarrow as pa
+
+    contiguous = np.ascontiguousarray(values, np.float64)
+    missing = np.isnan(contiguous)
+    valid = pa.py_buffer(np.packbits(~missing, bitorder="little")) if missing.any() else None
+    return pa.Array.from_buffers(
+        pa.float64(), len(contiguous), [valid, pa.py_buffer(contiguous)]
+    )
+
+
+def list_array(lists: Sequence[Sequence[str]]) -> "pa.Array":
+    """Arrow lists of strings."""
+    return nest(list_offsets(lists), text_array(list(chain.from_iterable(lists))))
+
+
+def hash_list_array(lists: Sequence[Sequence[int]]) -> "pa.Array":
+    """Arrow lists of unsigned 64-bit names."""
+    import pyarrow as pa
+
+    flat = np.fromiter(chain.from_iterable(lists), np.uint64)
+    return nest(list_offsets(lists), count_array(flat, pa.uint64()))
+
+
+def list_offsets(lists: Sequence[Sequence[object]]) -> Int32:
+    """Offsets of lists laid end to end, one more than there are lists."""
+    return np.fromiter(accumulate(map(len, lists), initial=0), np.int32, len(lists) + 1)
+
+
+def nest(offsets: Int32, child: "pa.Array") -> "pa.Array":
+    """A list column from 32-bit offsets into `child`."""
+    import pyarrow as pa
+
+    kind = pa.list_(child.type)
+    rows = len(offsets) - 1
+    buffer = pa.py_buffer(np.ascontiguousarray(offsets, np.int32))
+    return pa.ListArray.from_buffers(kind, rows, [None, buffer], children=[child])
+
+
+def one_array(column: "pa.ChunkedArray | pa.Array") -> "pa.Array":
+    """The column in one piece."""
+    import pyarrow as pa
+
+    if isinstance(column, pa.ChunkedArray):
+        if column.num_chunks == 1:
+            return column.chunk(0)
+        whole = column.combine_chunks()
+        return whole if isinstance(whole, pa.Array) else pa.concat_arrays(whole.chunks)
+    return column
+
+
+def numbers(column: "pa.ChunkedArray | pa.Array", kind: "npt.DTypeLike") -> npt.NDArray[np.generic]:
+    """Integers (no nulls) as numpy, sharing memory where widths agree."""
+    array = one_array(column)
+    width = np.dtype(array.type.to_pandas_dtype() if not _is_time(array) else np.int64)
+    data = array.buffers()[1]
+    if data is None:
+        return np.zeros(len(array), kind)
+    found = np.frombuffer(data, width, len(array), array.offset * width.itemsize)
+    return found.astype(kind, copy=False)
+
+
+def reals(column: "pa.ChunkedArray | pa.Array") -> Float64:
+    """Doubles as numpy, null as nan."""
+    array = one_array(column)
+    valid, data = array.buffers()
+    if data is None:
+        return np.full(len(array), np.nan)
+    found = np.frombuffer(data, np.float64, len(array), array.offset * 8)
+    if valid is None or array.null_count == 0:
+        return found
+    bits = np.unpackbits(np.frombuffer(valid, np.uint8), bitorder="little")
+    known = bits[array.offset : array.offset + len(array)].astype(np.bool_)
+    return np.where(known, found, np.nan)
+
+
+def texts(column: "pa.ChunkedArray | pa.Array") -> Text:
+    """Strings, binary or dictionary columns as Text."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    array = one_array(column)
+    if not pa.types.is_dictionary(array.type):
+        array = pc.dictionary_encode(array)
+    codes = numbers(array.indices, np.int32).astype(np.int32)
+    values = [_as_text(value) for value in array.dictionary.to_pylist()]
+    if array.null_count:
+        valid = array.buffers()[0]
+        bits = np.unpackbits(np.frombuffer(valid, np.uint8), bitorder="little")
+        missing = ~bits[array.offset : array.offset + len(array)].astype(np.bool_)
+        codes = np.where(missing, len(values), codes).astype(np.int32)
+        values.append("")
+    return Text(codes, tuple(values))
+
+
+def lists(column: "pa.ChunkedArray | pa.Array") -> "tuple[pa.Array, Int64]":
+    """The flat child and offsets (starting at 0) of a list column."""
+    array = one_array(column)
+    if len(array) == 0:
+        return array.flatten(), np.zeros(1, np.int64)
+    offsets = np.frombuffer(array.buffers()[1], np.int32, len(array) + 1, array.offset * 4)
+    child = array.values.slice(int(offsets[0]), int(offsets[-1] - offsets[0]))
+    return child, (offsets - offsets[0]).astype(np.int64)
+
+
+def _is_time(array: "pa.Array") -> bool:
+    import pyarrow as pa
+
+    return pa.types.is_timestamp(array.type)
+
+
+def _as_text(value: "str | bytes | None") -> str:
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    return value or ""

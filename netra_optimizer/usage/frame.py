@@ -1,0 +1,241 @@
+"""Usage in columns, as levers and replay compute with it."""
+
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+import numpy as np
+
+from netra_optimizer.usage.columns import (
+    Bool,
+    Float64,
+    Int32,
+    Int64,
+    Text,
+    UInt64,
+    lists,
+    numbers,
+    reals,
+    texts,
+)
+from netra_optimizer.usage.record import INPUT_BUCKETS, OUTPUT_BUCKETS, TOKEN_BUCKETS
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Columns = TypeVar("Columns", "Calls", "UsageFrame")
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Calls:
+    """What prices look at: who ran it, when, in which tier, and the ten disjoint token buckets.
+
+    All columns have one length. Copies with edited columns (`dataclasses.replace`) are priced just
+    as stored calls are.
+    """
+
+    provider: Text
+    model: Text
+    tier: Text
+    """standard, flex, priority, batch (or fast, where a provider sells speed)."""
+    start_us: Int64
+    """Microseconds since 1970, UTC."""
+    input_uncached: Int64
+    cache_read: Int64
+    cache_write_5m: Int64
+    cache_write_1h: Int64
+    output_text: Int64
+    reasoning: Int64
+    audio_in: Int64
+    audio_out: Int64
+    image_in: Int64
+    image_out: Int64
+
+    def __len__(self) -> int:
+        return len(self.start_us)
+
+    @property
+    def input_tokens(self) -> Int64:
+        """All input, cached included."""
+        return self.tokens(*INPUT_BUCKETS)
+
+    @property
+    def output_tokens(self) -> Int64:
+        """All output, reasoning included."""
+        return self.tokens(*OUTPUT_BUCKETS)
+
+    def tokens(self, *buckets: str) -> Int64:
+        """Sum of the named buckets, call by call."""
+        total = np.zeros(len(self), np.int64)
+        for bucket in buckets:
+            total += getattr(self, bucket)
+        return total
+
+    def take(self, rows: "Int64 | Bool") -> "Calls":
+        """The chosen calls (an index or a mask)."""
+        return _take(self, rows)
+
+    def with_model(self, model: str, provider: str) -> "Calls":
+        """The same calls asked of another model."""
+        count = len(self)
+        return replace(
+            self, model=Text.full(count, model), provider=Text.full(count, provider)
+        )
+
+    def with_tier(self, tier: str) -> "Calls":
+        """The same calls in another tier."""
+        return replace(self, tier=Text.full(len(self), tier))
+
+
+class Pricing(Protocol):
+    """What a frame needs of a price table."""
+
+    def cost(self, calls: Calls) -> Float64:
+        """USD for each call, nan where the model has no price."""
+        ...
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class UsageFrame:
+    """Records in columns, sorted by (start, id). Unknown numbers are nan."""
+
+    id: Text
+    calls: Calls
+    operation: Text
+    latency_ms: Float64
+    ttft_ms: Float64
+    user: Text
+    team: Text
+    feature: Text
+    conversation: Text
+    trace: Text
+    span: Text
+    parent: Text
+    status: Text
+    error_kind: Text
+    attempt: Int32
+    retry_of: Text
+    params: Text
+    prompt_hash: Text
+    finish_reason: Text
+    quality: Float64
+    cost_recorded: Float64
+    source: Text
+    import_id: Text
+    tags: Text
+    """Flat; row i holds tags[tag_offsets[i]:tag_offsets[i + 1]]."""
+    tag_offsets: Int64
+    tool_names: Text
+    """Flat; row i holds tool_names[tool_offsets[i]:tool_offsets[i + 1]]."""
+    tool_offsets: Int64
+    block_hashes: UInt64
+    """Flat; row i holds block_hashes[block_offsets[i]:block_offsets[i + 1]]."""
+    block_offsets: Int64
+    block_tokens: Int32
+    cost_usd: Float64
+    """Price of each call, nan where its model has no price (or no prices were given)."""
+
+    def __len__(self) -> int:
+        return len(self.calls)
+
+    def take(self, rows: "Int64 | Bool") -> "UsageFrame":
+        """The chosen rows (an index or a mask), in that order."""
+        index = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows
+        block_hashes, block_offsets = _take_lists(self.block_hashes, self.block_offsets, index)
+        tags, tag_offsets = _take_lists(self.tags.codes, self.tag_offsets, index)
+        tools, tool_offsets = _take_lists(self.tool_names.codes, self.tool_offsets, index)
+        flat = {
+            "block_hashes": block_hashes,
+            "block_offsets": block_offsets,
+            "tags": Text(tags, self.tags.values),
+            "tag_offsets": tag_offsets,
+            "tool_names": Text(tools, self.tool_names.values),
+            "tool_offsets": tool_offsets,
+        }
+        return _take(self, index, flat)
+
+    def blocks(self, row: int) -> UInt64:
+        """Names of the prefix blocks of one row's prompt."""
+        return self.block_hashes[self.block_offsets[row] : self.block_offsets[row + 1]]
+
+    def priced(self, prices: Pricing) -> "UsageFrame":
+        """The same rows with `cost_usd` from these prices."""
+        return replace(self, cost_usd=prices.cost(self.calls))
+
+    @classmethod
+    def from_arrow(cls, table: "pa.Table", prices: Pricing | None = None) -> "UsageFrame":
+        """Columns of USAGE_SCHEMA, sorted by (start, id); cost_usd is nan without prices."""
+        table = table.sort_by([("start", "ascending"), ("id", "ascending")])
+        calls = Calls(
+            provider=texts(table["provider"]),
+            model=texts(table["model"]),
+            tier=texts(table["service_tier"]),
+            start_us=_counts(table, "start"),
+            **{bucket: _counts(table, bucket) for bucket in TOKEN_BUCKETS},
+        )
+        tags, tag_offsets = lists(table["tags"])
+        tools, tool_offsets = lists(table["tool_names"])
+        hashes, block_offsets = lists(table["block_hashes"])
+        blocks = numbers(hashes, np.uint64).astype(np.uint64, copy=False)
+        return cls(
+            id=texts(table["id"]),
+            calls=calls,
+            **{name: texts(table[name]) for name in _TEXTS},
+            **{name: reals(table[name]) for name in _REALS},
+            attempt=numbers(table["attempt"], np.int32).astype(np.int32, copy=False),
+            block_tokens=numbers(table["block_tokens"], np.int32).astype(np.int32, copy=False),
+            tags=texts(tags),
+            tag_offsets=tag_offsets,
+            tool_names=texts(tools),
+            tool_offsets=tool_offsets,
+            block_hashes=blocks,
+            block_offsets=block_offsets,
+            cost_usd=prices.cost(calls) if prices else np.full(len(calls), np.nan),
+        )
+
+
+_TEXTS = (
+    "operation",
+    "user",
+    "team",
+    "feature",
+    "conversation",
+    "trace",
+    "span",
+    "parent",
+    "status",
+    "error_kind",
+    "retry_of",
+    "params",
+    "prompt_hash",
+    "finish_reason",
+    "source",
+    "import_id",
+)
+_REALS = ("latency_ms", "ttft_ms", "quality", "cost_recorded")
+
+
+def _counts(table: "pa.Table", name: str) -> Int64:
+    return numbers(table[name], np.int64).astype(np.int64, copy=False)
+
+
+def _take(
+    columns: Columns, rows: "Int64 | Bool", given: "dict[str, object] | None" = None
+) -> Columns:
+    chosen = dict(given or {})
+    for field in fields(columns):
+        if field.name in chosen:
+            continue
+        column = getattr(columns, field.name)
+        if isinstance(column, (Text, Calls)):
+            chosen[field.name] = column.take(rows)
+        else:
+            chosen[field.name] = column[rows]
+    return replace(columns, **chosen)
+
+
+def _take_lists(flat, offsets: Int64, rows: Int64):
+    lengths = np.diff(offsets)[rows]
+    taken = np.zeros(len(rows) + 1, np.int64)
+    np.cumsum(lengths, out=taken[1:])
+    index = np.arange(taken[-1]) + np.repeat(offsets[rows] - taken[:-1], lengths)
+    return flat[index], taken
