@@ -1,0 +1,92 @@
+"""SQLite as a server's database: write-ahead log, one writer, foreign keys, bounded waits."""
+
+from typing import Final
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry, QueuePool
+
+from netra_core.database.options import DatabaseOptions
+
+READ_ONLY: Final = "apex_read_only"
+"""Execution option: the transaction only reads, so it begins DEFERRED and blocks nobody."""
+
+
+def is_memory(url: URL) -> bool:
+    """True for a database that lives in this process's memory."""
+    database = url.database or ":memory:"
+    return database == ":memory:" or "mode=memory" in database or "vfs" in url.query
+
+
+def shared_memory_url(url: URL, name: str) -> URL:
+    """The URL under which all connections of one in-memory database see the same data.
+
+    SQLite's `memdb` keeps the locking of a file, which shared-cache mode does not.
+    """
+    return url.set(database=f"file:{name}", query={"vfs": "memdb", "uri": "true"})
+
+
+def sync_engine(
+    url: URL, options: DatabaseOptions, *, size: int, read_only: bool = False
+) -> Engine:
+    """An engine for use in threads; `size` connections, kept open."""
+    engine = create_engine(
+        url.set(drivername="sqlite+pysqlite"),
+        poolclass=QueuePool,
+        pool_size=size,
+        max_overflow=0,
+        pool_timeout=options.pool_timeout_s,
+        connect_args=_connect_args(options),
+    )
+    _prepare(engine, options, read_only=read_only)
+    return engine
+
+
+def async_engine(url: URL, options: DatabaseOptions) -> AsyncEngine:
+    """An engine for sessions on the event loop."""
+    engine = create_async_engine(
+        url.set(drivername="sqlite+aiosqlite"),
+        poolclass=AsyncAdaptedQueuePool,
+        pool_size=options.pool_size,
+        max_overflow=options.pool_overflow,
+        pool_timeout=options.pool_timeout_s,
+        connect_args=_connect_args(options),
+    )
+    _prepare(engine.sync_engine, options, read_only=False)
+    return engine
+
+
+def _connect_args(options: DatabaseOptions) -> dict[str, object]:
+    return {
+        "timeout": options.busy_timeout_s,
+        "isolation_level": None,
+        "check_same_thread": False,
+    }
+
+
+def _prepare(engine: Engine, options: DatabaseOptions, *, read_only: bool) -> None:
+    memory = is_memory(make_url(engine.url))
+    synchronous = "FULL" if options.durability == "power_loss" else "NORMAL"
+
+    @event.listens_for(engine, "connect")
+    def set_pragmas(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
+        cursor = connection.cursor()
+        cursor.execute(f"PRAGMA busy_timeout = {int(options.busy_timeout_s * 1000)}")
+        if not memory and not read_only:
+            cursor.execute("PRAGMA journal_mode = WAL")
+        cursor.execute(f"PRAGMA synchronous = {synchronous}")
+        cursor.execute("PRAGMA foreign_keys = ON")
+        cursor.execute("PRAGMA cache_size = -8000")
+        if read_only:
+            cursor.execute("PRAGMA query_only = ON")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        deferred = read_only or connection.get_execution_options().get(READ_ONLY, False)
+        connection.exec_driver_sql("BEGIN" if deferred else "BEGIN IMMEDIATE")
+
+    # The driver's own implicit BEGIN is off (isolation_level None): without it, SQLAlchemy's
+    # transactions would not hold reads and DDL together.
+    del set_pragmas, begin

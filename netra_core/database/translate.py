@@ -1,0 +1,159 @@
+"""From a driver's error to one of ours: numbered, without secrets, saying what to do."""
+
+import re
+import ssl
+from collections.abc import Iterator
+from typing import Final
+
+from sqlalchemy import exc
+
+from netra_core.database import errors
+from netra_core.errors import DatabaseError
+
+_SQLITE: Final[tuple[tuple[str, type[DatabaseError], str, str], ...]] = (
+    (
+        r"database or disk is full",
+        errors.StorageFullError,
+        "the disk that holds the database is full",
+        "Free space or move the database; what was acknowledged is kept.",
+    ),
+    (
+        r"database (table )?is locked|database schema is locked",
+        errors.DatabaseBusyError,
+        "another process holds the database",
+        "Stop the other process or try again.",
+    ),
+    (
+        r"readonly database|attempt to write a readonly",
+        errors.DatabaseReadOnlyError,
+        "the database takes no writes",
+        "Check the permissions of the file and of its folder.",
+    ),
+    (
+        r"unable to open database file",
+        errors.DatabaseUnreachableError,
+        "the database file cannot be opened",
+        "Check that its folder exists and may be written to.",
+    ),
+    (
+        r"malformed|not a database|disk I/O error",
+        errors.DatabaseCorruptError,
+        "the database file is damaged or is no database",
+        "Restore it from a backup.",
+    ),
+)
+
+_POSTGRES: Final[dict[str, tuple[type[DatabaseError], str, str]]] = {
+    "28P01": (errors.DatabaseLoginError, "the password was refused", "Check the password."),
+    "28000": (
+        errors.DatabaseLoginError,
+        "the server refused this user",
+        "Check the user and the server's pg_hba.conf.",
+    ),
+    "3D000": (
+        errors.DatabaseLoginError,
+        "the server has no database of that name",
+        "Create it, or check the name.",
+    ),
+    "53100": (errors.StorageFullError, "the server's disk is full", "Free space on the server."),
+    "53300": (
+        errors.PoolExhaustedError,
+        "the server takes no more connections",
+        "Lower pool_size or raise max_connections.",
+    ),
+    "25006": (
+        errors.DatabaseReadOnlyError,
+        "the server takes no writes",
+        "Point the URL to the primary.",
+    ),
+    "40001": (errors.TransactionConflictError, "the transaction lost a conflict", "Try again."),
+    "40P01": (errors.TransactionConflictError, "the transaction lost a dead lock", "Try again."),
+    "55P03": (errors.DatabaseBusyError, "a lock was not granted in time", "Try again."),
+    "57014": (
+        errors.StatementTimeoutError,
+        "a statement ran longer than allowed",
+        "Narrow the request, or raise statement_timeout_s.",
+    ),
+}
+_GONE_STATES: Final = ("08", "57P", "25P03")
+_ROW_SECURITY: Final = re.compile(r"row-level security")
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    stack: list[BaseException | None] = [error]
+    while stack:
+        current = stack.pop()
+        if current is None or id(current) in seen:
+            continue
+        seen.add(id(current))
+        yield current
+        stack += [getattr(current, "orig", None), current.__cause__, current.__context__]
+
+
+def translate(
+    error: BaseException, *, where: str, connecting: bool = False
+) -> DatabaseError | None:
+    """Our error for a driver's error, or None when it is not the database's doing.
+
+    `where` is the masked address shown in the message. Broken constraints stay what they are
+    (`sqlalchemy.exc.IntegrityError`): they speak about the caller's data. Outside `connecting`
+    an OSError belongs to the caller's own code and stays what it is.
+    """
+    if isinstance(error, (DatabaseError, exc.IntegrityError)):
+        return None
+    if isinstance(error, exc.TimeoutError):
+        return errors.PoolExhaustedError(
+            f"no connection to {where} came free in time",
+            hint="Try again; raise pool_size when this is the rule.",
+        )
+    if not connecting and not isinstance(error, exc.DBAPIError):
+        return None
+    for cause in _chain(error):
+        found = _one(cause, where)
+        if found is not None:
+            return found
+    if isinstance(error, exc.DBAPIError) and error.connection_invalidated:
+        return _gone(where)
+    return None
+
+
+def _gone(where: str) -> DatabaseError:
+    return errors.DatabaseDisconnectedError(
+        f"the connection to {where} broke", hint="Try again; the pool reconnects by itself."
+    )
+
+
+def _one(cause: BaseException, where: str) -> DatabaseError | None:
+    state = getattr(cause, "sqlstate", None)
+    text = str(cause)
+    if isinstance(state, str):
+        if state == "42501" and _ROW_SECURITY.search(text):
+            return errors.RowAccessError(f"{where} refused rows of another owner")
+        if state in _POSTGRES:
+            kind, what, hint = _POSTGRES[state]
+            return kind(f"{what} ({where})", hint=hint)
+        if state.startswith(_GONE_STATES):
+            return _gone(where)
+    if isinstance(cause, ssl.SSLError) or "rejected SSL upgrade" in text:
+        reason = getattr(cause, "verify_message", "") or "TLS was refused"
+        return errors.DatabaseTlsError(
+            f"no trusted connection to {where}: {reason}",
+            hint="Renew or trust the server's certificate, or correct the TLS mode.",
+        )
+    if isinstance(cause, (ConnectionResetError, BrokenPipeError)) or (
+        "connection was closed in the middle" in text or "connection is closed" in text
+    ):
+        return _gone(where)
+    if isinstance(cause, (OSError, TimeoutError)):
+        return errors.DatabaseUnreachableError(
+            f"{where} does not answer", hint="Check host and port, and that the server runs."
+        )
+    return next(
+        (
+            kind(f"{what} ({where})", hint=hint)
+            for pattern, kind, what, hint in _SQLITE
+            if re.search(pattern, text)
+        ),
+        None,
+    )
