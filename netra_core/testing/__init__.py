@@ -1,1 +1,5 @@
-"""What tests of this project and of its users stand on: base classes, fixtures, conformance suites."""
+"""What tests stand on, here and in plugins: base classes, fixtures, conformance suites."""
+
+from netra_core.testing.base import BaseIntegrationTest
+
+__all__ = ["BaseIntegrationTest"]

@@ -1,0 +1,101 @@
+"""Logging through structlog, for our own lines and those of libraries alike."""
+
+import logging
+import sys
+from collections.abc import Mapping, MutableMapping
+from typing import Any, Protocol, TextIO, cast
+
+import structlog
+
+from netra_core.telemetry.redaction import Redactor
+
+_HANDLER_NAME = "apex"
+_OWN_FIELDS = frozenset({"event", "level", "timestamp", "logger"})
+
+
+class LogSettings(Protocol):
+    """What logging needs to know; the `telemetry` section of the settings has it."""
+
+    @property
+    def log_level(self) -> str:
+        """Least severe level that is written."""
+        ...
+
+    @property
+    def log_format(self) -> str:
+        """`console` or `json`."""
+        ...
+
+
+class _Redact:
+    """A structlog processor; the last before rendering, so that nothing comes after it."""
+
+    def __init__(self, redactor: Redactor) -> None:
+        self._redactor = redactor
+
+    def __call__(
+        self, logger: Any, method: str, event: MutableMapping[str, Any]
+    ) -> Mapping[str, Any]:
+        return {
+            name: value if name.startswith("_") else self._redactor.named(name, value)
+            for name, value in event.items()
+        }
+
+
+def configure_logging(
+    settings: LogSettings, *, redactor: Redactor | None = None, stream: TextIO | None = None
+) -> None:
+    """Sends every log line of the process to `stream` (standard error), secrets redacted.
+
+    Calling it again replaces what the earlier call set up.
+    """
+    shared: list[Any] = [  # Any: structlog's processors
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.PositionalArgumentsFormatter(),
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.StackInfoRenderer(),
+        structlog.processors.format_exc_info,
+        structlog.processors.UnicodeDecoder(),
+    ]
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=False,
+    )
+    output = stream or sys.stderr
+    formatter = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=shared,
+        processors=[
+            _Redact(redactor or Redactor()),
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            _renderer(settings.log_format, output),
+        ],
+    )
+    handler = logging.StreamHandler(output)
+    handler.set_name(_HANDLER_NAME)
+    handler.setFormatter(formatter)
+    root = logging.getLogger()
+    for old in [h for h in root.handlers if h.get_name() == _HANDLER_NAME]:
+        root.removeHandler(old)
+    root.addHandler(handler)
+    root.setLevel(settings.log_level)
+
+
+def _renderer(log_format: str, output: TextIO) -> Any:  # Any: a structlog processor
+    if log_format == "json":
+        return structlog.processors.JSONRenderer()
+    return structlog.dev.ConsoleRenderer(
+        colors=output.isatty(), exception_formatter=structlog.dev.plain_traceback
+    )
+
+
+def get_logger(name: str) -> structlog.stdlib.BoundLogger:
+    """A logger whose lines carry `name`; fields are given as keyword arguments."""
+    return cast(structlog.stdlib.BoundLogger, structlog.stdlib.get_logger(name))
