@@ -1,0 +1,95 @@
+"""WebSocket and SSE delivery: who is connected, and delivery to exactly them."""
+
+from typing import TYPE_CHECKING
+
+from netra_core.websocket.close_codes import CloseCode
+from netra_core.websocket.connection import Connection
+from netra_core.websocket.dispatch import SocketHandlers
+from netra_core.websocket.errors import (
+    HandlerFailedError,
+    MalformedMessageError,
+    MessageTooBigError,
+    NoSuchConnectionError,
+    NotAuthenticatedError,
+    NotCriticalEventError,
+    OperatorsOnlyError,
+    OriginRefusedError,
+    SessionRevokedError,
+    ShuttingDownError,
+    TooManyConnectionsError,
+    TooManyMessagesError,
+)
+from netra_core.websocket.limits import SocketLimits
+from netra_core.websocket.manager import OperatorPass, ThreadOwner, UnifiedWebSocketManager
+from netra_core.websocket.messages import CancelRun, MessageAccepted, UserMessage
+from netra_core.websocket.recovery import Recovery, Replay, Resync
+from netra_core.websocket.reports import ConnectionHealth, DeliveryReport, ManagerStats
+from netra_core.websocket.supervisor import TaskHealth, TaskSupervisor
+from netra_core.websocket.tickets import (
+    MemoryTicketStore,
+    RedeemedTicket,
+    SocketIdentity,
+    Ticket,
+    TicketStore,
+)
+from netra_core.websocket.transport import SocketTransport
+
+if TYPE_CHECKING:
+    from netra_core.websocket.endpoint import serve_socket as serve_socket
+    from netra_core.websocket.sse import run_events_response as run_events_response
+
+_NEED_STARLETTE = {
+    "serve_socket": "netra_core.websocket.endpoint",
+    "run_events_response": "netra_core.websocket.sse",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import what stands on Starlette at first use; the rest of the package does not need it."""
+    if name not in _NEED_STARLETTE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_NEED_STARLETTE[name]), name)
+
+
+__all__ = [
+    "CancelRun",
+    "CloseCode",
+    "Connection",
+    "ConnectionHealth",
+    "DeliveryReport",
+    "HandlerFailedError",
+    "MalformedMessageError",
+    "ManagerStats",
+    "MemoryTicketStore",
+    "MessageAccepted",
+    "MessageTooBigError",
+    "NoSuchConnectionError",
+    "NotAuthenticatedError",
+    "NotCriticalEventError",
+    "OperatorPass",
+    "OperatorsOnlyError",
+    "OriginRefusedError",
+    "Recovery",
+    "RedeemedTicket",
+    "Replay",
+    "Resync",
+    "SessionRevokedError",
+    "ShuttingDownError",
+    "SocketHandlers",
+    "SocketIdentity",
+    "SocketLimits",
+    "SocketTransport",
+    "TaskHealth",
+    "TaskSupervisor",
+    "ThreadOwner",
+    "Ticket",
+    "TicketStore",
+    "TooManyConnectionsError",
+    "TooManyMessagesError",
+    "UnifiedWebSocketManager",
+    "UserMessage",
+    "run_events_response",
+    "serve_socket",
+]

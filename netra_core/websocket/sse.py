@@ -1,0 +1,91 @@
+"""A run's events as server-sent events: the same bytes as on the socket."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from starlette.responses import Response, StreamingResponse
+
+from netra_core.context import UserExecutionContext
+from netra_core.events.codec import encode_event
+from netra_core.events.port import EventLog
+from netra_core.events.types import Event
+from netra_core.websocket.manager import UnifiedWebSocketManager
+
+KEEP_ALIVE_S = 15.0
+
+
+def ends_run(event: Event, root: str) -> bool:
+    """True for the terminal event of a run whose first agent is `root`."""
+    if event.type in ("agent_error", "run_cancelled"):
+        return True
+    return event.type == "agent_completed" and event.agent_name == root
+
+
+def sse_frame(event: Event) -> bytes:
+    """One server-sent event: `id` is the run_seq, `data` the event's bytes."""
+    head = f"id: {event.run_seq}\nevent: {event.type}\ndata: ".encode()
+    return head + encode_event(event) + b"\n\n"
+
+
+def parse_last_event_id(value: str | None) -> int:
+    """The run_seq to continue after; 0 for none or for something that is no number."""
+    return int(value) if value is not None and value.isascii() and value.isdigit() else 0
+
+
+async def run_events(
+    *,
+    manager: UnifiedWebSocketManager,
+    event_log: EventLog,
+    ctx: UserExecutionContext,
+    run_id: str,
+    after_run_seq: int = 0,
+    keep_alive_s: float = KEEP_ALIVE_S,
+) -> AsyncIterator[bytes]:
+    """The frames of a run after `after_run_seq`, live, until its terminal event.
+
+    Subscribes before it reads, so nothing falls between. A comment line is sent every
+    `keep_alive_s` without events.
+    """
+    feed = await manager.feeds.acquire(ctx.stream)
+    moved = asyncio.Event()
+    key = object()
+    feed.subscribers[key] = moved.set
+    root = ""
+    try:
+        position = 0
+        while True:
+            moved.clear()
+            for event in await event_log.read_run(ctx, run_id, after_run_seq=position):
+                position = event.run_seq
+                root = root or event.agent_name
+                if position > after_run_seq:
+                    yield sse_frame(event)
+                if ends_run(event, root):
+                    return
+            try:
+                await asyncio.wait_for(moved.wait(), keep_alive_s)
+            except TimeoutError:
+                yield b": keep-alive\n\n"
+    finally:
+        feed.subscribers.pop(key, None)
+        manager.feeds.release(feed)
+
+
+def run_events_response(
+    *,
+    manager: UnifiedWebSocketManager,
+    event_log: EventLog,
+    ctx: UserExecutionContext,
+    run_id: str,
+    last_event_id: str | None = None,
+) -> Response:
+    """The response of `/api/runs/{id}/events`; the caller has checked that the run is theirs."""
+    frames = run_events(
+        manager=manager,
+        event_log=event_log,
+        ctx=ctx,
+        run_id=run_id,
+        after_run_seq=parse_last_event_id(last_event_id),
+    )
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    return StreamingResponse(frames, media_type="text/event-stream", headers=headers)
