@@ -1,0 +1,277 @@
+"""What an agent acts through: thoughts, tools, other agents. Every act is an event and a step."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+import msgspec
+import stamina
+import structlog
+
+from netra_backend.agents.recorder import RunRecorder
+from netra_backend.agents.redaction import redact, shown
+from netra_backend.errors import ToolFailedError, ToolTimeoutError
+from netra_backend.runs.token import CancelToken
+from netra_core.context import UserExecutionContext
+from netra_core.errors import ApexError
+from netra_core.events.types import (
+    AgentCompleted,
+    AgentStarted,
+    AgentThinking,
+    JsonObject,
+    ToolCompleted,
+    ToolExecuting,
+    Usage,
+)
+from netra_optimizer.errors import OptimizerError
+
+if TYPE_CHECKING:
+    from netra_backend.agents.base import BaseAgent
+
+T = TypeVar("T")
+Req = TypeVar("Req")
+Res = TypeVar("Res")
+
+_log = structlog.get_logger(__name__)
+
+
+class Steps(Protocol):
+    """Runs a function until it has finished once, and keeps its outcome."""
+
+    async def step(self, name: str, fn: Callable[[], Awaitable[Any]]) -> Any:
+        """The recorded outcome of `fn`."""
+        ...
+
+
+class Fence(Protocol):
+    """Tells whether this execution still owns its run."""
+
+    async def check(self) -> None:
+        """Raise FencedError when another execution has taken over, hear of a cancellation."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunScope:
+    """One execution of one run: identity, pen, steps, cancel token, fence."""
+
+    user: UserExecutionContext
+    recorder: RunRecorder
+    steps: Steps
+    token: CancelToken
+    fence: Fence
+    monotonic: Callable[[], float] = time.monotonic
+
+
+@dataclass(slots=True)
+class Tally:
+    """What an agent and those it called have used."""
+
+    requests: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost_usd: float = 0.0
+
+    def add(self, usage: "Usage | Tally") -> None:
+        """Count more in."""
+        self.requests += usage.requests
+        self.input_tokens += usage.input_tokens
+        self.output_tokens += usage.output_tokens
+        self.cost_usd += usage.cost_usd
+
+    def usage(self) -> Usage:
+        """As it is sent."""
+        return Usage(self.requests, self.input_tokens, self.output_tokens, self.cost_usd)
+
+
+@dataclass(slots=True, kw_only=True)
+class ToolPolicy:
+    """How a tool call is retried: `attempts` in all, only on the errors named."""
+
+    attempts: int = 1
+    retry_on: tuple[type[Exception], ...] = ()
+
+
+_ONCE = ToolPolicy()
+
+
+class AgentContext:
+    """One agent at work in one run.
+
+    What happens outside of `tool` must follow from the request and from what tools answered: it is
+    executed again when a run is recovered, and has to write the same events.
+    """
+
+    def __init__(
+        self, scope: RunScope, *, agent: str, parent: "AgentContext | None", path: str
+    ) -> None:
+        self._scope = scope
+        self._agent = agent
+        self._parent = parent
+        self._path = path
+        self._ordinal = 0
+        self._thoughts = 0
+        self._calls = 0
+        self._delegations = 0
+        self._deadline: float | None = parent._deadline if parent else None
+        self._started_at = scope.monotonic()
+        self.tally = Tally()
+
+    @classmethod
+    def root(cls, scope: RunScope, agent: str) -> "AgentContext":
+        """The context of a run's first agent."""
+        return cls(scope, agent=agent, parent=None, path=agent)
+
+    @property
+    def user(self) -> UserExecutionContext:
+        """For whom the agent works."""
+        return self._scope.user
+
+    @property
+    def agent_name(self) -> str:
+        """Under which name its events appear."""
+        return self._agent
+
+    @property
+    def is_root(self) -> bool:
+        """True for the agent that answers the run."""
+        return self._parent is None
+
+    @property
+    def token(self) -> CancelToken:
+        """The run's cancel token, for work in threads that has to look at it."""
+        return self._scope.token
+
+    async def think(self, text: str) -> None:
+        """Say what the agent is about to do or has found."""
+        self._scope.token.check()
+        self._thoughts += 1
+        await self._record(AgentThinking(text, self._thoughts))
+
+    async def tool(
+        self,
+        name: str,
+        fn: Callable[..., Awaitable[T]],
+        /,
+        *,
+        returns: type[T],
+        show: Callable[[T], object] | None = None,
+        policy: ToolPolicy = _ONCE,
+        timeout_s: float | None = None,
+        **args: Any,  # Any: a tool's own arguments
+    ) -> T:
+        """Call a tool as one durable step, between its pair of events.
+
+        `show` makes what the event holds of the answer. Raises ToolFailedError, after the event
+        that says so; ToolTimeoutError when `timeout_s` or the agent's own time has run out.
+        """
+        self._scope.token.check()
+        await self._scope.fence.check()
+        self._calls += 1
+        call_id = f"{self.user.run_id}:{self._path}:{self._calls}"
+        await self._record(ToolExecuting(name, call_id, redact(args)))
+        outcome = await self._scope.steps.step(
+            f"{self._path}.{name}", lambda: self._attempt(fn, args, policy, timeout_s)
+        )
+        self._scope.token.check()
+        duration_ms: float = outcome["duration_ms"]
+        if not outcome["ok"]:
+            await self._record(
+                ToolCompleted(name, call_id, False, duration_ms, error=outcome["message"])
+            )
+            failure = ToolTimeoutError if outcome["timed_out"] else ToolFailedError
+            raise failure(outcome["message"], cause_code=outcome["code"])
+        value = msgspec.convert(outcome["value"], returns, strict=False)
+        result = shown(msgspec.to_builtins(show(value)) if show else outcome["value"])
+        await self._record(ToolCompleted(name, call_id, True, duration_ms, result=result))
+        return value
+
+    async def delegate(self, agent: "BaseAgent[Req, Res]", request: Req) -> Res:
+        """Have another agent work within this one."""
+        self._delegations += 1
+        child = AgentContext(
+            self._scope,
+            agent=agent.name,
+            parent=self,
+            path=f"{self._path}/{self._delegations}.{agent.name}",
+        )
+        try:
+            return await agent.execute(child, request)
+        finally:
+            self.tally.add(child.tally)
+
+    async def started(self, message: str, *, timeout_s: float) -> None:
+        """The agent begins; called by BaseAgent."""
+        deadline = self._scope.monotonic() + timeout_s
+        self._deadline = min(deadline, self._deadline) if self._deadline else deadline
+        parent = self._parent.agent_name if self._parent else None
+        await self._record(AgentStarted(message, parent))
+
+    async def ended(self, completed: bool, result: object) -> None:
+        """The agent ends; called by BaseAgent. `result` is what the event holds."""
+        duration_ms = round((self._scope.monotonic() - self._started_at) * 1000, 1)
+        status = "completed" if completed else "failed"
+        await self._record(AgentCompleted(status, duration_ms, result, self.tally.usage()))
+
+    async def _record(
+        self,
+        payload: AgentStarted | AgentThinking | ToolExecuting | ToolCompleted | AgentCompleted,
+    ) -> None:
+        ordinal, self._ordinal = self._ordinal, self._ordinal + 1
+        await self._scope.recorder.record(
+            payload, agent=self._agent, step=self._path, ordinal=ordinal
+        )
+
+    async def _attempt(
+        self,
+        fn: Callable[..., Awaitable[Any]],
+        args: JsonObject,
+        policy: ToolPolicy,
+        timeout_s: float | None,
+    ) -> JsonObject:
+        """The step's body: an outcome that can be recorded, whatever the tool did."""
+        began = self._scope.monotonic()
+        outcome: JsonObject
+        try:
+            async with asyncio.timeout(self._remaining(timeout_s)):
+                value = await self._scope.token.guard(_call(fn, args, policy))
+            outcome = {"ok": True, "value": msgspec.to_builtins(value)}
+        except TimeoutError:
+            limit = round(self._scope.monotonic() - began, 1)
+            outcome = _failure(f"took longer than {limit} s", ToolTimeoutError.code, timed_out=True)
+        except (ApexError, OptimizerError) as error:
+            outcome = _failure(_sentence(error), error.code)
+        except Exception as error:  # the tool's own fault becomes an event, not the end of the loop
+            _log.exception("tool_failed", agent=self._agent, run_id=self.user.run_id)
+            outcome = _failure(f"unexpected {type(error).__name__}", ToolFailedError.code)
+        outcome["duration_ms"] = round((self._scope.monotonic() - began) * 1000, 1)
+        return outcome
+
+    def _remaining(self, timeout_s: float | None) -> float | None:
+        if self._deadline is None:
+            return timeout_s
+        remaining = max(0.0, self._deadline - self._scope.monotonic())
+        return remaining if timeout_s is None else min(timeout_s, remaining)
+
+
+def _failure(message: str, code: str, *, timed_out: bool = False) -> JsonObject:
+    return {"ok": False, "message": message, "code": code, "timed_out": timed_out}
+
+
+def _sentence(error: ApexError | OptimizerError) -> str:
+    return f"{error.message} {error.hint}".strip()
+
+
+async def _call(
+    fn: Callable[..., Awaitable[Any]], args: JsonObject, policy: ToolPolicy
+) -> Any:  # Any: whatever the tool answers
+    if policy.attempts <= 1 or not policy.retry_on:
+        return await fn(**args)
+    async for attempt in stamina.retry_context(
+        on=policy.retry_on, attempts=policy.attempts, wait_initial=0.05, wait_max=2.0
+    ):
+        with attempt:
+            return await fn(**args)
+    raise AssertionError("unreachable: retry_context raises after its last attempt")

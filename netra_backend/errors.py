@@ -1,0 +1,194 @@
+"""What the platform refuses.
+
+ApiError
+├── NotFoundError             API-404  no such thing, or not yours
+├── InvalidRequestError       API-422  a field that cannot be used
+├── ForbiddenError            API-403  the role does not allow it
+├── UploadTooLargeError       API-413  a file over the limit
+└── NotReadyError             API-503  the service is starting or stopping
+AuthError
+├── UnauthenticatedError      AUTH-401  no valid token
+└── AuthUnavailableError      AUTH-503  who is revoked cannot be known now
+RunError
+├── RunLimitError             RUN-001  too many runs wait already
+├── RunEndedError             RUN-002  a terminal run cannot move
+├── ThreadBusyError           RUN-003  a run works and the message asked to be rejected then
+├── RunFormatError            RUN-004  a run of another program's format
+├── FencedError               RUN-005  another node has taken the run over
+├── ReplayMismatchError       RUN-006  a re-executed step disagrees with the log
+├── PausedError               RUN-007  new work is paused
+├── StepFailedError           RUN-008  a durable step failed
+└── RunLostError              RUN-009  the run's record is gone or was given up
+AgentError
+├── ToolFailedError           AGT-001  a tool raised
+├── ToolTimeoutError          AGT-002  a tool ran out of time
+├── AgentFailedError          AGT-003  an agent failed
+├── LifecycleError            AGT-004  a move that the lifecycle does not have
+├── NotAnAgentError           AGT-005  something else than an agent was registered
+├── AgentLimitError           AGT-006  too many agents of one user
+└── AgentFactoryError         AGT-007  a factory raised
+"""
+
+from netra_core.errors import AgentError, ApiError, AuthError, RunError
+
+
+class NotFoundError(ApiError):
+    """No such thing, or it belongs to somebody else: the answer is the same."""
+
+    code = "API-404"
+    status = 404
+
+
+class InvalidRequestError(ApiError):
+    """A field of the request cannot be used."""
+
+    code = "API-422"
+    status = 422
+
+
+class ForbiddenError(ApiError):
+    """The person's role in this workspace does not allow it."""
+
+    code = "API-403"
+    status = 403
+
+
+class UploadTooLargeError(ApiError):
+    """The file is over the configured limit."""
+
+    code = "API-413"
+    status = 413
+
+
+class NotReadyError(ApiError):
+    """The service is starting or stopping."""
+
+    code = "API-503"
+    status = 503
+    retryable = True
+
+
+class UnauthenticatedError(AuthError):
+    """No token, or one that is not valid here and now."""
+
+    code = "AUTH-401"
+    status = 401
+
+
+class AuthUnavailableError(AuthError):
+    """Keys or revocations are too old to trust; refused until the auth service answers."""
+
+    code = "AUTH-503"
+    status = 503
+    retryable = True
+
+
+class RunLimitError(RunError):
+    """Too many runs wait already."""
+
+    code = "RUN-001"
+    status = 429
+    retryable = True
+
+
+class RunEndedError(RunError):
+    """A terminal run never moves again."""
+
+    code = "RUN-002"
+    status = 409
+
+
+class ThreadBusyError(RunError):
+    """A run works in this thread and the message asked to be rejected then."""
+
+    code = "RUN-003"
+    status = 409
+    retryable = True
+
+
+class RunFormatError(RunError):
+    """The run was begun in a format that this program does not execute."""
+
+    code = "RUN-004"
+
+
+class FencedError(RunError):
+    """Another execution has taken the run over; this one stops."""
+
+    code = "RUN-005"
+    status = 409
+
+
+class ReplayMismatchError(RunError):
+    """A step executed again did something else than the log holds."""
+
+    code = "RUN-006"
+
+
+class PausedError(RunError):
+    """New work of this user, agent or model is paused."""
+
+    code = "RUN-007"
+    status = 409
+    retryable = True
+
+
+class StepFailedError(RunError):
+    """A durable step failed; the message is the one of its first attempt."""
+
+    code = "RUN-008"
+
+
+class RunLostError(RunError):
+    """The durable record of the run is gone, or it was recovered too often."""
+
+    code = "RUN-009"
+
+
+class ToolFailedError(AgentError):
+    """A tool raised; `cause_code` is the code of what it raised, when it has one."""
+
+    code = "AGT-001"
+
+    def __init__(self, message: str, *, hint: str = "", cause_code: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.cause_code = cause_code or self.code
+
+
+class ToolTimeoutError(ToolFailedError):
+    """A tool ran out of the time its agent has."""
+
+    code = "AGT-002"
+    retryable = True
+
+
+class AgentFailedError(AgentError):
+    """An agent failed; what it raised is the cause."""
+
+    code = "AGT-003"
+
+
+class LifecycleError(AgentError):
+    """A move that the lifecycle does not have."""
+
+    code = "AGT-004"
+
+
+class NotAnAgentError(AgentError):
+    """Only agents and their factories belong into an agent registry."""
+
+    code = "AGT-005"
+
+
+class AgentLimitError(AgentError):
+    """Too many agents of one user."""
+
+    code = "AGT-006"
+    status = 429
+    retryable = True
+
+
+class AgentFactoryError(AgentError):
+    """The factory exists and raised; the cause says why."""
+
+    code = "AGT-007"

@@ -1,0 +1,260 @@
+"""Runs in the platform database. What a user may see goes through `ctx`; the rest is the platform's."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection, Select, func, select, text, tuple_, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from netra_backend.errors import FencedError, NotFoundError
+from netra_backend.paging import MAX_PAGE, Cursor, Page
+from netra_backend.runs.limits import RunLimits
+from netra_backend.runs.records import Outcome, RunRecord, RunStatus
+from netra_backend.tables import pauses, runs
+from netra_core.context import UserExecutionContext
+from netra_core.database import DatabaseSessionManager, SystemContext
+
+_SYSTEM = SystemContext(actor="runs")
+_OPEN = (RunStatus.PENDING.value, RunStatus.RUNNING.value)
+_DISPATCH_LOCK = 7_240_001
+_LOOK_AT = 200
+
+
+class RunStore:
+    """Every move of a run's row. Moves made by an execution carry its fence."""
+
+    def __init__(self, sessions: DatabaseSessionManager, clock: Callable[[], datetime]) -> None:
+        self._sessions = sessions
+        self._clock = clock
+
+    async def get(self, ctx: UserExecutionContext, run_id: str) -> RunRecord:
+        """A run of this user. Raises NotFoundError, also for somebody else's."""
+        query = _owned(ctx).where(runs.c.id == run_id)
+        row = await self._sessions.read(ctx, lambda c: c.execute(query).mappings().one_or_none())
+        if row is None:
+            raise NotFoundError(f"There is no run {run_id!r}.")
+        return RunRecord.of(row)
+
+    async def page(
+        self, ctx: UserExecutionContext, *, thread_id: str | None, limit: int, after: str | None
+    ) -> Page[RunRecord]:
+        """Runs of this user, newest first."""
+        limit = min(limit, MAX_PAGE)
+        query = _owned(ctx).order_by(runs.c.created_at.desc(), runs.c.id.desc()).limit(limit + 1)
+        if thread_id is not None:
+            query = query.where(runs.c.thread_id == thread_id)
+        if (cursor := Cursor.decode(after)) is not None:
+            query = query.where(tuple_(runs.c.created_at, runs.c.id) < (cursor.at, cursor.id))
+        rows = await self._sessions.read(ctx, lambda c: c.execute(query).mappings().all())
+        items = [RunRecord.of(row) for row in rows[:limit]]
+        more = len(rows) > limit
+        return Page(items, Cursor(items[-1].created_at, items[-1].id).encode() if more else None)
+
+    async def load(self, run_id: str) -> RunRecord | None:
+        """Any run, for the platform itself."""
+        query = select(runs).where(runs.c.id == run_id)
+        row = await self._sessions.read(
+            _SYSTEM, lambda c: c.execute(query).mappings().one_or_none()
+        )
+        return None if row is None else RunRecord.of(row)
+
+    async def open_of(self, node: str) -> list[RunRecord]:
+        """The runs that this node has begun and not ended."""
+        query = select(runs).where(runs.c.status == RunStatus.RUNNING.value, runs.c.node == node)
+        rows = await self._sessions.read(_SYSTEM, lambda c: c.execute(query).mappings().all())
+        return [RunRecord.of(row) for row in rows]
+
+    async def open_on_other_nodes(self, node: str) -> set[str]:
+        """Names of other nodes that have begun runs and not ended them."""
+        query = (
+            select(runs.c.node)
+            .where(runs.c.status == RunStatus.RUNNING.value, runs.c.node != node)
+            .distinct()
+        )
+        rows = await self._sessions.read(_SYSTEM, lambda c: c.execute(query).scalars().all())
+        return {str(name) for name in rows}
+
+    async def open_in_thread(self, ctx: UserExecutionContext, thread_id: str) -> list[str]:
+        """Ids of this user's runs in a thread that have not ended, oldest first."""
+        query = (
+            _owned(ctx)
+            .with_only_columns(runs.c.id)
+            .where(runs.c.thread_id == thread_id, runs.c.status.in_(_OPEN))
+            .order_by(runs.c.created_at, runs.c.id)
+        )
+        return list(await self._sessions.read(ctx, lambda c: c.execute(query).scalars().all()))
+
+    async def waiting(self, ctx: UserExecutionContext) -> int:
+        """How many runs of this user wait for their turn."""
+        query = (
+            select(func.count())
+            .select_from(runs)
+            .where(
+                runs.c.workspace_id == ctx.workspace_id,
+                runs.c.user_id == ctx.user_id,
+                runs.c.status == RunStatus.PENDING.value,
+            )
+        )
+        return await self._sessions.read(ctx, lambda c: c.execute(query).scalar_one())
+
+    async def begin_next(self, node: str, limits: RunLimits) -> list[str]:
+        """Give this node the waiting runs whose turn it is, oldest first, within the limits."""
+        async with self._sessions.session(_SYSTEM) as session:
+            await self._lock_dispatch(session)
+            chosen = _choose(
+                (await session.execute(_waiting_runs())).tuples().all(),
+                (await session.execute(_running_runs())).tuples().all(),
+                {(w, s, k) for w, s, k in (await session.execute(_pauses())).tuples()},
+                limits,
+            )
+            if chosen:
+                await session.execute(
+                    update(runs)
+                    .where(runs.c.id.in_(chosen), runs.c.status == RunStatus.PENDING.value)
+                    .values(status=RunStatus.RUNNING.value, node=node, started_at=self._clock())
+                )
+        return chosen
+
+    async def claim(self, run_id: str, node: str) -> RunRecord | None:
+        """Begin an execution: a new fence, this node. None when the run has ended or is gone."""
+        async with self._sessions.session(_SYSTEM) as session:
+            row = (
+                (
+                    await session.execute(
+                        update(runs)
+                        .where(runs.c.id == run_id, runs.c.status.in_(_OPEN))
+                        .values(
+                            status=RunStatus.RUNNING.value,
+                            node=node,
+                            fence=runs.c.fence + 1,
+                            started_at=func.coalesce(runs.c.started_at, self._clock()),
+                        )
+                        .returning(runs)
+                    )
+                )
+                .mappings()
+                .one_or_none()
+            )
+        return None if row is None else RunRecord.of(row)
+
+    async def ask_cancel(
+        self, ctx: UserExecutionContext, run_id: str, *, reason: str, node: str
+    ) -> tuple[RunRecord, bool]:
+        """Note the wish to stop. True when the run had not begun: it is this node's now, to end it.
+
+        A terminal run is returned as it is. Raises NotFoundError.
+        """
+        mine = (
+            runs.c.id == run_id,
+            runs.c.workspace_id == ctx.workspace_id,
+            runs.c.user_id == ctx.user_id,
+        )
+        async with self._sessions.session(ctx) as session:
+            begun = (
+                await session.execute(
+                    update(runs)
+                    .where(*mine, runs.c.status == RunStatus.PENDING.value)
+                    .values(status=RunStatus.RUNNING.value, node=node, cancel_reason=reason)
+                    .returning(runs.c.id)
+                )
+            ).one_or_none()
+            await session.execute(
+                update(runs)
+                .where(
+                    *mine,
+                    runs.c.status == RunStatus.RUNNING.value,
+                    runs.c.cancel_reason.is_(None),
+                )
+                .values(cancel_reason=reason)
+            )
+            row = (await session.execute(select(runs).where(*mine))).mappings().one_or_none()
+        if row is None:
+            raise NotFoundError(f"There is no run {run_id!r}.")
+        return RunRecord.of(row), begun is not None
+
+    async def watch(self, run_ids: Sequence[str]) -> dict[str, tuple[int, str | None]]:
+        """Fence and wish to stop of some runs."""
+        query = select(runs.c.id, runs.c.fence, runs.c.cancel_reason).where(runs.c.id.in_(run_ids))
+        rows = await self._sessions.read(_SYSTEM, lambda c: c.execute(query).tuples().all())
+        return {run_id: (fence, reason) for run_id, fence, reason in rows}
+
+    async def finish(self, session: AsyncSession, run: RunRecord, outcome: Outcome) -> None:
+        """Make the run terminal within the caller's transaction. Raises FencedError."""
+        done = await session.execute(
+            update(runs)
+            .where(runs.c.id == run.id, runs.c.fence == run.fence, runs.c.status.in_(_OPEN))
+            .values(
+                status=outcome.status.value,
+                ended_at=self._clock(),
+                report=outcome.report,
+                usage=outcome.usage,
+                error_code=outcome.error_code,
+                error_message=outcome.error_message,
+            )
+            .returning(runs.c.id)
+        )
+        if done.one_or_none() is None:
+            raise FencedError(f"The run {run.id!r} belongs to another execution by now.")
+
+    async def _lock_dispatch(self, session: AsyncSession) -> None:
+        if self._sessions.dialect == "postgresql":
+            # Two nodes that choose at once would both fill the last free place.
+            await session.execute(text(f"SELECT pg_advisory_xact_lock({_DISPATCH_LOCK})"))
+
+
+def check_fence(connection: Connection, run: RunRecord) -> None:
+    """Raise FencedError when another execution owns the run; for effects, in their transaction."""
+    query = select(runs.c.fence).where(runs.c.id == run.id)
+    if connection.execute(query).scalar_one_or_none() != run.fence:
+        raise FencedError(f"The run {run.id!r} belongs to another execution by now.")
+
+
+def _owned(ctx: UserExecutionContext) -> Select[tuple[object, ...]]:
+    return select(runs).where(
+        runs.c.workspace_id == ctx.workspace_id, runs.c.user_id == ctx.user_id
+    )
+
+
+def _waiting_runs() -> Select[tuple[str, str, str, str, str]]:
+    return (
+        select(runs.c.id, runs.c.workspace_id, runs.c.user_id, runs.c.thread_id, runs.c.kind)
+        .where(runs.c.status == RunStatus.PENDING.value)
+        .order_by(runs.c.created_at, runs.c.id)
+        .limit(_LOOK_AT)
+    )
+
+
+def _running_runs() -> Select[tuple[str, str, str]]:
+    return select(runs.c.workspace_id, runs.c.user_id, runs.c.thread_id).where(
+        runs.c.status == RunStatus.RUNNING.value
+    )
+
+
+def _pauses() -> Select[tuple[str, str, str]]:
+    return select(pauses.c.workspace_id, pauses.c.scope, pauses.c.key)
+
+
+def _choose(
+    waiting: Sequence[tuple[str, str, str, str, str]],
+    running: Sequence[tuple[str, str, str]],
+    paused: set[tuple[str, str, str]],
+    limits: RunLimits,
+) -> list[str]:
+    busy_threads = {thread for _, _, thread in running}
+    per_user: dict[str, int] = {}
+    for _, user, _ in running:
+        per_user[user] = per_user.get(user, 0) + 1
+    total = len(running)
+    chosen: list[str] = []
+    for run_id, workspace, user, thread, kind in waiting:
+        stopped = (workspace, "user", user) in paused or (workspace, "agent", kind) in paused
+        free = thread not in busy_threads
+        busy_threads.add(thread)  # what waits behind this one in its thread keeps its place
+        if stopped or not free or total >= limits.in_all:
+            continue
+        if per_user.get(user, 0) >= limits.per_user:
+            continue
+        per_user[user] = per_user.get(user, 0) + 1
+        total += 1
+        chosen.append(run_id)
+    return chosen
