@@ -2,10 +2,10 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
-from typing import Annotated, Any, Final, get_origin
+from typing import Annotated, Any, Final, cast, get_origin
 
 from pydantic import BaseModel, SecretStr, TypeAdapter, ValidationError
 
@@ -29,8 +29,8 @@ class Key:
     default: Value
     annotation: Any  # Any: a type expression
     adapter: TypeAdapter[Any]
-    is_list: bool = field(default=False)
-    is_bool: bool = field(default=False)
+    is_list: bool = False
+    is_bool: bool = False
 
     def variable(self, environment: Environment) -> str:
         """Its environment variable there."""
@@ -98,7 +98,7 @@ def _keys_of(section: str, model: type[BaseModel]) -> Iterator[Key]:
         setting = setting_of(info)
         if setting is None:
             raise TypeError(f"{section}.{name} has no Setting annotation")
-        adapter: TypeAdapter[Any] = TypeAdapter(Annotated[info.annotation, *info.metadata])
+        form = cast(type[Any], Annotated[info.annotation, *info.metadata])  # a form, not a class
         yield Key(
             name=f"{section}.{name}",
             section=section,
@@ -107,7 +107,7 @@ def _keys_of(section: str, model: type[BaseModel]) -> Iterator[Key]:
             description=info.description or "",
             default=info.get_default(),
             annotation=info.annotation,
-            adapter=adapter,
+            adapter=TypeAdapter(form),
             is_list=get_origin(info.annotation) is tuple,
             is_bool=info.annotation is bool,
         )

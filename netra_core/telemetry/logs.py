@@ -3,14 +3,13 @@
 import logging
 import sys
 from collections.abc import Mapping, MutableMapping
-from typing import Any, Protocol, TextIO, cast
+from typing import Any, Protocol, TextIO
 
 import structlog
 
 from netra_core.telemetry.redaction import Redactor
 
 _HANDLER_NAME = "apex"
-_OWN_FIELDS = frozenset({"event", "level", "timestamp", "logger"})
 
 
 class LogSettings(Protocol):
@@ -98,4 +97,4 @@ def _renderer(log_format: str, output: TextIO) -> Any:  # Any: a structlog proce
 
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:
     """A logger whose lines carry `name`; fields are given as keyword arguments."""
-    return cast(structlog.stdlib.BoundLogger, structlog.stdlib.get_logger(name))
+    return structlog.stdlib.get_logger(name)

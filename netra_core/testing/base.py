@@ -17,7 +17,7 @@ from collections.abc import (
 )
 from inspect import isawaitable
 from pathlib import Path
-from typing import ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import pytest
 
@@ -72,7 +72,7 @@ class BaseIntegrationTest:
         deadline = time.monotonic() + (within_s or self.wait_s)
         while True:
             answer = probe()
-            result = await answer if isawaitable(answer) else answer
+            result: Any = await answer if isawaitable(answer) else answer
             if result:
                 return result
             if time.monotonic() > deadline:

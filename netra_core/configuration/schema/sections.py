@@ -49,27 +49,31 @@ class Deployment(Section):
     """Where this runs and what that permits."""
 
     environment: Annotated[EnvironmentName, restart("ENVIRONMENT", stored=False)] = Field(
-        Environment.DEVELOPMENT, description="Where this runs."
+        default=Environment.DEVELOPMENT, description="Where this runs."
     )
     embedded: Annotated[bool, restart("APEX_EMBEDDED", stored=False)] = Field(
-        False,
+        default=False,
         description="Permit SQLite and chDB in staging and production, on one node.",
     )
     debug: Annotated[bool, restart("DEBUG")] = Field(
-        False, description="Show internals in answers. Refused in production."
+        default=False, description="Show internals in answers. Refused in production."
     )
     config_file: Annotated[Folder | None, restart("APEX_CONFIG_FILE", stored=False)] = Field(
-        None, description="The TOML file of settings; `apex.toml` in the home folder when absent."
+        default=None,
+        description="The TOML file of settings; `apex.toml` in the home folder when absent.",
     )
     config_url: Annotated[
         SecretStr | None, restart("APEX_CONFIG_URL", secret=True, stored=False)
     ] = Field(
-        None,
+        default=None,
         description="The configuration store; when absent the platform's PostgreSQL, or "
         "`config.sqlite` in the home folder.",
     )
     config_poll_s: Annotated[float, restart("APEX_CONFIG_POLL_S")] = Field(
-        1.0, ge=0.05, le=3600, description="How often other nodes' changes are looked for, seconds."
+        default=1.0,
+        ge=0.05,
+        le=3600,
+        description="How often other nodes' changes are looked for, seconds.",
     )
 
 
@@ -77,19 +81,21 @@ class Http(Section):
     """Where the services answer."""
 
     host: Annotated[HostName, restart("APEX_HTTP_HOST")] = Field(
-        "127.0.0.1", description="Address to listen on."
+        default="127.0.0.1", description="Address to listen on."
     )
     port: Annotated[int, restart("APEX_HTTP_PORT"), whole(ge=0, le=65535)] = Field(
-        8000, description="Port to listen on; 0 lets the system choose."
+        default=8000, description="Port to listen on; 0 lets the system choose."
     )
     public_url: Annotated[HttpUrl, live("APEX_PUBLIC_URL", absence=critical_when_deployed())] = (
-        Field("http://localhost:8000", description="Where people reach Apex, as they type it.")
+        Field(
+            default="http://localhost:8000", description="Where people reach Apex, as they type it."
+        )
     )
     cors_origins: Annotated[tuple[Origin, ...], live("APEX_CORS_ORIGINS")] = Field(
-        (), description="Other origins whose pages may call the API."
+        default=(), description="Other origins whose pages may call the API."
     )
     trusted_proxies: Annotated[tuple[HostName, ...], restart("APEX_TRUSTED_PROXIES")] = Field(
-        (), description="Proxies whose X-Forwarded headers are believed."
+        default=(), description="Proxies whose X-Forwarded headers are believed."
     )
 
 
@@ -97,7 +103,7 @@ class Paths(Section):
     """Where files are kept."""
 
     home: Annotated[Folder, restart("APEX_HOME", stored=False)] = Field(
-        Path("~/.local/share/netra-apex"),
+        default=Path("~/.local/share/netra-apex"),
         validate_default=True,
         description="The one folder with all data.",
     )
@@ -107,43 +113,48 @@ class Database(Section):
     """The databases of the platform and of auth."""
 
     platform_url: Annotated[SecretStr | None, live("DATABASE_URL", SERVERS, secret=True)] = Field(
-        None, description="The platform's database; from the POSTGRES_ parts or SQLite when absent."
+        default=None,
+        description="The platform's database; from the POSTGRES_ parts or SQLite when absent.",
     )
     auth_url: Annotated[SecretStr | None, live("AUTH_DATABASE_URL", AUTH, secret=True)] = Field(
-        None, description="Auth's database; beside the platform's when absent."
+        default=None, description="Auth's database; beside the platform's when absent."
     )
     dbos_url: Annotated[SecretStr | None, restart("DBOS_DATABASE_URL", BACKEND, secret=True)] = (
-        Field(None, description="The database of durable runs; beside the platform's when absent.")
+        Field(
+            default=None,
+            description="The database of durable runs; beside the platform's when absent.",
+        )
     )
     postgres_host: Annotated[HostName | None, live("POSTGRES_HOST", SERVERS)] = Field(
-        None, description="Host of PostgreSQL, or a /cloudsql/project:region:instance socket."
+        default=None,
+        description="Host of PostgreSQL, or a /cloudsql/project:region:instance socket.",
     )
     postgres_port: Annotated[int, live("POSTGRES_PORT", SERVERS), whole(ge=1, le=65535)] = Field(
-        5432, description="Port of PostgreSQL."
+        default=5432, description="Port of PostgreSQL."
     )
     postgres_user: Annotated[str | None, live("POSTGRES_USER", SERVERS)] = Field(
-        None, max_length=255, description="Role of PostgreSQL."
+        default=None, max_length=255, description="Role of PostgreSQL."
     )
     postgres_password: Annotated[
         SecretStr | None, live("POSTGRES_PASSWORD", SERVERS, secret=True)
-    ] = Field(None, description="Password of that role.")
+    ] = Field(default=None, description="Password of that role.")
     postgres_db: Annotated[str | None, live("POSTGRES_DB", SERVERS)] = Field(
-        None, max_length=255, description="Name of the database."
+        default=None, max_length=255, description="Name of the database."
     )
     pool_size: Annotated[int, live("APEX_DATABASE_POOL_SIZE", SERVERS), whole(ge=1, le=500)] = (
-        Field(10, description="Connections kept open, each database.")
+        Field(default=10, description="Connections kept open, each database.")
     )
     pool_max_overflow: Annotated[
         int, live("APEX_DATABASE_POOL_MAX_OVERFLOW", SERVERS), whole(ge=0, le=500)
-    ] = Field(10, description="Connections opened beyond that under load.")
+    ] = Field(default=10, description="Connections opened beyond that under load.")
     pool_timeout_s: Annotated[float, live("APEX_DATABASE_POOL_TIMEOUT_S", SERVERS)] = Field(
-        10.0, gt=0, le=300, description="Longest wait for a connection, seconds."
+        default=10.0, gt=0, le=300, description="Longest wait for a connection, seconds."
     )
     statement_timeout_s: Annotated[float, live("APEX_DATABASE_STATEMENT_TIMEOUT_S", SERVERS)] = (
-        Field(30.0, gt=0, le=3600, description="Longest statement, seconds.")
+        Field(default=30.0, gt=0, le=3600, description="Longest statement, seconds.")
     )
     redis_url: Annotated[SecretStr | None, restart("REDIS_URL", SERVERS, secret=True)] = Field(
-        None, description="Redis for fan-out between nodes; PostgreSQL does it when absent."
+        default=None, description="Redis for fan-out between nodes; PostgreSQL does it when absent."
     )
 
 
@@ -151,55 +162,67 @@ class Auth(Section):
     """People, sessions, tokens."""
 
     url: Annotated[HttpUrl | None, live("APEX_AUTH_URL", BACKEND)] = Field(
-        None, description="Where the backend reaches auth; in the same process when absent."
+        default=None, description="Where the backend reaches auth; in the same process when absent."
     )
     issuer: Annotated[str, live("JWT_ISSUER", SERVERS)] = Field(
-        "netra-apex-auth", min_length=1, max_length=255, description="`iss` of access tokens."
+        default="netra-apex-auth",
+        min_length=1,
+        max_length=255,
+        description="`iss` of access tokens.",
     )
     audience: Annotated[str, live("JWT_AUDIENCE", SERVERS)] = Field(
-        "netra-apex", min_length=1, max_length=255, description="`aud` of access tokens."
+        default="netra-apex", min_length=1, max_length=255, description="`aud` of access tokens."
     )
     algorithm: Annotated[Literal["Ed25519", "HS256"], live("JWT_ALGORITHM", SERVERS)] = Field(
-        "Ed25519", description="How access tokens are signed."
+        default="Ed25519", description="How access tokens are signed."
     )
     access_ttl_s: Annotated[int, live("APEX_AUTH_ACCESS_TTL_S", SERVERS)] = Field(
-        900, ge=30, le=86400, description="Life of an access token, seconds."
+        default=900, ge=30, le=86400, description="Life of an access token, seconds."
     )
     refresh_idle_ttl_s: Annotated[int, live("APEX_AUTH_REFRESH_IDLE_TTL_S", AUTH)] = Field(
-        14 * 86400, ge=60, le=365 * 86400, description="A session unused so long ends, seconds."
+        default=14 * 86400,
+        ge=60,
+        le=365 * 86400,
+        description="A session unused so long ends, seconds.",
     )
     refresh_absolute_ttl_s: Annotated[int, live("APEX_AUTH_REFRESH_ABSOLUTE_TTL_S", AUTH)] = Field(
-        90 * 86400, ge=60, le=3650 * 86400, description="Every session ends then, seconds."
+        default=90 * 86400, ge=60, le=3650 * 86400, description="Every session ends then, seconds."
     )
     jwt_secret_key: Annotated[SecretStr | None, live("JWT_SECRET_KEY", SERVERS, secret=True)] = (
-        Field(None, description="Key that signs access tokens under HS256; at least 32 characters.")
+        Field(
+            default=None,
+            description="Key that signs access tokens under HS256; at least 32 characters.",
+        )
     )
     service_secret: Annotated[
         SecretStr | None,
         live("SERVICE_SECRET", SERVERS, secret=True, absence=critical_when_deployed()),
-    ] = Field(None, description="Proof by which services know each other; at least 32 characters.")
+    ] = Field(
+        default=None, description="Proof by which services know each other; at least 32 characters."
+    )
     fernet_key: Annotated[
         SecretStr | None,
         restart("FERNET_KEY", SERVERS, secret=True, absence=critical_when_deployed(), stored=False),
     ] = Field(
-        None,
+        default=None,
         description="Key that encrypts stored secrets; at least 32 characters. Older keys may "
         "follow after commas.",
     )
     google_client_id: Annotated[str | None, live("GOOGLE_OAUTH_CLIENT_ID_{ENV}", AUTH)] = Field(
-        None, max_length=255, description="Google OAuth client of this environment alone."
+        default=None, max_length=255, description="Google OAuth client of this environment alone."
     )
     google_client_secret: Annotated[
         SecretStr | None, live("GOOGLE_OAUTH_CLIENT_SECRET_{ENV}", AUTH, secret=True)
-    ] = Field(None, description="Its secret.")
+    ] = Field(default=None, description="Its secret.")
     google_redirect_url: Annotated[HttpUrl | None, live("GOOGLE_OAUTH_REDIRECT_URL", AUTH)] = Field(
-        None, description="Where Google sends people back; under the public URL when absent."
+        default=None,
+        description="Where Google sends people back; under the public URL when absent.",
     )
     registration_open: Annotated[bool, live("APEX_AUTH_REGISTRATION_OPEN", AUTH)] = Field(
-        True, description="Anybody may register."
+        default=True, description="Anybody may register."
     )
     simulated_login: Annotated[bool, restart("APEX_AUTH_SIMULATED_LOGIN", AUTH)] = Field(
-        False, description="Log in without a password, for tests. Refused in production."
+        default=False, description="Log in without a password, for tests. Refused in production."
     )
 
 
@@ -207,26 +230,31 @@ class WebSocket(Section):
     """Live connections."""
 
     url: Annotated[SocketUrl | None, live("APEX_WEBSOCKET_URL")] = Field(
-        None, description="Where browsers connect; /ws under the public URL when absent."
+        default=None, description="Where browsers connect; /ws under the public URL when absent."
     )
     allowed_origins: Annotated[
         tuple[Origin, ...], live("APEX_WEBSOCKET_ALLOWED_ORIGINS", BACKEND)
-    ] = Field((), description="Origins besides the public URL whose pages may connect.")
+    ] = Field(default=(), description="Origins besides the public URL whose pages may connect.")
     max_connections_per_user: Annotated[
         int, live("APEX_WEBSOCKET_MAX_CONNECTIONS_PER_USER", BACKEND, scopes=ALL_SCOPES)
-    ] = Field(10, ge=1, le=10_000, description="Connections a user may hold.")
+    ] = Field(default=10, ge=1, le=10_000, description="Connections a user may hold.")
     messages_per_minute: Annotated[
         int, live("APEX_WEBSOCKET_MESSAGES_PER_MINUTE", BACKEND, scopes=ALL_SCOPES)
-    ] = Field(120, ge=1, le=100_000, description="Messages a connection may send in a minute.")
+    ] = Field(
+        default=120, ge=1, le=100_000, description="Messages a connection may send in a minute."
+    )
     max_message_bytes: Annotated[
         int, live("APEX_WEBSOCKET_MAX_MESSAGE_BYTES", (Service.BACKEND, Service.FRONTEND))
-    ] = Field(1_048_576, ge=1024, le=64 * 1_048_576, description="Longest message, bytes.")
+    ] = Field(default=1_048_576, ge=1024, le=64 * 1_048_576, description="Longest message, bytes.")
     outbox_events: Annotated[int, live("APEX_WEBSOCKET_OUTBOX_EVENTS", BACKEND)] = Field(
-        256, ge=1, le=100_000, description="Events that wait for a slow reader before it is closed."
+        default=256,
+        ge=1,
+        le=100_000,
+        description="Events that wait for a slow reader before it is closed.",
     )
     heartbeat_s: Annotated[
         float, live("APEX_WEBSOCKET_HEARTBEAT_S", (Service.BACKEND, Service.FRONTEND))
-    ] = Field(20.0, gt=0, le=3600, description="Time between heartbeats, seconds.")
+    ] = Field(default=20.0, gt=0, le=3600, description="Time between heartbeats, seconds.")
 
 
 class Usage(Section):
@@ -235,11 +263,11 @@ class Usage(Section):
     clickhouse_url: Annotated[
         SecretStr | None,
         restart("CLICKHOUSE_URL", BACKEND, secret=True, absence=required_when_deployed()),
-    ] = Field(None, description="A ClickHouse server; chDB in the process when absent.")
+    ] = Field(default=None, description="A ClickHouse server; chDB in the process when absent.")
     max_upload_bytes: Annotated[
         int, live("APEX_USAGE_MAX_UPLOAD_BYTES", BACKEND, scopes=ALL_SCOPES)
     ] = Field(
-        512 * 1_048_576,
+        default=512 * 1_048_576,
         ge=1024,
         le=1 << 40,
         description="Largest file that may be uploaded, bytes.",
@@ -250,13 +278,13 @@ class Runs(Section):
     """Durable runs."""
 
     max_per_user: Annotated[int, live("APEX_RUNS_MAX_PER_USER", BACKEND, scopes=ALL_SCOPES)] = (
-        Field(3, ge=1, le=1000, description="Runs of one user at once.")
+        Field(default=3, ge=1, le=1000, description="Runs of one user at once.")
     )
     max_total: Annotated[int, live("APEX_RUNS_MAX_TOTAL", BACKEND)] = Field(
-        50, ge=1, le=100_000, description="Runs of a node at once."
+        default=50, ge=1, le=100_000, description="Runs of a node at once."
     )
     timeout_s: Annotated[float, live("APEX_RUNS_TIMEOUT_S", BACKEND, scopes=ALL_SCOPES)] = Field(
-        900.0, gt=0, le=86400, description="Longest run, seconds."
+        default=900.0, gt=0, le=86400, description="Longest run, seconds."
     )
 
 
@@ -264,36 +292,39 @@ class Llm(Section):
     """The optional language model behind the agents."""
 
     model: Annotated[str | None, live("APEX_LLM_MODEL", BACKEND, scopes=ALL_SCOPES)] = Field(
-        None, max_length=255, description="Model that explains findings; none is needed."
+        default=None, max_length=255, description="Model that explains findings; none is needed."
     )
     budget_usd: Annotated[float, live("APEX_LLM_BUDGET_USD", BACKEND, scopes=ALL_SCOPES)] = Field(
-        1.0, ge=0, le=1_000_000, description="Most that one run may spend on the model, USD."
+        default=1.0,
+        ge=0,
+        le=1_000_000,
+        description="Most that one run may spend on the model, USD.",
     )
     timeout_s: Annotated[float, live("APEX_LLM_TIMEOUT_S", BACKEND, scopes=ALL_SCOPES)] = Field(
-        60.0, gt=0, le=3600, description="Longest wait for an answer, seconds."
+        default=60.0, gt=0, le=3600, description="Longest wait for an answer, seconds."
     )
     openai_api_key: Annotated[
         SecretStr | None, live("OPENAI_API_KEY", BACKEND, secret=True, scopes=ALL_SCOPES)
-    ] = Field(None, description="Key for OpenAI.")
+    ] = Field(default=None, description="Key for OpenAI.")
     anthropic_api_key: Annotated[
         SecretStr | None, live("ANTHROPIC_API_KEY", BACKEND, secret=True, scopes=ALL_SCOPES)
-    ] = Field(None, description="Key for Anthropic.")
+    ] = Field(default=None, description="Key for Anthropic.")
     gemini_api_key: Annotated[
         SecretStr | None, live("GEMINI_API_KEY", BACKEND, secret=True, scopes=ALL_SCOPES)
-    ] = Field(None, description="Key for Google Gemini.")
+    ] = Field(default=None, description="Key for Google Gemini.")
 
 
 class Telemetry(Section):
     """Logs and metrics."""
 
     log_level: Annotated[Level, live("LOG_LEVEL")] = Field(
-        "INFO", description="Least severe log line that is written."
+        default="INFO", description="Least severe log line that is written."
     )
     log_format: Annotated[Literal["console", "json"], restart("LOG_FORMAT")] = Field(
-        "console", description="For people, or one JSON object a line."
+        default="console", description="For people, or one JSON object a line."
     )
     metrics: Annotated[bool, restart("APEX_TELEMETRY_METRICS")] = Field(
-        True, description="Serve /metrics."
+        default=True, description="Serve /metrics."
     )
 
 
