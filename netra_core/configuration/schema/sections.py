@@ -177,7 +177,7 @@ class Auth(Section):
         default="Ed25519", description="How access tokens are signed."
     )
     access_ttl_s: Annotated[int, live("APEX_AUTH_ACCESS_TTL_S", SERVERS)] = Field(
-        default=900, ge=30, le=86400, description="Life of an access token, seconds."
+        default=600, ge=30, le=86400, description="Life of an access token, seconds."
     )
     refresh_idle_ttl_s: Annotated[int, live("APEX_AUTH_REFRESH_IDLE_TTL_S", AUTH)] = Field(
         default=14 * 86400,
@@ -187,6 +187,15 @@ class Auth(Section):
     )
     refresh_absolute_ttl_s: Annotated[int, live("APEX_AUTH_REFRESH_ABSOLUTE_TTL_S", AUTH)] = Field(
         default=90 * 86400, ge=60, le=3650 * 86400, description="Every session ends then, seconds."
+    )
+    refresh_grace_s: Annotated[float, live("APEX_AUTH_REFRESH_GRACE_S", AUTH)] = Field(
+        default=10.0,
+        ge=0,
+        le=300,
+        description="A refresh token used twice within this time is a retry, not a theft, seconds.",
+    )
+    key_rotation_s: Annotated[int, live("APEX_AUTH_KEY_ROTATION_S", AUTH)] = Field(
+        default=30 * 86400, ge=3600, le=3650 * 86400, description="Life of a signing key, seconds."
     )
     jwt_secret_key: Annotated[SecretStr | None, live("JWT_SECRET_KEY", SERVERS, secret=True)] = (
         Field(
@@ -208,18 +217,42 @@ class Auth(Section):
         description="Key that encrypts stored secrets; at least 32 characters. Older keys may "
         "follow after commas.",
     )
-    google_client_id: Annotated[str | None, live("GOOGLE_OAUTH_CLIENT_ID_{ENV}", AUTH)] = Field(
-        default=None, max_length=255, description="Google OAuth client of this environment alone."
+    google_oauth_client_id: Annotated[str | None, live("GOOGLE_OAUTH_CLIENT_ID_{ENV}", AUTH)] = (
+        Field(
+            default=None,
+            max_length=255,
+            description="Google OAuth client of this environment alone.",
+        )
     )
-    google_client_secret: Annotated[
+    google_oauth_client_secret: Annotated[
         SecretStr | None, live("GOOGLE_OAUTH_CLIENT_SECRET_{ENV}", AUTH, secret=True)
     ] = Field(default=None, description="Its secret.")
-    google_redirect_url: Annotated[HttpUrl | None, live("GOOGLE_OAUTH_REDIRECT_URL", AUTH)] = Field(
+    google_oauth_redirect_url: Annotated[
+        HttpUrl | None, live("GOOGLE_OAUTH_REDIRECT_URL", AUTH)
+    ] = Field(
         default=None,
         description="Where Google sends people back; under the public URL when absent.",
     )
-    registration_open: Annotated[bool, live("APEX_AUTH_REGISTRATION_OPEN", AUTH)] = Field(
-        default=True, description="Anybody may register."
+    oidc_providers: Annotated[
+        SecretStr | None, live("APEX_AUTH_OIDC_PROVIDERS", AUTH, secret=True, multiline=True)
+    ] = Field(
+        default=None,
+        description="Further OpenID providers, a JSON list of {name, label, issuer, client_id, "
+        "client_secret}.",
+    )
+    registration: Annotated[
+        Literal["open", "verified", "invite", "closed"] | None,
+        live("APEX_AUTH_REGISTRATION", AUTH),
+    ] = Field(
+        default=None,
+        description="Who may register. When absent: anybody in development and test, elsewhere "
+        "verified addresses where mail can be sent, else the invited.",
+    )
+    smtp_url: Annotated[SecretStr | None, live("APEX_AUTH_SMTP_URL", AUTH, secret=True)] = Field(
+        default=None, description="Mail server, smtp://user:password@host:587."
+    )
+    mail_from: Annotated[str | None, live("APEX_AUTH_MAIL_FROM", AUTH)] = Field(
+        default=None, max_length=320, description="Sender of mails."
     )
     simulated_login: Annotated[bool, restart("APEX_AUTH_SIMULATED_LOGIN", AUTH)] = Field(
         default=False, description="Log in without a password, for tests. Refused in production."
