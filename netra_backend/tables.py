@@ -6,6 +6,7 @@ Times are UTC, aware.
 """
 
 from datetime import UTC, datetime
+from typing import Final
 
 from sqlalchemy import (
     JSON,
@@ -15,13 +16,14 @@ from sqlalchemy import (
     Dialect,
     Index,
     Integer,
-    MetaData,
     String,
     Table,
     Text,
     TypeDecorator,
     UniqueConstraint,
 )
+
+from netra_core.database.metadata import PLATFORM, rows_of
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -45,8 +47,10 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-metadata = MetaData()
+metadata = PLATFORM
 ID = String(64)
+_USER: Final = rows_of("user")
+_WORKSPACE: Final = rows_of("workspace")
 
 threads = Table(
     "threads",
@@ -58,6 +62,7 @@ threads = Table(
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
     Index("ix_threads_owner", "workspace_id", "user_id", "updated_at"),
+    info=_USER,
 )
 
 messages = Table(
@@ -75,6 +80,7 @@ messages = Table(
     Column("created_at", UtcDateTime, nullable=False),
     UniqueConstraint("workspace_id", "user_id", "client_message_id", name="uq_messages_client_id"),
     UniqueConstraint("thread_id", "position", name="uq_messages_position"),
+    info=_USER,
 )
 
 runs = Table(
@@ -104,6 +110,7 @@ runs = Table(
     Index("ix_runs_owner", "workspace_id", "user_id", "created_at"),
     Index("ix_runs_thread", "thread_id", "created_at"),
     Index("ix_runs_status", "status", "created_at"),
+    info=_USER,
 )
 
 imports = Table(
@@ -129,6 +136,7 @@ imports = Table(
     Column("created_at", UtcDateTime, nullable=False),
     Column("ended_at", UtcDateTime, nullable=True),
     Index("ix_imports_owner", "workspace_id", "created_at"),
+    info=_WORKSPACE,
 )
 
 analyses = Table(
@@ -144,6 +152,7 @@ analyses = Table(
     Column("report", JSON, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Index("ix_analyses_owner", "workspace_id", "created_at"),
+    info=_WORKSPACE,
 )
 
 opportunities = Table(
@@ -157,6 +166,7 @@ opportunities = Table(
     Column("body", JSON, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Index("ix_opportunities_owner", "workspace_id", "created_at"),
+    info=_WORKSPACE,
 )
 
 pauses = Table(
@@ -168,6 +178,7 @@ pauses = Table(
     Column("reason", String(200), nullable=False),
     Column("paused_by", ID, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
+    info=_WORKSPACE,
 )
 
 approvals = Table(
@@ -184,6 +195,7 @@ approvals = Table(
     Column("created_at", UtcDateTime, nullable=False),
     Column("decided_at", UtcDateTime, nullable=True),
     Index("ix_approvals_owner", "workspace_id", "user_id", "status"),
+    info=_USER,
 )
 
 nodes = Table(
@@ -192,5 +204,6 @@ nodes = Table(
     Column("id", String(128), primary_key=True),
     Column("incarnation", ID, nullable=False),
     Column("beat_at", UtcDateTime, nullable=False),
+    info=rows_of("none"),
 )
 """Which nodes live. No owner: it holds no data of anybody."""

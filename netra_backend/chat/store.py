@@ -49,7 +49,7 @@ class ChatStore:
     async def threads(
         self, ctx: UserExecutionContext, *, limit: int, after: str | None
     ) -> Page[ThreadRecord]:
-        """This user's conversations, the one used last first."""
+        """The user's conversations, the one used last first."""
         limit = min(limit, MAX_PAGE)
         cursor = Cursor.decode(after)
         found = await self._sessions.read(

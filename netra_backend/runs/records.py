@@ -28,7 +28,7 @@ class RunStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRecord:
-    """One run. `fence` rises with each execution; `format` is the order of steps it was begun in."""
+    """One run. `fence` rises with each execution; `format` names the order of its steps."""
 
     id: str
     workspace_id: str

@@ -203,7 +203,7 @@ class RunService:
 
 
 class _RunFence:
-    """Looks at the run's row before each tool: still ours, still wanted?"""
+    """Looks at the run's row before each tool: is it still ours, still wanted."""
 
     def __init__(self, store: RunStore, run: RunRecord, token: CancelToken) -> None:
         self._store = store

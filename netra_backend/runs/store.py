@@ -1,4 +1,4 @@
-"""Runs in the platform database. What a user may see goes through `ctx`; the rest is the platform's."""
+"""Runs in the platform database. What a user may see goes through `ctx`; the rest is our own."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
