@@ -1,0 +1,68 @@
+"""Savings in dollars, computed by replaying your own LLM traffic.
+
+Everything public is here. Names are loaded at their first use: importing the package alone costs
+nothing, so a service can start before it needs numpy.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from netra_optimizer.analysis import analyze, usage_totals
+    from netra_optimizer.errors import OptimizerError
+    from netra_optimizer.options import AnalysisOptions, FeatureRule
+    from netra_optimizer.results import (
+        Analysis,
+        Audit,
+        Combined,
+        Interval,
+        Latency,
+        Opportunity,
+        Period,
+        Quality,
+        UsageTotals,
+    )
+    from netra_optimizer.verify.outcomes import Outcomes
+
+_HOMES = {
+    "analyze": "analysis",
+    "usage_totals": "analysis",
+    "OptimizerError": "errors",
+    "AnalysisOptions": "options",
+    "FeatureRule": "options",
+    "Analysis": "results",
+    "Audit": "results",
+    "Combined": "results",
+    "Interval": "results",
+    "Latency": "results",
+    "Opportunity": "results",
+    "Period": "results",
+    "Quality": "results",
+    "UsageTotals": "results",
+    "Outcomes": "verify.outcomes",
+}
+"""Where each public name lives."""
+
+__all__ = [
+    "Analysis",
+    "AnalysisOptions",
+    "Audit",
+    "Combined",
+    "FeatureRule",
+    "Interval",
+    "Latency",
+    "Opportunity",
+    "OptimizerError",
+    "Outcomes",
+    "Period",
+    "Quality",
+    "UsageTotals",
+    "analyze",
+    "usage_totals",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name in _HOMES:
+        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

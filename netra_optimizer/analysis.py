@@ -1,0 +1,232 @@
+"""From a frame of usage to ranked savings that add up: the one entry of the optimizer."""
+
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+import numpy as np
+
+from netra_optimizer.combine import Combination, combine
+from netra_optimizer.levers.base import LeverContext, Proposal
+from netra_optimizer.levers.registry import LeverRegistry, default_levers
+from netra_optimizer.levers.segments import find_segments
+from netra_optimizer.options import AnalysisOptions
+from netra_optimizer.period import DAY_US, Split, iso_time, split_period
+from netra_optimizer.pricing import PriceTable
+from netra_optimizer.replay.stream import Traffic
+from netra_optimizer.results import (
+    Analysis,
+    Audit,
+    Combined,
+    Interval,
+    Opportunity,
+    Period,
+    UsageTotals,
+)
+from netra_optimizer.usage.columns import Float64
+from netra_optimizer.usage.frame import UsageFrame
+from netra_optimizer.verify.bootstrap import Blocks, widened
+from netra_optimizer.verify.outcomes import Outcomes
+
+DAYS_A_MONTH: Final = 365.25 / 12
+Progress = Callable[[str, float], None]
+"""Told what is being done and how far it is, 0 to 1."""
+
+
+def analyze(
+    frame: UsageFrame,
+    *,
+    prices: PriceTable,
+    options: AnalysisOptions | None = None,
+    audit: Audit | None = None,
+    outcomes: Outcomes | None = None,
+    progress: Progress | None = None,
+    levers: LeverRegistry | None = None,
+) -> Analysis:
+    """Find, replay, combine and attribute savings; the same input gives the same answer.
+
+    `frame` is priced with `prices` when it carries no cost yet. Calls whose model has no price
+    count in no figure and are listed in `unpriced_models`.
+    """
+    options = options or AnalysisOptions()
+    tell = progress or _silent
+    if np.isnan(frame.cost_usd).all():
+        frame = frame.priced(prices)
+    tell("Reading prefixes", 0.0)
+    split = split_period(frame.calls.start_us, options.choose_share)
+    context = LeverContext(
+        frame, Traffic.of(frame), prices, options, outcomes, split.choose, split.claim
+    )
+    proposals = _proposals(context, levers or default_levers(), tell)
+    blocks = Blocks.of(frame, options)
+    tell("Replaying all changes together", 0.75)
+    figures = [_figure(context, proposal, blocks) for proposal in proposals]
+    figures = [figure for figure in figures if figure is not None]
+    combination = combine(context, [f.proposal for f in figures if f.status == "verified"])
+    opportunities = [_opportunity(context, figure, combination, split) for figure in figures]
+    opportunities.sort(key=_rank)
+    combined = _combined(context, combination, blocks, split)
+    tell("Done", 1.0)
+    return Analysis(
+        usage=usage_totals(frame),
+        audit=audit or Audit(len(frame), len(frame), {}),
+        opportunities=opportunities,
+        combined=combined,
+        unpriced_models=_unpriced(frame),
+        notes=_notes(frame, split),
+    )
+
+
+def usage_totals(frame: UsageFrame) -> UsageTotals:
+    """What was used in the whole period; money over the priced calls."""
+    calls = frame.calls
+    start = calls.start_us
+    return UsageTotals(
+        requests=len(frame),
+        input_tokens=int(calls.input_tokens.sum()),
+        cached_input_tokens=int(calls.cache_read.sum()),
+        output_tokens=int(calls.output_tokens.sum()),
+        cost_usd=float(np.nansum(frame.cost_usd)),
+        first=iso_time(int(start[0])) if len(start) else None,
+        last=iso_time(int(start[-1])) if len(start) else None,
+    )
+
+
+class _Figure(msgspec.Struct, frozen=True):
+    proposal: Proposal
+    status: str
+    savings: Interval
+
+
+def _silent(_what: str, _share: float) -> None:
+    pass
+
+
+def _proposals(context: LeverContext, levers: LeverRegistry, tell: Progress) -> list[Proposal]:
+    segments = find_segments(context.frame, limit=context.options.max_segments)
+    worth = context.options.min_share * float(context.traffic.cost_usd.sum())
+    found: list[Proposal] = []
+    for at, segment in enumerate(segments):
+        tell(f"Replaying {segment.feature or segment.model}", 0.05 + 0.7 * at / len(segments))
+        if float(context.traffic.cost_usd[segment.rows].sum()) < worth:
+            continue
+        for lever in levers.levers():
+            if context.options.allows(lever.id, segment.feature):
+                found.extend(lever.propose(segment, context))
+    return found
+
+
+def _figure(context: LeverContext, proposal: Proposal, blocks: Blocks) -> _Figure | None:
+    """The figure of one change alone, on the claim's rows; None where it is not worth a word."""
+    rows = proposal.policy.rows
+    saved = context.savings(rows, [proposal.policy])
+    claimed = context.claim[rows]
+    interval = blocks.interval(rows[claimed], saved[claimed])
+    interval = widened(interval, proposal.low_factor, proposal.high_factor)
+    worth = context.options.min_share * context.claimed_cost
+    if proposal.standing == "loses_money":
+        return _Figure(proposal, "loses_money", interval) if interval.expected < 0 else None
+    chosen = float(saved[context.choose[rows]].sum())
+    if interval.expected < worth or chosen <= 0 or interval.expected <= 0:
+        return None
+    if proposal.standing == "needs_evaluation":
+        return _Figure(proposal, "needs_evaluation", interval)
+    return _Figure(proposal, "verified", interval) if interval.low > 0 else None
+
+
+def _opportunity(
+    context: LeverContext, figure: _Figure, combination: Combination, split: Split
+) -> Opportunity:
+    proposal = figure.proposal
+    base = context.claimed_cost
+    assumptions = list(proposal.assumptions)
+    evidence = dict(proposal.evidence)
+    if figure.status == "verified" and proposal not in combination.chosen:
+        assumptions.append(
+            "Not in the combined figure: other changes of the same calls save more without it."
+        )
+    if not split.single:
+        rows = proposal.policy.rows
+        saved = context.savings(rows, [proposal.policy])
+        evidence["chosen_on"] = {
+            "savings_usd": float(saved[context.choose[rows]].sum()),
+            "from": iso_time(split.first_us),
+            "to": iso_time(split.cut_us),
+        }
+    return Opportunity(
+        id=proposal.id,
+        lever=proposal.lever,
+        title=proposal.title,
+        scope=dict(proposal.segment.scope),
+        status=figure.status,
+        savings_usd=figure.savings,
+        savings_pct=100 * figure.savings.expected / base if base > 0 else 0.0,
+        monthly_savings_usd=_monthly(figure.savings.expected, split),
+        latency=proposal.latency or context.latency(proposal.policy.rows),
+        quality=proposal.quality,
+        evidence=evidence,
+        assumptions=assumptions,
+        patch=proposal.patch,
+        effort=proposal.effort,
+        risk=proposal.risk,
+        rollback=proposal.rollback,
+    )
+
+
+def _monthly(saved: float, split: Split) -> float | None:
+    if split.single:
+        return None
+    return saved * DAYS_A_MONTH * DAY_US / max(1, split.last_us - split.cut_us)
+
+
+def _rank(opportunity: Opportunity) -> tuple[int, float, str]:
+    order = {"verified": 0, "needs_evaluation": 1, "loses_money": 2}
+    return order[opportunity.status], -opportunity.savings_usd.expected, opportunity.id
+
+
+def _combined(
+    context: LeverContext, combination: Combination, blocks: Blocks, split: Split
+) -> Combined:
+    before = context.claimed_cost
+    saved: Float64 = combination.saved
+    claimed = context.claim[combination.rows]
+    interval = blocks.interval(combination.rows[claimed], saved[claimed])
+    alone = sum(combination.attribution.values())
+    below = sum(combination.attribution[p.id] * (1 - p.low_factor) for p in combination.chosen)
+    above = sum(combination.attribution[p.id] * (p.high_factor - 1) for p in combination.chosen)
+    interval = Interval(interval.low - max(0.0, below), alone, interval.high + max(0.0, above))
+    return Combined(
+        period=Period(
+            iso_time(split.cut_us) if split.first_us is not None else None,
+            iso_time(split.last_us) if split.last_us is not None else None,
+        ),
+        cost_before_usd=before,
+        cost_after_usd=before - alone,
+        savings_usd=interval,
+        attribution=combination.attribution,
+    )
+
+
+def _unpriced(frame: UsageFrame) -> dict[str, int]:
+    missing = np.isnan(frame.cost_usd)
+    if not missing.any():
+        return {}
+    models = frame.calls.model
+    counts = np.bincount(models.codes[missing], minlength=len(models.values))
+    return {models.values[at]: int(counts[at]) for at in np.flatnonzero(counts).tolist()}
+
+
+def _notes(frame: UsageFrame, split: Split) -> list[str]:
+    notes: list[str] = []
+    if len(frame) and split.single:
+        notes.append(
+            "Less than two days of records: changes are chosen and claimed on the same calls, and "
+            "no monthly figure is given."
+        )
+    if len(frame) and not len(frame.block_hashes):
+        notes.append(
+            "The records name no prompt prefixes: what a prompt cache would save is not known."
+        )
+    if len(frame) and set(frame.prompt_hash.values) <= {""}:
+        notes.append("The records name no prompts: repeats cannot be found.")
+    return notes

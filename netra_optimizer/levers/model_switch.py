@@ -1,0 +1,269 @@
+"""Another model for a segment: counted only when paired outcomes show that it is no worse."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netra_optimizer.levers.base import LeverContext, Proposal, Segment, Standing
+from netra_optimizer.levers.candidates import cheaper_siblings
+from netra_optimizer.levers.evidence import where
+from netra_optimizer.replay.stream import Stage, Stream
+from netra_optimizer.results import Quality
+from netra_optimizer.usage.columns import Int64
+from netra_optimizer.verify.noninferiority import NonInferiority, non_inferiority, sample_size
+from netra_optimizer.verify.outcomes import Outcomes, Paired
+
+TOKEN_RANGE: Final = (0.85, 1.25)
+"""Stated range of the answer's length on another model, when outcomes do not tell it."""
+
+
+@dataclass(frozen=True, eq=False)
+class SwitchModel:
+    """Ask another model; the answer's length is multiplied by `output_factor`."""
+
+    rows: Int64
+    model: str
+    provider: str
+    output_factor: float = 1.0
+    input_factor: float = 1.0
+
+    @property
+    def stage(self) -> Stage:
+        """Before tier and prompt cache, whose prices are the new model's."""
+        return Stage.MODEL
+
+    def apply(self, stream: Stream, at: NDArray[np.int64]) -> None:
+        """Relabel and scale."""
+        stream.relabel("model", at, self.model)
+        stream.relabel("provider", at, self.provider)
+        if self.output_factor != 1.0:
+            for bucket in ("output_text", "reasoning"):
+                column = stream.tokens(bucket)
+                column[at] = np.rint(column[at] * self.output_factor).astype(np.int64)
+        if self.input_factor != 1.0:
+            for bucket in ("input_uncached", "cache_read", "cache_write_5m", "cache_write_1h"):
+                column = stream.tokens(bucket)
+                column[at] = np.rint(column[at] * self.input_factor).astype(np.int64)
+
+
+class ModelSwitchLever:
+    """Cheaper models: those with outcomes are tested, else a sibling is named to be evaluated."""
+
+    id = "model_switch"
+
+    def propose(self, segment: Segment, context: LeverContext) -> Sequence[Proposal]:
+        """The approved candidate that saves most, or what an evaluation would take."""
+        if context.rule(segment).keep_quality:
+            return []
+        proposals = _with_outcomes(segment, context)
+        if not any(proposal.standing == "countable" for proposal in proposals):
+            tested = {proposal.evidence["candidate"] for proposal in proposals}
+            siblings = cheaper_siblings(context, segment)[: context.options.max_candidates]
+            proposals += [
+                _proposal(segment, context, name, provider, None, None)
+                for name, provider in siblings
+                if name not in tested
+            ]
+        return _best(proposals, segment, context)
+
+
+def _best(proposals: list[Proposal], segment: Segment, context: LeverContext) -> list[Proposal]:
+    """Of approved ones the one that saves most; of the others those that would save."""
+    saving = {
+        at: context.chosen_saving(segment, proposal.policy)
+        for at, proposal in enumerate(proposals)
+        if _fast_enough(context, segment, proposal)
+    }
+    useful = [at for at, gain in saving.items() if gain > 0]
+    approved = [at for at in useful if proposals[at].standing == "countable"]
+    if approved:
+        return [proposals[max(approved, key=lambda at: saving[at])]]
+    return [proposals[at] for at in sorted(useful, key=lambda at: -saving[at])][:2]
+
+
+def _fast_enough(context: LeverContext, segment: Segment, proposal: Proposal) -> bool:
+    bound = context.rule(segment).max_latency_ms
+    if bound is None:
+        return True
+    after = proposal.latency.p50_after if proposal.latency else None
+    return after is not None and after <= bound
+
+
+def same_model(context: LeverContext, one: str, other: str) -> bool:
+    """Whether two names mean the same model to the price table."""
+    if one == other:
+        return True
+    a, b = context.prices.resolve(one, ""), context.prices.resolve(other, "")
+    return a is not None and b is not None and a.model == b.model
+
+
+def _with_outcomes(segment: Segment, context: LeverContext) -> list[Proposal]:
+    outcomes = context.outcomes
+    if outcomes is None:
+        return []
+    own = next((name for name in outcomes.models if same_model(context, name, segment.model)), None)
+    if own is None:
+        return []
+    part = segment.feature if segment.feature in outcomes.segments() else None
+    proposals: list[Proposal] = []
+    for name in outcomes.models:
+        if name == own or same_model(context, name, segment.model):
+            continue
+        found = context.prices.resolve(name, "")
+        if found is None:
+            continue
+        paired = outcomes.paired(own, name, segment=part)
+        test = non_inferiority(
+            paired.baseline.score, paired.candidate.score, margin=context.options.quality_margin
+        )
+        proposals.append(_proposal(segment, context, name, found.provider, test, paired))
+    return proposals
+
+
+def _output_factor(paired: Paired | None) -> float | None:
+    """How much longer the candidate's answers were on the same items, when outcomes tell."""
+    if paired is None:
+        return None
+    before, after = paired.baseline.output_tokens, paired.candidate.output_tokens
+    both = ~np.isnan(before) & ~np.isnan(after)
+    if not both.any() or before[both].sum() <= 0:
+        return None
+    return float(after[both].sum() / before[both].sum())
+
+
+def _standing(test: NonInferiority | None) -> Standing:
+    return "countable" if test and test.verdict == "non_inferior" else "needs_evaluation"
+
+
+def _proposal(
+    segment: Segment,
+    context: LeverContext,
+    model: str,
+    provider: str,
+    test: NonInferiority | None,
+    paired: Paired | None,
+) -> Proposal:
+    margin = context.options.quality_margin
+    factor = _output_factor(paired)
+    policy = SwitchModel(segment.rows, model, provider, factor or 1.0)
+    low, high = (1.0, 1.0) if factor else _range(segment, context, policy)
+    name = segment.feature or "all calls"
+    latency = context.latency(segment.rows)
+    return Proposal(
+        lever="model_switch",
+        title=f"Move {name} from {segment.model} to {model}",
+        segment=segment,
+        policy=policy,
+        standing=_standing(test),
+        evidence=_evidence(segment, model, test, margin, factor),
+        assumptions=_assumptions(test, margin, factor),
+        patch=_patch(segment, model, provider),
+        effort="low" if test else "medium",
+        risk="low: proven on paired outcomes"
+        if _standing(test) == "countable"
+        else "quality unproven",
+        rollback=f"Point the route back to {segment.model}.",
+        quality=_quality(test),
+        latency=replace_latency(latency, candidate_latency(context, model)),
+        low_factor=low,
+        high_factor=high,
+        variant=model,
+    )
+
+
+def replace_latency(latency: Any, after: float | None) -> Any:  # Any: a Latency struct
+    """The same before, another after."""
+    return type(latency)(latency.p50_before, after)
+
+
+def candidate_latency(context: LeverContext, model: str) -> float | None:
+    """Median latency of the candidate in the records themselves; None when it is not among them."""
+    names = context.frame.calls.model
+    codes = [at for at, name in enumerate(names.values) if same_model(context, name, model)]
+    known = context.frame.latency_ms[np.isin(names.codes, codes)]
+    known = known[~np.isnan(known)]
+    return float(np.median(known)) if len(known) >= 20 else None
+
+
+def _quality(test: NonInferiority | None) -> Quality:
+    if test is None:
+        return Quality(None, None, False)
+    bound = float(test.lower) if np.isfinite(test.lower) else None
+    return Quality(float(test.delta), bound, test.verdict == "non_inferior")
+
+
+def _range(segment: Segment, context: LeverContext, policy: SwitchModel) -> tuple[float, float]:
+    """The saving's factors at the ends of the stated range of the answer's length."""
+    at_one = float(context.savings(segment.rows, [policy]).sum())
+    if at_one <= 0:
+        return 1.0, 1.0
+    long = replace(policy, output_factor=TOKEN_RANGE[1])
+    short = replace(policy, output_factor=TOKEN_RANGE[0])
+    return (
+        float(context.savings(segment.rows, [long]).sum()) / at_one,
+        float(context.savings(segment.rows, [short]).sum()) / at_one,
+    )
+
+
+def _evidence(
+    segment: Segment, model: str, test: NonInferiority | None, margin: float, factor: float | None
+) -> dict[str, Any]:
+    evidence: dict[str, Any] = {
+        "requests": len(segment.rows),
+        "current": segment.model,
+        "candidate": model,
+        "margin": margin,
+        "query": where(segment),
+    }
+    if test is None:
+        return evidence | {"paired_items": 0, "sample_size_needed": sample_size(margin)}
+    evidence |= {
+        "paired_items": test.items,
+        "verdict": test.verdict,
+        "better": bool(test.better),
+        "delta": float(test.delta),
+        "sample_size_needed": test.needed,
+    }
+    if factor is not None:
+        evidence["output_tokens_factor"] = factor
+    return evidence
+
+
+def _assumptions(test: NonInferiority | None, margin: float, factor: float | None) -> list[str]:
+    said: list[str] = []
+    if factor is None:
+        low, high = TOKEN_RANGE
+        said.append(f"Answers are as long as now; the interval allows {low:g} to {high:g} times.")
+    else:
+        said.append(f"Answers are {factor:.2f} times as long, as in the outcomes.")
+    if test is None:
+        said.append(
+            f"No paired outcomes: {sample_size(margin)} items answered by both models would show "
+            f"whether it is at most {margin:g} worse (assuming that they disagree on a quarter)."
+        )
+    elif test.verdict == "underpowered":
+        said.append(f"{test.items} paired items are too few; {test.needed} would do.")
+    elif test.verdict == "inferior":
+        said.append(f"The candidate is worse by more than {margin:g}.")
+    return said
+
+
+def _patch(segment: Segment, model: str, provider: str) -> dict[str, Any]:
+    target = model if "/" in model or not provider else f"{provider}/{model}"
+    return {
+        "litellm": {
+            "model_list": [
+                {"model_name": segment.model, "litellm_params": {"model": target}},
+            ]
+        }
+    }
+
+
+def outcomes_summary(outcomes: Outcomes) -> dict[str, float]:
+    """Mean score by model and the oracle's."""
+    return {name: outcomes.mean_score(name) for name in outcomes.models} | {
+        "oracle": outcomes.oracle_score()
+    }

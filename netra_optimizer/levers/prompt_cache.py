@@ -1,0 +1,211 @@
+"""The provider's prompt cache: reuse by prefix blocks, what to mark, for how long, or not at all."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netra_optimizer.levers.base import LeverContext, Proposal, Segment
+from netra_optimizer.levers.evidence import where
+from netra_optimizer.replay.caching_rules import AS_OF, CachingRule, Write, caching_rule
+from netra_optimizer.replay.prefix import reused_tokens
+from netra_optimizer.replay.prompt_cache import ALL_BLOCKS, PROMPT_BUCKETS
+from netra_optimizer.replay.stream import Stage, Stream, Traffic
+from netra_optimizer.usage.columns import Int64
+
+LIFETIMES_S: Final = {"60": 60, "300": 300, "600": 600, "3600": 3600, "unlimited": 10**9}
+WRITE_FACTOR: Final = 1.25
+READ_FACTOR: Final = 0.1
+"""Prices of a write and a read over that of input, for `input_cost_change_by_lifetime_s` alone."""
+ALREADY_CACHED_GAIN: Final = 0.05
+"""A segment that already uses the cache is told of a better use only from this share of its cost."""
+
+
+@dataclass(frozen=True, eq=False)
+class UsePromptCache:
+    """Cache the first `blocks` blocks of each prompt; `blocks` 0 sends everything as plain input."""
+
+    rows: Int64
+    blocks: int
+    lifetime_s: float
+    write: Write
+
+    @property
+    def stage(self) -> Stage:
+        """After everything that decides which calls are made."""
+        return Stage.PROMPT_CACHE
+
+    def apply(self, stream: Stream, at: NDArray[np.int64]) -> None:
+        """Ask the stream's cache plan; it is settled once for all policies."""
+        plan = stream.cache_plan()
+        if self.blocks:
+            plan.ask(at, blocks=self.blocks, lifetime_s=self.lifetime_s, write=self.write)
+        else:
+            plan.forbid(at)
+
+
+class PromptCacheLever:
+    """Proposes the use of the cache that the replay finds cheapest, or tells what it would lose."""
+
+    id = "prompt_cache"
+
+    def propose(self, segment: Segment, context: LeverContext) -> Sequence[Proposal]:
+        """At most one proposal a segment."""
+        rule = caching_rule(segment.provider, segment.model)
+        if rule is None:
+            return []
+        traffic = context.part(segment.rows)
+        billed = _billed(traffic)
+        options = _variants(traffic, rule, segment.rows)
+        if billed["cache_write_5m"] + billed["cache_write_1h"] > 0:
+            options.append(UsePromptCache(segment.rows, 0, 0.0, "none"))
+        if not options:
+            return []
+        gains = [context.chosen_saving(segment, option) for option in options]
+        best = _simplest(options, gains)
+        cached_share = billed["cache_read"] / max(1, sum(billed.values()))
+        cost = float(traffic.cost_usd[context.choose[segment.rows]].sum())
+        if cached_share > 0 and gains[best] < ALREADY_CACHED_GAIN * cost:
+            return []
+        return [_proposal(segment, context, options[best], rule, gains[best] > 0)]
+
+
+def _simplest(options: Sequence[UsePromptCache], gains: Sequence[float]) -> int:
+    """The option that gains most; the whole prompt rather than a part of it when it is as good."""
+    best = int(np.argmax(gains))
+    for at, option in enumerate(options):
+        same_write = option.write == options[best].write
+        if option.blocks == ALL_BLOCKS and same_write and gains[at] >= 0.98 * gains[best] > 0:
+            return at
+    return best
+
+
+def _billed(traffic: Traffic) -> dict[str, int]:
+    return {bucket: int(getattr(traffic.calls, bucket).sum()) for bucket in PROMPT_BUCKETS}
+
+
+def _variants(traffic: Traffic, rule: CachingRule, rows: Int64) -> list[UsePromptCache]:
+    """Each lifetime, over the whole prompt and over the leading part that is worth its writes."""
+    if not len(traffic.prefix.codes):
+        return []
+    depth = traffic.prefix.depth()
+    gaps = traffic.prefix.gaps()
+    options: list[UsePromptCache] = []
+    for write, lifetime_s in rule.lifetimes_s.items():
+        options.append(UsePromptCache(rows, ALL_BLOCKS, lifetime_s, write))
+        if not rule.explicit:
+            continue
+        hit = gaps <= int(lifetime_s * 1_000_000)
+        uses = np.bincount(depth)
+        hits = np.bincount(depth[hit], minlength=len(uses))
+        # Of a read 0.9 of the input price is saved, of a write a quarter (5 min) or all is lost.
+        lost = 0.25 if write == "5m" else 1.0
+        gained = np.cumsum(0.9 * hits - lost * (uses - hits))
+        best = int(np.argmax(gained)) + 1
+        if gained[best - 1] > 0 and best < len(uses):
+            options.append(UsePromptCache(rows, best, lifetime_s, write))
+    return options
+
+
+def reuse_by_lifetime(traffic: Traffic) -> tuple[dict[str, float], dict[str, float]]:
+    """Share of input tokens read by lifetime, and the relative change of the input cost.
+
+    Ideal prefix match, no minimum length; every missed block is written at 1.25 and read at 0.1 of
+    the input price. Tokens outside named blocks cost what they did.
+    """
+    prompt = traffic.calls.input_tokens
+    total = max(1, int(prompt.sum()))
+    counts = np.diff(traffic.prefix.offsets).astype(np.int32)
+    named = int(reused_tokens(counts, traffic.block_tokens, prompt).sum())
+    gaps = traffic.prefix.gaps()
+    shares: dict[str, float] = {}
+    changes: dict[str, float] = {}
+    for name, seconds in LIFETIMES_S.items():
+        leading = traffic.prefix.leading(gaps <= seconds * 1_000_000)
+        read = int(reused_tokens(leading, traffic.block_tokens, prompt).sum())
+        shares[name] = read / total
+        changes[name] = ((WRITE_FACTOR - 1) * (named - read) - (1 - READ_FACTOR) * read) / total
+    return shares, changes
+
+
+def _proposal(
+    segment: Segment,
+    context: LeverContext,
+    policy: UsePromptCache,
+    rule: CachingRule,
+    gains: bool,
+) -> Proposal:
+    traffic = context.part(segment.rows)
+    shares, changes = reuse_by_lifetime(traffic)
+    stream = Stream(traffic)
+    policy.apply(stream, np.arange(len(traffic)))
+    evidence: dict[str, Any] = {
+        "requests": len(traffic),
+        "reuse_by_lifetime_s": shares,
+        "input_cost_change_by_lifetime_s": changes,
+        "lifetime_s": policy.lifetime_s,
+        "blocks_cached": "all" if policy.blocks == ALL_BLOCKS else policy.blocks,
+        "block_tokens": int(traffic.block_tokens.max(initial=0)),
+        "minimum_tokens": rule.minimum,
+        "billed_cache_tokens": _billed(traffic),
+        "query": where(segment),
+    }
+    standing = "countable" if gains else "loses_money"
+    return Proposal(
+        lever="prompt_cache",
+        title=_title(segment, policy, rule, gains),
+        segment=segment,
+        policy=policy,
+        standing=standing,
+        evidence=evidence,
+        assumptions=_assumptions(policy, rule),
+        patch=_patch(policy, rule),
+        effort="low" if rule.explicit else "medium",
+        risk="none: answers stay the same",
+        rollback="Remove the cache marks; the next request is plain again.",
+    )
+
+
+def _title(segment: Segment, policy: UsePromptCache, rule: CachingRule, gains: bool) -> str:
+    name = segment.feature or segment.model
+    if not policy.blocks:
+        return f"Stop writing prompts of {name} to the cache: they are hardly read"
+    what = "the prompt" if policy.blocks == ALL_BLOCKS else "the shared start of the prompt"
+    if not gains:
+        return f"Do not cache {what} of {name}: writes would cost more than reads save"
+    if not rule.explicit:
+        return f"Let the automatic prompt cache work for {name}"
+    return f"Cache {what} of {name} for {'1 hour' if policy.write == '1h' else '5 minutes'}"
+
+
+def _assumptions(policy: UsePromptCache, rule: CachingRule) -> list[str]:
+    if not policy.blocks:
+        return ["Calls without cache marks pay the plain input price for the whole prompt."]
+    said = [
+        f"The cache keeps a prefix {policy.lifetime_s:g} s after its last use (provider's rules as of {AS_OF}).",
+        f"Prefixes below {rule.minimum} tokens are not cached.",
+    ]
+    if rule.explicit:
+        said.append("Marks are set where prompts of this kind part, at most four a request.")
+    else:
+        said.append("The provider caches by itself and charges nothing for writes.")
+    return said
+
+
+def _patch(policy: UsePromptCache, rule: CachingRule) -> dict[str, Any]:
+    if not rule.explicit:
+        return {"openai": {"prompt_cache_key": "<feature>"}}
+    if not policy.blocks:
+        return {"anthropic": {"remove": "cache_control"}}
+    mark: dict[str, str] = {"type": "ephemeral"}
+    if policy.write == "1h":
+        mark["ttl"] = "1h"
+    location = {"location": "message", "role": "system", "control": mark}
+    return {
+        "anthropic": {
+            "system": [{"type": "text", "text": "<system prompt>", "cache_control": mark}]
+        },
+        "litellm": {"cache_control_injection_points": [location]},
+    }

@@ -1,0 +1,168 @@
+"""One replay: the policies applied to the stream of calls in the order a request meets them.
+
+Response cache, model switch, tier, trimming, prompt cache, and then the price of what is left. A
+policy edits columns of calls; none knows a price. A replay without policies costs what was billed.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from enum import IntEnum
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netra_optimizer.replay.prefix import PrefixIndex
+from netra_optimizer.replay.prompt_cache import CachePlan, settle
+from netra_optimizer.usage.columns import Bool, Float64, Int32, Int64, Text
+from netra_optimizer.usage.frame import Calls, Pricing, UsageFrame
+
+
+class Stage(IntEnum):
+    """The order in which a request meets the policies."""
+
+    RESPONSE_CACHE = 1
+    MODEL = 2
+    TIER = 3
+    TOKENS = 4
+    PROMPT_CACHE = 5
+
+
+@dataclass(frozen=True, eq=False)
+class Traffic:
+    """The calls of some rows of a frame, with what a replay needs of them, in canonical order."""
+
+    rows: Int64
+    """Rows of the frame, rising."""
+    calls: Calls
+    cost_usd: Float64
+    """What was billed; 0 where the model has no price, which counts nowhere."""
+    priced: Bool
+    prefix: PrefixIndex
+    block_tokens: Int32
+
+    @classmethod
+    def of(cls, frame: UsageFrame) -> "Traffic":
+        """All rows of a frame."""
+        prefix = PrefixIndex.build(frame.block_hashes, frame.block_offsets, frame.calls.start_us)
+        priced = ~np.isnan(frame.cost_usd)
+        cost = np.where(priced, frame.cost_usd, 0.0)
+        rows = np.arange(len(frame), dtype=np.int64)
+        return cls(rows, frame.calls, cost, priced, prefix, frame.block_tokens)
+
+    def take(self, rows: Int64) -> "Traffic":
+        """The given rows of the frame (rising), which must be among these."""
+        if len(rows) == len(self.rows):
+            return self
+        at = self.positions(rows)
+        return Traffic(
+            rows,
+            self.calls.take(at),
+            self.cost_usd[at],
+            self.priced[at],
+            self.prefix.take(at),
+            self.block_tokens[at],
+        )
+
+    def positions(self, rows: Int64) -> Int64:
+        """Where the given rows of the frame stand here."""
+        if len(rows) == len(self.rows):
+            return np.arange(len(rows), dtype=np.int64)
+        return np.searchsorted(self.rows, rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+class Stream:
+    """The working columns of one replay; edited by policies, copied at the first edit."""
+
+    def __init__(self, traffic: Traffic) -> None:
+        self.traffic = traffic
+        self.sent: Bool = np.ones(len(traffic), np.bool_)
+        """False where no model is asked."""
+        self._calls = traffic.calls
+        self._columns: dict[str, Int64] = {}
+        self._labels: dict[str, tuple[Int32, list[str]]] = {}
+        self.cache: CachePlan | None = None
+        """What the prompt cache is asked to do; None leaves it as billed."""
+
+    def cache_plan(self) -> CachePlan:
+        """The plan of the prompt cache, to be added to."""
+        if self.cache is None:
+            self.cache = CachePlan.empty(len(self.traffic))
+        return self.cache
+
+    def tokens(self, bucket: str) -> Int64:
+        """A token bucket, to be edited in place."""
+        if bucket not in self._columns:
+            self._columns[bucket] = np.array(getattr(self._calls, bucket), np.int64)
+        return self._columns[bucket]
+
+    def label(self, column: str) -> Text:
+        """provider, model or tier as it stands now."""
+        if column in self._labels:
+            codes, values = self._labels[column]
+            return Text(codes, tuple(values))
+        text: Text = getattr(self._calls, column)
+        return text
+
+    def relabel(self, column: str, at: Int64 | Bool, value: str) -> None:
+        """Set provider, model or tier of the records at these positions."""
+        if column not in self._labels:
+            text: Text = getattr(self._calls, column)
+            self._labels[column] = (text.codes.copy(), list(text.values))
+        codes, values = self._labels[column]
+        if value not in values:
+            values.append(value)
+        codes[at] = values.index(value)
+
+    def calls(self) -> Calls:
+        """The calls as edited so far."""
+        labels = {name: Text(c, tuple(v)) for name, (c, v) in self._labels.items()}
+        return replace(self._calls, **self._columns, **labels)
+
+    def cost(self, prices: Pricing) -> Float64:
+        """USD of each call; 0 where none is made or the model had no price to begin with.
+
+        A call moved to where no price is known costs what it did: no saving without a price.
+        """
+        before = self.traffic.cost_usd
+        if self.sent.all() and not self._columns and not self._labels:
+            return before.copy()
+        after = prices.cost(self.calls())
+        after = np.where(np.isnan(after) | ~self.traffic.priced, before, after)
+        return np.where(self.sent, after, 0.0)
+
+
+class Policy(Protocol):
+    """A pure change of calls within its rows."""
+
+    @property
+    def stage(self) -> Stage:
+        """When a request meets it."""
+        ...
+
+    @property
+    def rows(self) -> Int64:
+        """The rows of the frame it may touch, rising."""
+        ...
+
+    def apply(self, stream: Stream, at: NDArray[np.int64]) -> None:
+        """Edit the records at these positions of the stream, which are `rows`."""
+        ...
+
+
+def replay(traffic: Traffic, policies: Iterable[Policy], prices: Pricing) -> Float64:
+    """USD of each record of `traffic` once the policies hold, float64[len(traffic)].
+
+    The rows of every policy must be among the traffic's. Policies of one stage apply in the order
+    of their first rows, so that the order given changes nothing.
+    """
+    stream = Stream(traffic)
+    ordered = sorted(policies, key=lambda policy: (policy.stage, *policy.rows[:1].tolist()))
+    for policy in ordered:
+        policy.apply(stream, traffic.positions(policy.rows))
+    if stream.cache is not None:
+        settle(stream, stream.cache)
+    return stream.cost(prices)
