@@ -56,8 +56,7 @@ class GroupCommit:
 
     async def submit(self, ctx: AnyContext, work: Callable[[Connection], T]) -> T:
         """Write as `ctx`; see the class. Waits for a place when `max_waiting` callers wait."""
-        if (lane := self._sessions.engines.lane) is not None:
-            lane.refuse_nesting()
+        self.refuse_nesting()
         async with self._slots:
             if self._closed:
                 raise WriteQueueClosedError("the database's writer was shut down")
@@ -66,6 +65,11 @@ class GroupCommit:
             if self._task is None:
                 self._task = asyncio.create_task(self._drain(), name="apex-group-commit")
             return await item.done
+
+    def refuse_nesting(self) -> None:
+        """Raise NestedWriteError when the current task would wait for its own write session."""
+        if (lane := self._sessions.engines.lane) is not None:
+            lane.refuse_nesting()
 
     async def close(self) -> None:
         """Write what waits, then refuse more."""

@@ -1,0 +1,155 @@
+"""Migrations of one package's database: up, down, what is there, and whether it fits."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Final
+
+from alembic import command, context
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import URL, Connection, MetaData, make_url
+
+from netra_core.database.engine import Engines
+from netra_core.database.errors import SchemaOutdatedError, SchemaTooNewError
+from netra_core.database.options import DatabaseOptions
+from netra_core.database.row_security import grant_to
+from netra_core.database.scope import SystemContext
+
+_MIGRATOR: Final = SystemContext(actor="migrations")
+_CONNECTION: Final = "connection"
+_METADATA: Final = "metadata"
+_LOCK: Final = 0x61706578  # "apex": one migration at a time on a PostgreSQL server
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MigrationStatus:
+    """Where a database stands. `current` is None before the first migration."""
+
+    current: str | None
+    head: str
+    pending: tuple[str, ...]
+
+    @property
+    def up_to_date(self) -> bool:
+        """True when nothing is missing."""
+        return not self.pending
+
+
+class MigrationRunner:
+    """Runs the Alembic migrations in `package` ("netra_backend.migrations") on one database.
+
+    Each call is one transaction: it happens whole or not at all, and two processes that start at
+    once take turns. On PostgreSQL `url` is the migration role's; `app_role` is then granted the use
+    of the tables.
+    """
+
+    def __init__(
+        self,
+        url: str | URL,
+        *,
+        package: str,
+        metadata: MetaData,
+        options: DatabaseOptions | None = None,
+        app_role: str | None = None,
+    ) -> None:
+        self._url = make_url(url)
+        self._metadata = metadata
+        self._options = options or DatabaseOptions()
+        self._app_role = app_role
+        with resources.as_file(resources.files(package)) as folder:
+            self._folder = Path(folder)
+
+    async def upgrade(self, to: str = "head") -> MigrationStatus:
+        """Bring the database to `to`; SchemaTooNewError when it is ahead of this release."""
+        return await self._run(lambda c: self._move(c, to, up=True))
+
+    async def downgrade(self, to: str = "base") -> MigrationStatus:
+        """Take migrations back down to `to`; their tables and data go."""
+        return await self._run(lambda c: self._move(c, to, up=False))
+
+    async def current(self) -> MigrationStatus:
+        """What is there; changes nothing."""
+        return await self._run(self._status)
+
+    async def check(self) -> MigrationStatus:
+        """Raise SchemaOutdatedError or SchemaTooNewError unless schema and release fit."""
+
+        def compare(connection: Connection) -> MigrationStatus:
+            status = self._status(connection)
+            if status.pending:
+                raise SchemaOutdatedError(
+                    f"the database lacks {len(status.pending)} migrations"
+                    f" (at {status.current!r}, needs {status.head!r})",
+                    hint="Run `apex db upgrade`.",
+                )
+            if differences := self.differences(connection):
+                raise SchemaOutdatedError(
+                    f"the schema differs from this release in {len(differences)} places,"
+                    f" first: {differences[0]}",
+                    hint="Undo changes made by hand, or restore a backup.",
+                )
+            return status
+
+        return await self._run(compare)
+
+    def differences(self, connection: Connection) -> list[str]:
+        """How the database's tables differ from the declared ones, as text."""
+        found = compare_metadata(MigrationContext.configure(connection), self._metadata)
+        return [str(difference) for difference in found]
+
+    async def _run(self, work: Callable[[Connection], MigrationStatus]) -> MigrationStatus:
+        engines = Engines(self._url, self._options)
+        try:
+            return await engines.write(_MIGRATOR, work)
+        finally:
+            await engines.dispose()
+
+    def _move(self, connection: Connection, to: str, *, up: bool) -> MigrationStatus:
+        if connection.dialect.name == "postgresql":
+            schema = connection.dialect.identifier_preparer.quote(self._options.schema)
+            connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
+            if up:
+                connection.exec_driver_sql(f"CREATE SCHEMA IF NOT EXISTS {schema}")
+        self._status(connection)
+        config = self._config()
+        config.attributes[_CONNECTION] = connection
+        config.attributes[_METADATA] = self._metadata
+        (command.upgrade if up else command.downgrade)(config, to)
+        if up and self._app_role and connection.dialect.name == "postgresql":
+            grant_to(connection, schema=self._options.schema, role=self._app_role)
+        return self._status(connection)
+
+    def _status(self, connection: Connection) -> MigrationStatus:
+        scripts = ScriptDirectory.from_config(self._config())
+        known = [script.revision for script in scripts.walk_revisions()][::-1]
+        current = MigrationContext.configure(connection).get_current_revision()
+        if current is not None and current not in known:
+            raise SchemaTooNewError(
+                f"the database is at migration {current!r}, which this release does not know",
+                hint="Install the newer release, or restore a backup made by this one.",
+            )
+        done = known.index(current) + 1 if current is not None else 0
+        return MigrationStatus(current=current, head=known[-1], pending=tuple(known[done:]))
+
+    def _config(self) -> Config:
+        config = Config()
+        config.set_main_option("script_location", str(self._folder).replace("%", "%%"))
+        config.set_main_option("path_separator", "os")
+        return config
+
+
+def run_environment() -> None:
+    """The whole of a package's `env.py`: migrate on the connection handed in by the runner."""
+    attributes = context.config.attributes
+    context.configure(
+        connection=attributes[_CONNECTION],
+        target_metadata=attributes[_METADATA],
+        render_as_batch=True,
+        transaction_per_migration=False,
+    )
+    context.run_migrations()
