@@ -24,6 +24,7 @@ from netra_core.websocket.manager import OperatorPass, ThreadOwner, UnifiedWebSo
 from netra_core.websocket.messages import CancelRun, MessageAccepted, UserMessage
 from netra_core.websocket.recovery import Recovery, Replay, Resync
 from netra_core.websocket.reports import ConnectionHealth, DeliveryReport, ManagerStats
+from netra_core.websocket.serving import uvicorn_socket_options
 from netra_core.websocket.supervisor import TaskHealth, TaskSupervisor
 from netra_core.websocket.tickets import (
     MemoryTicketStore,
@@ -92,4 +93,5 @@ __all__ = [
     "UserMessage",
     "run_events_response",
     "serve_socket",
+    "uvicorn_socket_options",
 ]
