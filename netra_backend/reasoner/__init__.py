@@ -1,0 +1,7 @@
+"""Understanding questions: the port, and the implementation that needs no model."""
+
+from netra_backend.reasoner.deterministic import DeterministicReasoner
+from netra_backend.reasoner.intent import Goals, Intent, LatencyWish, Topic
+from netra_backend.reasoner.port import Reasoner
+
+__all__ = ["DeterministicReasoner", "Goals", "Intent", "LatencyWish", "Reasoner", "Topic"]

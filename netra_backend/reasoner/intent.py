@@ -1,0 +1,61 @@
+"""What a question asks for."""
+
+from enum import StrEnum
+
+import msgspec
+
+
+class Topic(StrEnum):
+    """The kinds of questions that the agents answer in a way of their own."""
+
+    SAVINGS = "savings"
+    SPEED = "speed"
+    CACHE_AUDIT = "cache_audit"
+    CHANGE_REVIEW = "change_review"
+    FORECAST = "forecast"
+    MODEL_FIT = "model_fit"
+    USAGE = "usage"
+    CHARGEBACK = "chargeback"
+    ERRORS = "errors"
+    BUDGET = "budget"
+    COMPLIANCE = "compliance"
+
+
+class LatencyWish(msgspec.Struct, frozen=True, kw_only=True):
+    """A bound on latency in milliseconds, for one feature or (feature None) everywhere."""
+
+    feature: str | None
+    max_ms: float
+    text: str
+
+
+class Goals(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to change, as fractions and factors: cost_change -0.2 is 20 % cheaper.
+
+    `cost_cap`: no more money than now. `budget_usd` is a month's. `keep_quality`: answers must
+    stay as good.
+    """
+
+    cost_change: float | None = None
+    cost_cap: bool = False
+    speed_factor: float | None = None
+    traffic_change: float | None = None
+    budget_usd: float | None = None
+    keep_quality: bool = False
+
+
+class Intent(msgspec.Struct, frozen=True, kw_only=True):
+    """A question, understood.
+
+    `features` and `models` are names as the question spells them; whether they exist is for the
+    data to say. `change_at` is when a reviewed change happened (RFC 3339 UTC), None when unsaid.
+    """
+
+    topic: Topic
+    question: str
+    features: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
+    latency: tuple[LatencyWish, ...] = ()
+    goals: Goals = Goals()
+    change_at: str | None = None
+    notes: tuple[str, ...] = ()
