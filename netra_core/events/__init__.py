@@ -1,11 +1,14 @@
 """Events: their types, their order, their log and their fan-out."""
 
+from typing import TYPE_CHECKING
+
 from netra_core.events.codec import PAYLOAD_TYPES, check_payload, decode_event, encode_event
 from netra_core.events.errors import (
     EventGapError,
     EventOrderError,
     EventVersionError,
     FanOutError,
+    ForeignRunError,
     InvalidPayloadError,
     PayloadTooLargeError,
     UnknownEventTypeError,
@@ -29,6 +32,19 @@ from netra_core.events.types import (
     Usage,
 )
 
+if TYPE_CHECKING:
+    from netra_core.events.log import SqlEventLog as SqlEventLog
+
+
+def __getattr__(name: str) -> object:
+    """Import the SQL log at first use; the types need no database."""
+    if name != "SqlEventLog":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from netra_core.events.log import SqlEventLog
+
+    return SqlEventLog
+
+
 __all__ = [
     "CRITICAL_EVENTS",
     "MAX_PAYLOAD_BYTES",
@@ -46,6 +62,7 @@ __all__ = [
     "FanOut",
     "FanOutError",
     "FanOutMessage",
+    "ForeignRunError",
     "InProcessFanOut",
     "InvalidPayloadError",
     "Missed",
@@ -55,6 +72,7 @@ __all__ = [
     "PayloadTooLargeError",
     "RunCancelled",
     "RunOrder",
+    "SqlEventLog",
     "Stream",
     "StreamHead",
     "ToolCompleted",

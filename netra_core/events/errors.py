@@ -7,7 +7,8 @@ EventError
 ├── PayloadTooLargeError   EVT-004   the payload is over 64 KiB
 ├── EventGapError          EVT-005   the log answered with a gap
 ├── EventVersionError      EVT-006   an event newer than this program
-└── FanOutError            EVT-007   notices cannot be sent to the other nodes
+├── FanOutError            EVT-007   notices cannot be sent to the other nodes
+└── ForeignRunError        EVT-008   the run belongs to another stream
 """
 
 from netra_core.errors import EventError
@@ -59,3 +60,10 @@ class FanOutError(EventError):
     code = "EVT-007"
     retryable = True
     status = 503
+
+
+class ForeignRunError(EventError):
+    """The run belongs to another stream; for the caller it does not exist."""
+
+    code = "EVT-008"
+    status = 404

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, bindparam, insert, select, tuple_, update
 
 from netra_core.errors import EventError
 from netra_core.events.codec import Upcast
-from netra_core.events.errors import EventOrderError
+from netra_core.events.errors import EventOrderError, ForeignRunError
 from netra_core.events.log_rows import event_of, missing_streams, payload_of, timestamp_of
 from netra_core.events.order import RunOrder
 from netra_core.events.port import NewEvent, Stream
@@ -29,13 +29,6 @@ _MOVE_RUN: Final = (
     .where(event_runs.c.run_id == bindparam("run"))
     .values(run_seq=bindparam("new_seq"))
 )
-
-
-class ForeignRunError(EventError):
-    """The run belongs to another stream; for the caller it does not exist."""
-
-    code = "EVT-008"
-    status = 404
 
 
 @dataclass(frozen=True, slots=True)

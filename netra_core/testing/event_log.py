@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from netra_core.context import UserExecutionContext
 from netra_core.events import (
     Event,
-    EventOrderError,
     FanOut,
+    ForeignRunError,
     NewEvent,
     Notice,
     RunOrder,
@@ -112,7 +112,7 @@ class MemoryEventLog:
         for item in new:
             check_payload(item.type, item.payload)
             if self._run_streams.get(item.run_id, stream) != stream:
-                raise EventOrderError("The run belongs to another stream.")
+                raise ForeignRunError("There is no such run.")
             key = (item.run_id, item.step, item.ordinal)
             known = self._keys.get(key) or fresh.get(key)
             if known is not None:

@@ -13,6 +13,7 @@ from netra_core.events import (
     EventLog,
     EventOrderError,
     FanOutMessage,
+    ForeignRunError,
     InProcessFanOut,
     InvalidPayloadError,
     NewEvent,
@@ -180,7 +181,7 @@ class EventLogConformance:
         for stranger in (person("bob"), person("ada", "w2")):
             assert await log.read(stranger.stream, after_seq=0, limit=10) == []
             assert await log.read_run(stranger, "r1") == []
-            with pytest.raises(EventOrderError):
+            with pytest.raises(ForeignRunError):
                 await log.append(stranger, reference_run("r1")[1])
         ours = await log.read_run(person(), "r1")
         for stranger in (person("bob"), person("ada", "w2")):
