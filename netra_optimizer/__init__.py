@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from netra_optimizer.analysis import analyze, usage_totals
     from netra_optimizer.errors import OptimizerError
+    from netra_optimizer.generate import Scenario, Workload, generate_workload, scenarios
     from netra_optimizer.options import AnalysisOptions, FeatureRule
     from netra_optimizer.results import (
         Analysis,
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
 _HOMES = {
     "analyze": "analysis",
     "usage_totals": "analysis",
+    "Scenario": "generate",
+    "Workload": "generate",
+    "generate_workload": "generate",
+    "scenarios": "generate",
     "OptimizerError": "errors",
     "AnalysisOptions": "options",
     "FeatureRule": "options",
@@ -56,8 +61,12 @@ __all__ = [
     "Outcomes",
     "Period",
     "Quality",
+    "Scenario",
     "UsageTotals",
+    "Workload",
     "analyze",
+    "generate_workload",
+    "scenarios",
     "usage_totals",
 ]
 

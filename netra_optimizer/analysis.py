@@ -125,7 +125,8 @@ def _figure(context: LeverContext, proposal: Proposal, blocks: Blocks) -> _Figur
     interval = widened(interval, proposal.low_factor, proposal.high_factor)
     worth = context.options.min_share * context.claimed_cost
     if proposal.standing == "loses_money":
-        return _Figure(proposal, "loses_money", interval) if interval.expected < 0 else None
+        loses = -interval.expected >= worth and interval.expected < 0
+        return _Figure(proposal, "loses_money", interval) if loses else None
     chosen = float(saved[context.choose[rows]].sum())
     if interval.expected < worth or chosen <= 0 or interval.expected <= 0:
         return None

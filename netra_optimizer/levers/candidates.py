@@ -39,6 +39,8 @@ def cheaper_siblings(context: LeverContext, segment: Segment) -> list[tuple[str,
     for name in prices.models(own.provider):
         if name == own.model or family(name) != family(own.model) or OTHER_KIND.search(name):
             continue
+        if _major(name) < _major(own.model):
+            continue
         cost = _cost(context, sample, name, own.provider)
         if cost is not None and 0 < cost <= MUCH_CHEAPER * now:
             found.append((cost, name))
@@ -54,6 +56,11 @@ def _cost(context: LeverContext, sample: Calls, model: str, provider: str) -> fl
 def _generation(name: str, own: str) -> int:
     """1 for models of the same generation as one's own (claude-…-4-5, gpt-5…), else 0."""
     return int(_numbers(name) == _numbers(own) and _numbers(own) != ())
+
+
+def _major(name: str) -> int:
+    """The generation's first number; 0 where the name has none."""
+    return int((_numbers(name) or ("0",))[0])
 
 
 def _numbers(name: str) -> tuple[str, ...]:

@@ -1,0 +1,113 @@
+"""The truth about a generated workload: planted changes applied call by call, in plain loops.
+
+Written for plainness and kept apart from the replay it is held against: a dictionary of what a
+cache holds, one call after the other.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from netra_optimizer.generate.spec import Planted
+from netra_optimizer.pricing import PriceTable
+from netra_optimizer.usage.columns import Bool, Float64, Text
+from netra_optimizer.usage.frame import UsageFrame
+from netra_optimizer.usage.record import TOKEN_BUCKETS
+
+
+@dataclass(frozen=True, eq=False)
+class Truth:
+    """USD saved on each call: by each planted change alone, and by all of them together."""
+
+    planted: tuple[Planted, ...]
+    alone: tuple[Float64, ...]
+    together: Float64
+
+    def saved(self, at: int, rows: Bool) -> float:
+        """What one planted change alone saves on the given rows."""
+        return float(self.alone[at][rows].sum())
+
+    def combined(self, rows: Bool) -> float:
+        """What all of them save on the given rows."""
+        return float(self.together[rows].sum())
+
+
+def known_truth(frame: UsageFrame, planted: Sequence[Planted], prices: PriceTable) -> Truth:
+    """Apply each planted change alone and all together."""
+    alone = tuple(_saved(frame, [change], prices) for change in planted)
+    together = _saved(frame, planted, prices) if planted else np.zeros(len(frame))
+    return Truth(tuple(planted), alone, together)
+
+
+def _saved(frame: UsageFrame, planted: Sequence[Planted], prices: PriceTable) -> Float64:
+    by_feature: dict[str, dict[str, Planted]] = {}
+    for change in planted:
+        by_feature.setdefault(change.feature, {})[change.lever] = change
+    calls = frame.calls
+    tokens = {name: getattr(calls, name).copy() for name in TOKEN_BUCKETS}
+    models, providers, tiers = calls.model.to_list(), calls.provider.to_list(), calls.tier.to_list()
+    features, prompts = frame.feature.to_list(), frame.prompt_hash.to_list()
+    params, status = frame.params.to_list(), frame.status.to_list()
+    sent = np.ones(len(frame), np.bool_)
+    answers: dict[tuple[str, str, str, str], int] = {}
+    last_use: dict[tuple[str, int], int] = {}
+    for row in range(len(frame)):
+        changes = by_feature.get(features[row])
+        if not changes:
+            continue
+        now = int(calls.start_us[row])
+        if (change := changes.get("response_cache")) and status[row] == "ok":
+            name = (features[row], models[row], prompts[row], params[row])
+            ready = answers.get(name)
+            if ready is not None and ready <= now <= ready + change.ttl_s * 1e6:
+                sent[row] = False
+                continue
+            if ready is None or now > ready + change.ttl_s * 1e6:
+                answers[name] = now + int(np.nan_to_num(frame.latency_ms[row]) * 1000)
+        if change := changes.get("model_switch"):
+            models[row], providers[row] = change.model, change.provider
+        if "batch_tier" in changes:
+            tiers[row] = "batch"
+            for name in ("cache_read", "cache_write_5m", "cache_write_1h"):
+                tokens["input_uncached"][row] += tokens[name][row]
+                tokens[name][row] = 0
+        elif change := changes.get("prompt_cache"):
+            _cache(frame, row, change, tokens, last_use, models[row])
+    edited = replace(
+        calls, model=Text.of(models), provider=Text.of(providers), tier=Text.of(tiers), **tokens
+    )
+    after = np.where(sent, prices.cost(edited), 0.0)
+    return frame.cost_usd - after
+
+
+def _cache(
+    frame: UsageFrame,
+    row: int,
+    change: Planted,
+    tokens: dict[str, np.ndarray],
+    last_use: dict[tuple[str, int], int],
+    model: str,
+) -> None:
+    """One call meets the prompt cache: read what is alive, write the rest of what is marked."""
+    prompt = sum(
+        int(tokens[name][row])
+        for name in ("input_uncached", "cache_read", "cache_write_5m", "cache_write_1h")
+    )
+    size = int(frame.block_tokens[row])
+    marked = prompt if change.tokens is None else min(change.tokens, prompt)
+    now = int(frame.calls.start_us[row])
+    read, alive = 0, True
+    for place, block in enumerate(frame.blocks(row).tolist()):
+        if place * size >= marked:
+            break
+        used = last_use.get((model, block))
+        alive = alive and used is not None and now - used <= change.lifetime_s * 1e6
+        if alive:
+            read = min((place + 1) * size, marked)
+        last_use[model, block] = now
+    for name in ("cache_write_5m", "cache_write_1h"):
+        tokens[name][row] = 0
+    tokens[f"cache_write_{change.write}"][row] = marked - read
+    tokens["cache_read"][row] = read
+    tokens["input_uncached"][row] = prompt - marked
