@@ -24,6 +24,7 @@ from netra_core.database.group_commit import GroupCommit
 from netra_core.database.options import DatabaseOptions
 from netra_core.database.scope import AnyContext, SystemContext
 from netra_core.database.sessions import DatabaseSessionManager, Health, SessionStats
+from netra_core.database.url import DatabaseURLBuilder, UrlFinding
 from netra_core.database.url_mask import mask_url
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "DatabaseReadOnlyError",
     "DatabaseSessionManager",
     "DatabaseTlsError",
+    "DatabaseURLBuilder",
     "DatabaseUnreachableError",
     "DatabaseUrlError",
     "GroupCommit",
@@ -51,6 +53,7 @@ __all__ = [
     "StorageFullError",
     "SystemContext",
     "TransactionConflictError",
+    "UrlFinding",
     "WriteQueueClosedError",
     "mask_url",
 ]
