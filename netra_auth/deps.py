@@ -1,0 +1,38 @@
+"""What the auth service is built from: values and ports handed in by the composition root."""
+
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from netra_auth.database import AuthDatabaseManager
+from netra_auth.options import AuthFolders, AuthOptions
+
+Clock = Callable[[], float]
+"""Unix time in seconds."""
+
+RandomBytes = Callable[[int], bytes]
+"""A cryptographically secure source."""
+
+
+def random_id(prefix: str) -> str:
+    """A new public identifier such as `usr_4f…`: 96 random bits, no meaning inside."""
+    return f"{prefix}_{secrets.token_hex(12)}"
+
+
+def _say_nothing(_line: str) -> None:
+    return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuthDeps:
+    """Everything `create_app` needs; nothing is read from the environment."""
+
+    options: AuthOptions
+    database: AuthDatabaseManager
+    folders: AuthFolders
+    clock: Clock = time.time
+    new_id: Callable[[str], str] = random_id
+    random_bytes: RandomBytes = secrets.token_bytes
+    announce: Callable[[str], None] = field(default=_say_nothing)
+    """Told one line for the operator's eyes, such as the one-time setup link. Never a log."""
