@@ -10,6 +10,7 @@ export default defineConfig({
     emptyOutDir: true,
     // A strict Content-Security-Policy has no `data:`; every asset stays a file of its own.
     assetsInlineLimit: 0,
+    cssTarget: ["chrome123", "firefox125", "safari17.5"],
     modulePreload: { polyfill: false },
   },
   server: {

@@ -1,0 +1,64 @@
+import { Problem, problemOf, unreachable } from "./problem";
+import { session } from "./session";
+
+export interface CallOptions {
+  method?: string;
+  body?: unknown;
+  signal?: AbortSignal;
+}
+
+/** One call with the access token; a token that just expired is renewed once. Throws Problem. */
+export async function call<T>(path: string, options: CallOptions = {}): Promise<T> {
+  let response = await send(path, options);
+  if (response.status === 401 && (await session.refresh())) response = await send(path, options);
+  const answer: unknown = response.status === 204 ? null : await response.json().catch(() => null);
+  if (!response.ok) throw problemOf(response.status, answer, response.headers.get("Retry-After"));
+  return answer as T;
+}
+
+async function send(path: string, { method = "GET", body, signal }: CallOptions): Promise<Response> {
+  const token = await session.token();
+  const headers: Record<string, string> = { Accept: "application/json" };
+  if (token) headers["Authorization"] = `Bearer ${token}`;
+  if (body !== undefined) headers["Content-Type"] = "application/json";
+  try {
+    return await fetch(path, {
+      method,
+      headers,
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      ...(signal ? { signal } : {}),
+    });
+  } catch (thrown) {
+    if (signal?.aborted) throw thrown;
+    throw unreachable();
+  }
+}
+
+export interface UploadOptions {
+  fields: Record<string, string>;
+  onProgress: (sent: number, total: number) => void;
+  signal: AbortSignal;
+}
+
+/** Send a file with real progress. fetch cannot report what was sent, XMLHttpRequest can. */
+export async function upload<T>(path: string, file: File, options: UploadOptions): Promise<T> {
+  const token = await session.token();
+  const form = new FormData();
+  for (const [name, value] of Object.entries(options.fields)) if (value) form.append(name, value);
+  form.append("file", file, file.name);
+  return await new Promise<T>((resolve, reject) => {
+    const request = new XMLHttpRequest();
+    request.open("POST", path);
+    if (token) request.setRequestHeader("Authorization", `Bearer ${token}`);
+    request.responseType = "json";
+    request.upload.onprogress = (event) => options.onProgress(event.loaded, event.total);
+    request.onerror = () => reject(unreachable());
+    request.onabort = () => reject(new Problem({ message: "The upload was stopped.", code: "aborted" }));
+    request.onload = () => {
+      if (request.status >= 200 && request.status < 300) resolve(request.response as T);
+      else reject(problemOf(request.status, request.response, request.getResponseHeader("Retry-After")));
+    };
+    options.signal.addEventListener("abort", () => request.abort(), { once: true });
+    request.send(form);
+  });
+}

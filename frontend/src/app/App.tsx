@@ -1,0 +1,85 @@
+import { useEffect, useSyncExternalStore } from "react";
+import { cache } from "../api/cache";
+import { session } from "../api/session";
+import type { Session } from "../api/types";
+import { goLive } from "../live/live";
+import { ChatPage } from "../pages/Chat";
+import { DataPage } from "../pages/Data";
+import { OpportunitiesPage } from "../pages/Opportunities";
+import { OverviewPage } from "../pages/Overview";
+import { SignInPage } from "../pages/SignIn";
+import { isTokenPath, TokenPage } from "../pages/Token";
+import { Empty } from "../ui/parts";
+import { Mark } from "../ui/Icon";
+import { go, Link, usePath } from "./router";
+import { Shell } from "./Shell";
+
+const GATES = new Set(["/sign-in", "/register"]);
+
+export function App() {
+  const who = useSyncExternalStore(session.subscribe, session.snapshot);
+  const path = usePath();
+  useEffect(() => void session.restore(), []);
+  useEffect(() => {
+    if (who === null && !GATES.has(path) && !isTokenPath(path)) go("/sign-in", { replace: true });
+    if (who && GATES.has(path)) go("/", { replace: true });
+  }, [who, path]);
+
+  if (isTokenPath(path)) return <TokenPage path={path} />;
+  if (who === undefined) return <Splash />;
+  if (who === null) return <SignInPage mode={path === "/register" ? "register" : "sign-in"} />;
+  return <Signed key={`${who.user.id} ${who.workspace.id}`} who={who} path={path} />;
+}
+
+function Signed({ who, path }: { who: Session; path: string }) {
+  useEffect(() => {
+    const leave = goLive();
+    return () => {
+      leave();
+      cache.clear();
+    };
+  }, []);
+  return (
+    <Shell who={who}>
+      <Page path={path} />
+    </Shell>
+  );
+}
+
+function Page({ path }: { path: string }) {
+  const [, section, id] = path.split("/");
+  useEffect(() => {
+    const names: Record<string, string> = { "": "Overview", chat: "Chat", opportunities: "Opportunities", data: "Data" };
+    document.title = `${names[section ?? ""] ?? "Not found"} · Netra Apex`;
+  }, [section]);
+  switch (section) {
+    case "":
+      return <OverviewPage />;
+    case "chat":
+      return <ChatPage threadId={id ? decodeURIComponent(id) : null} />;
+    case "opportunities":
+      return <OpportunitiesPage />;
+    case "data":
+      return <DataPage />;
+    default:
+      return (
+        <div className="page">
+          <Empty title="There is no page here">
+            <p>The address may be old or mistyped.</p>
+            <Link className="btn" to="/">
+              To the overview
+            </Link>
+          </Empty>
+        </div>
+      );
+  }
+}
+
+function Splash() {
+  return (
+    <main className="splash" aria-busy="true">
+      <Mark />
+      <span className="visually-hidden">Netra Apex is loading</span>
+    </main>
+  );
+}

@@ -1,0 +1,100 @@
+import { useEffect, useState } from "react";
+import { api } from "../api/client";
+import { asProblem, type Problem } from "../api/problem";
+import { milliseconds } from "../format";
+import { hasGap, isTerminal, type RunState } from "../live/fold";
+import { follow, runs, settle, useLink, useRun } from "../live/live";
+import { ReportView } from "../report/Report";
+import { Icon } from "../ui/Icon";
+import { ProblemNote, Skeleton } from "../ui/parts";
+import { Activity, RunHead } from "./Activity";
+
+interface RunViewProps {
+  runId: string;
+  onAsk: (text: string) => void;
+}
+
+/** A run inside the conversation: its progress while it lasts, its report after. */
+export function RunView({ runId, onAsk }: RunViewProps) {
+  const run = useRun(runId);
+  const link = useLink();
+  const [problem, setProblem] = useState<Problem | null>(null);
+  const [cancelling, setCancelling] = useState(false);
+  const known = run !== undefined;
+  useEffect(() => {
+    const state = runs.get(runId);
+    const unseen = !state || hasGap(state);
+    const unheard = link === "waiting" && state && !isTerminal(state.status);
+    if (unseen || unheard) void settle(runId);
+  }, [runId, known, link]);
+
+  if (!run) return <Skeleton lines={2} />;
+  const cancel = async () => {
+    setCancelling(true);
+    setProblem(null);
+    try {
+      await api.cancel(runId);
+    } catch (thrown) {
+      setProblem(asProblem(thrown));
+      setCancelling(false);
+    }
+  };
+  return (
+    <div className="run" data-run={run.id} data-status={run.status}>
+      {problem && <ProblemNote problem={problem} />}
+      {isTerminal(run.status) ? (
+        <Ended run={run} onAsk={onAsk} />
+      ) : (
+        <>
+          <RunHead run={run} onCancel={() => void cancel()} cancelling={cancelling} />
+          <Activity run={run} />
+        </>
+      )}
+    </div>
+  );
+}
+
+function Ended({ run, onAsk }: { run: RunState; onAsk: (text: string) => void }) {
+  return (
+    <>
+      {run.status === "failed" && (
+        <div className="note bad" role="alert">
+          <Icon name="warn" />
+          <div>
+            <strong>This run failed.</strong> {run.error?.message}
+            <p className="small">Your data and the conversation are as they were; ask again to try anew.</p>
+            {run.error?.code && <code>{run.error.code}</code>}
+          </div>
+        </div>
+      )}
+      {run.status === "cancelled" && (
+        <div className="note">
+          <Icon name="stop" />
+          <div>You stopped this run. What it did until then is below.</div>
+        </div>
+      )}
+      {run.report && <ReportView report={run.report} onAsk={onAsk} />}
+      <History run={run} open={run.status !== "completed"} />
+    </>
+  );
+}
+
+/** How the answer came about; its events are read when someone wants to see them. */
+function History({ run, open }: { run: RunState; open: boolean }) {
+  const [shown, setShown] = useState(open);
+  const whole = run.agents.length > 0;
+  useEffect(() => {
+    if (shown && !whole) void follow(run.id, true);
+  }, [shown, whole, run.id]);
+  const took = run.startedAt && run.endedAt ? Date.parse(run.endedAt) - Date.parse(run.startedAt) : null;
+  return (
+    <details className="history" open={shown} onToggle={(event) => setShown(event.currentTarget.open)}>
+      <summary>
+        <Icon name="chevron" className="icon chev" />
+        <span>How this was worked out</span>
+        {took !== null && <span className="muted small num">{milliseconds(took)}</span>}
+      </summary>
+      {shown && (whole ? <Activity run={run} /> : <Skeleton lines={2} />)}
+    </details>
+  );
+}

@@ -1,0 +1,72 @@
+import type { Event, Run } from "../api/types";
+import { fold, isTerminal, newRun, type RunState } from "./fold";
+
+/** The runs this tab knows, folded from events; whoever shows one subscribes to it. */
+export class RunStore {
+  readonly #runs = new Map<string, RunState>();
+  readonly #listeners = new Map<string, Set<() => void>>();
+  readonly #onEnd = new Set<(run: RunState) => void>();
+
+  get(id: string): RunState | undefined {
+    return this.#runs.get(id);
+  }
+
+  all(): RunState[] {
+    return [...this.#runs.values()];
+  }
+
+  subscribe(id: string, listener: () => void): () => void {
+    const set = this.#listeners.get(id) ?? new Set();
+    this.#listeners.set(id, set);
+    set.add(listener);
+    return () => set.delete(listener);
+  }
+
+  /** Told once of each run that ends while this tab looks on. */
+  onEnd(listener: (run: RunState) => void): () => void {
+    this.#onEnd.add(listener);
+    return () => this.#onEnd.delete(listener);
+  }
+
+  accept(event: Event): void {
+    const before = this.#runs.get(event.run_id) ?? newRun(event.run_id, event.thread_id);
+    this.#put(before, fold(before, event));
+  }
+
+  /** A run that is about to start here; its events come from the first on. */
+  expect(id: string, threadId: string): void {
+    if (!this.#runs.has(id)) this.#put(newRun(id, threadId), newRun(id, threadId));
+  }
+
+  /** What the server says of a run; events tell more, so an ended run is only taken from here. */
+  adopt(run: Run): void {
+    const before = this.#runs.get(run.id) ?? newRun(run.id, run.thread_id);
+    if (isTerminal(before.status)) return;
+    if (!isTerminal(run.status)) {
+      this.#put(before, { ...before, startedAt: before.startedAt ?? run.created_at });
+      return;
+    }
+    this.#put(before, {
+      ...before,
+      status: run.status,
+      startedAt: before.startedAt ?? run.created_at,
+      endedAt: run.ended_at,
+      report: run.report,
+      error: run.error ?? null,
+    });
+  }
+
+  clear(): void {
+    this.#runs.clear();
+    for (const set of this.#listeners.values()) for (const listener of set) listener();
+  }
+
+  #put(before: RunState, after: RunState): void {
+    if (this.#runs.get(after.id) === after) return;
+    this.#runs.set(after.id, after);
+    for (const listener of this.#listeners.get(after.id) ?? []) listener();
+    if (isTerminal(after.status) && !isTerminal(before.status)) {
+      for (const listener of this.#onEnd) listener(after);
+    }
+  }
+}

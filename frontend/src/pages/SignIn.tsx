@@ -1,0 +1,99 @@
+import { useEffect, useState, type FormEvent } from "react";
+import { Link } from "../app/router";
+import { asProblem, type Problem } from "../api/problem";
+import { session } from "../api/session";
+import { Field } from "../ui/Field";
+import { ProblemNote } from "../ui/parts";
+import { Gate } from "./Gate";
+
+interface AuthConfig {
+  password?: { min_length: number };
+  registration?: string;
+}
+
+export function SignInPage({ mode }: { mode: "sign-in" | "register" }) {
+  return (
+    <Gate>
+      <Form key={mode} register={mode === "register"} />
+    </Gate>
+  );
+}
+
+function Form({ register }: { register: boolean }) {
+  const [problem, setProblem] = useState<Problem | null>(null);
+  const [busy, setBusy] = useState(false);
+  const [mailed, setMailed] = useState<string | null>(null);
+  const [config, setConfig] = useState<AuthConfig>({});
+  useEffect(() => {
+    document.title = `${register ? "Create an account" : "Sign in"} · Netra Apex`;
+    if (!register) return;
+    fetch("/auth/config")
+      .then((response) => response.json())
+      .then(setConfig, () => undefined);
+  }, [register]);
+
+  const submit = async (event: FormEvent<HTMLFormElement>) => {
+    event.preventDefault();
+    const data = new FormData(event.currentTarget);
+    const text = (name: string) => String(data.get(name) ?? "").trim();
+    setBusy(true);
+    setProblem(null);
+    try {
+      const password = String(data.get("password") ?? "");
+      if (!register) await session.signIn(text("email"), password);
+      else if (!(await session.register(text("name"), text("email"), password))) setMailed(text("email"));
+    } catch (thrown) {
+      setProblem(asProblem(thrown));
+    }
+    setBusy(false);
+  };
+
+  if (mailed) {
+    return (
+      <div className="box stack">
+        <h1>Look at your mail</h1>
+        <p>
+          A link is on its way to <strong>{mailed}</strong>. It confirms the address and lets you in.
+        </p>
+        <Link to="/sign-in">Back to sign in</Link>
+      </div>
+    );
+  }
+  const least = config.password?.min_length;
+  return (
+    <form className="stack" onSubmit={(event) => void submit(event)}>
+      <h1>{register ? "Create an account" : "Sign in"}</h1>
+      {problem && <ProblemNote problem={problem} />}
+      {register && <Field label="Name" name="name" autoComplete="name" placeholder="Optional" maxLength={200} />}
+      <Field
+        label="E-mail"
+        name="email"
+        type="email"
+        autoComplete={register ? "email" : "username"}
+        required
+        wrong={problem?.fields["email"]}
+      />
+      <Field
+        label="Password"
+        name="password"
+        type="password"
+        autoComplete={register ? "new-password" : "current-password"}
+        required
+        minLength={register ? least : undefined}
+        help={
+          register
+            ? `${least ? `At least ${least} characters. ` : ""}Three or four unrelated words are easy to keep and hard to guess.`
+            : undefined
+        }
+        wrong={problem?.fields["password"]}
+      />
+      <button type="submit" className="btn primary" disabled={busy}>
+        {busy ? "One moment…" : register ? "Create the account" : "Sign in"}
+      </button>
+      <p className="soft">
+        {register ? "You have an account? " : "New here? "}
+        <Link to={register ? "/sign-in" : "/register"}>{register ? "Sign in" : "Create an account"}</Link>
+      </p>
+    </form>
+  );
+}

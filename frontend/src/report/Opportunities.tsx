@@ -1,0 +1,136 @@
+import { useId, useState } from "react";
+import type { Opportunity } from "../api/types";
+import { milliseconds, percent, usd } from "../format";
+import { Icon } from "../ui/Icon";
+import { CopyButton } from "../ui/parts";
+import { Evidence } from "./Evidence";
+import { leverName, scopeText, standing } from "./levers";
+import { patchText } from "./patch";
+
+/** Ranked changes; each opens to its evidence, assumptions, patch and way back. */
+export function OpportunityList({ items }: { items: readonly Opportunity[] }) {
+  return (
+    <ol className="opps" aria-label="Opportunities">
+      {items.map((item) => (
+        <OpportunityRow key={`${item.analysis_id ?? ""}${item.id}`} item={item} />
+      ))}
+    </ol>
+  );
+}
+
+function OpportunityRow({ item }: { item: Opportunity }) {
+  const [open, setOpen] = useState(false);
+  const detailId = useId();
+  const state = standing(item.status);
+  const savings = item.savings_usd;
+  return (
+    <li className="opp">
+      <h4>
+        <button
+          type="button"
+          className="opp-row"
+          aria-expanded={open}
+          aria-controls={detailId}
+          onClick={() => setOpen(!open)}
+        >
+          <Icon name="chevron" className={open ? "icon chev open" : "icon chev"} />
+          <span className="opp-title">
+            <span>{item.title}</span>
+            <span className="opp-sub">
+              <span className={`badge ${state.tone}`}>{state.label}</span>
+              <span>
+                {leverName(item.lever)}, {scopeText(item.scope)}
+              </span>
+            </span>
+          </span>
+          <span className={savings.expected < 0 ? "opp-sum loss" : "opp-sum"}>
+            <strong className="num">{usd(savings.expected)}</strong>
+            <span className="small num">
+              {usd(savings.low)} to {usd(savings.high)}
+            </span>
+          </span>
+        </button>
+      </h4>
+      <div id={detailId} hidden={!open} className="opp-detail stack">
+        {open && <Detail item={item} />}
+      </div>
+    </li>
+  );
+}
+
+function Detail({ item }: { item: Opportunity }) {
+  const state = standing(item.status);
+  const patch = patchText(item.patch);
+  return (
+    <>
+      <p className="soft">{state.meaning}</p>
+      <Facts item={item} />
+      <section>
+        <h5>Evidence</h5>
+        <Evidence evidence={item.evidence} />
+      </section>
+      {item.assumptions.length > 0 && (
+        <section>
+          <h5>Assumptions</h5>
+          <ul className="bullets">
+            {item.assumptions.map((text) => (
+              <li key={text}>{text}</li>
+            ))}
+          </ul>
+        </section>
+      )}
+      {Object.keys(item.patch).length > 0 && (
+        <section>
+          <div className="row between">
+            <h5>Patch</h5>
+            <CopyButton text={patch} label="Copy the patch" />
+          </div>
+          <pre className="patch" tabIndex={0}>
+            {patch}
+          </pre>
+        </section>
+      )}
+      {item.rollback && (
+        <section>
+          <h5>Way back</h5>
+          <p>{item.rollback}</p>
+        </section>
+      )}
+    </>
+  );
+}
+
+function Facts({ item }: { item: Opportunity }) {
+  const { latency, quality } = item;
+  const facts: [string, string][] = [["Share of spend", percent(item.savings_pct)]];
+  facts.push([
+    "A month",
+    item.monthly_savings_usd === null ? "too few days to say" : usd(item.monthly_savings_usd),
+  ]);
+  if (latency.p50_before !== null && latency.p50_after !== null) {
+    facts.push(["Median latency", `${milliseconds(latency.p50_before)} → ${milliseconds(latency.p50_after)}`]);
+  }
+  facts.push(["Quality", qualityText(quality)]);
+  if (item.effort) facts.push(["Effort", item.effort]);
+  if (item.risk) facts.push(["Risk", item.risk]);
+  return (
+    <dl className="facts">
+      {facts.map(([name, value]) => (
+        <div key={name}>
+          <dt>{name}</dt>
+          <dd>{value}</dd>
+        </div>
+      ))}
+    </dl>
+  );
+}
+
+function qualityText(quality: Opportunity["quality"]): string {
+  if (quality.delta === null) return quality.verified ? "unchanged by construction" : "not measured";
+  const bound = quality.bound === null ? "" : `, at worst ${signed(quality.bound)}`;
+  return `${signed(quality.delta)}${bound}${quality.verified ? "" : ", not proven"}`;
+}
+
+function signed(value: number): string {
+  return `${value > 0 ? "+" : value < 0 ? "\u2212" : "±"}${Math.abs(value).toFixed(3)}`;
+}

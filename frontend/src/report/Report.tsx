@@ -1,0 +1,222 @@
+import type { Combined, Constraint, Figure, Report, ReportTable } from "../api/types";
+import { cell, inUnit, percent, period, usd } from "../format";
+import { Plot } from "../plots/Plot";
+import { Icon, type IconName } from "../ui/Icon";
+import { leverName } from "./levers";
+import { OpportunityList } from "./Opportunities";
+
+/** A run's answer, in the order a person asks: how much, why, is it sure, what now. */
+export function ReportView({ report, onAsk }: { report: Report; onAsk?: (text: string) => void }) {
+  return (
+    <article className="report" aria-label="Report">
+      <header className="report-head">
+        <h2>{report.headline}</h2>
+        {report.summary.map((text) => (
+          <p key={text}>{text}</p>
+        ))}
+      </header>
+      <Sufficiency sufficiency={report.sufficiency} />
+      {report.constraints.length > 0 && <Constraints constraints={report.constraints} />}
+      {report.figures.length > 0 && <Figures figures={report.figures} />}
+      {report.combined && <CombinedView combined={report.combined} report={report} />}
+      {report.plots.map((plot) => (
+        <section key={plot.title}>
+          <Plot plot={plot} />
+        </section>
+      ))}
+      {report.opportunities.length > 0 && (
+        <section>
+          <h3>Opportunities</h3>
+          <p className="muted small">Each figure is of that change alone. Open one for its rows, patch and way back.</p>
+          <OpportunityList items={report.opportunities} />
+        </section>
+      )}
+      {report.tables.map((table) => (
+        <TableView key={table.title} table={table} />
+      ))}
+      {report.next_steps.length > 0 && (
+        <section>
+          <h3>What next</h3>
+          <ol className="steps">
+            {report.next_steps.map((text) => (
+              <li key={text}>{text}</li>
+            ))}
+          </ol>
+          {onAsk && report.kind !== "cache_audit" && report.kind !== "needs_data" && (
+            <button
+              type="button"
+              className="btn small"
+              onClick={() => onAsk("Audit every use of prompt caching")}
+            >
+              Audit the prompt caching too
+            </button>
+          )}
+        </section>
+      )}
+    </article>
+  );
+}
+
+function Sufficiency({ sufficiency }: { sufficiency: Report["sufficiency"] }) {
+  if (sufficiency.level === "sufficient" && !sufficiency.ask) return null;
+  const tone = sufficiency.level === "insufficient" ? "bad" : sufficiency.level === "partial" ? "warn" : "";
+  const label = {
+    sufficient: "The data suffice.",
+    partial: "The data answer a part of this.",
+    insufficient: "The data do not suffice yet.",
+  }[sufficiency.level];
+  return (
+    <div className={`note ${tone}`}>
+      <Icon name={sufficiency.level === "sufficient" ? "info" : "warn"} />
+      <div>
+        <strong>{label}</strong> {sufficiency.ask}
+      </div>
+    </div>
+  );
+}
+
+function Constraints({ constraints }: { constraints: Constraint[] }) {
+  return (
+    <section>
+      <h3>What you asked to hold</h3>
+      <ul className="constraints">
+        {constraints.map((constraint) => {
+          const [icon, tone, said] = verdict(constraint.honoured);
+          return (
+            <li key={constraint.text}>
+              <span className={`mark ${tone}`}>
+                <Icon name={icon} />
+              </span>
+              <div>
+                <strong>{constraint.text}</strong> <span className={`badge ${tone}`}>{said}</span>
+                {constraint.detail && <p className="soft">{constraint.detail}</p>}
+              </div>
+            </li>
+          );
+        })}
+      </ul>
+    </section>
+  );
+}
+
+function verdict(honoured: boolean | null): [IconName, string, string] {
+  if (honoured === null) return ["info", "warn", "cannot be told"];
+  return honoured ? ["check", "good", "honoured"] : ["cross", "bad", "not honoured"];
+}
+
+function Figures({ figures }: { figures: Figure[] }) {
+  return (
+    <dl className="figures">
+      {figures.map((figure) => (
+        <div key={figure.label} className="figure">
+          <dt>{figure.label}</dt>
+          <dd>
+            <strong>{inUnit(figure.value, figure.unit)}</strong>
+            <Range figure={figure} />
+            {figure.assumption && <span className="badge warn">assumption</span>}
+            {figure.evidence && <span className="figure-why">{figure.evidence}</span>}
+          </dd>
+        </div>
+      ))}
+    </dl>
+  );
+}
+
+function Range({ figure }: { figure: Figure }) {
+  const { low, high, unit } = figure;
+  if (low === null || low === undefined || high === null || high === undefined) return null;
+  if (low === high) return null;
+  return (
+    <span className="figure-range">
+      {inUnit(low, unit)} to {inUnit(high, unit)}, 90 %
+    </span>
+  );
+}
+
+function CombinedView({ combined, report }: { combined: Combined; report: Report }) {
+  const { cost_before_usd: before, cost_after_usd: after, savings_usd: savings } = combined;
+  const width = (value: number) => ({ width: `${before > 0 ? Math.min(100, (value / before) * 100) : 0}%` });
+  const parts = Object.entries(combined.attribution).sort((a, b) => b[1] - a[1]);
+  const titles = new Map(report.opportunities.map((item) => [item.id, item]));
+  return (
+    <section className="combined">
+      <h3>All verified changes together</h3>
+      <p className="muted small">
+        One joint replay of {period(combined.period.from, combined.period.to)}; what changes take from each
+        other is counted once.
+      </p>
+      <div className="before-after">
+        <div>
+          <span>Before</span>
+          <strong className="num">{usd(before)}</strong>
+          <span className="track">
+            <span className="b" style={width(before)} />
+          </span>
+        </div>
+        <div>
+          <span>After</span>
+          <strong className="num">{usd(after)}</strong>
+          <span className="track">
+            <span className="a" style={width(after)} />
+          </span>
+        </div>
+        <p>
+          Saves <strong>{usd(savings.expected)}</strong>
+          {before > 0 && ` (${percent((savings.expected / before) * 100)})`}, {usd(savings.low)} to{" "}
+          {usd(savings.high)} at 90 %.
+        </p>
+      </div>
+      {parts.length > 1 && (
+        <ul className="bars" aria-label="Share of each change">
+          {parts.map(([id, value]) => {
+            const item = titles.get(id);
+            const share = savings.expected > 0 ? Math.max(0, value / savings.expected) * 100 : 0;
+            return (
+              <li key={id}>
+                <span className="name">{item?.title ?? leverName(id)}</span>
+                <span className="num">{usd(value)}</span>
+                <span className="track">
+                  <span style={{ width: `${Math.min(100, share)}%` }} />
+                </span>
+              </li>
+            );
+          })}
+        </ul>
+      )}
+    </section>
+  );
+}
+
+function TableView({ table }: { table: ReportTable }) {
+  const numeric = (key: string) =>
+    table.rows.some((row) => typeof row[key] === "number") ? "n" : undefined;
+  return (
+    <section>
+      <h3>{table.title}</h3>
+      <div className="table-scroll" tabIndex={0} role="region" aria-label={table.title}>
+        <table>
+          <thead>
+            <tr>
+              {table.columns.map((column) => (
+                <th key={column.key} scope="col" className={numeric(column.key)}>
+                  {column.label}
+                </th>
+              ))}
+            </tr>
+          </thead>
+          <tbody>
+            {table.rows.map((row, i) => (
+              <tr key={i}>
+                {table.columns.map((column) => (
+                  <td key={column.key} className={numeric(column.key)}>
+                    {cell(row[column.key], column.unit)}
+                  </td>
+                ))}
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+    </section>
+  );
+}
