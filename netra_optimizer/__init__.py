@@ -12,6 +12,14 @@ if TYPE_CHECKING:
     from netra_optimizer.errors import OptimizerError
     from netra_optimizer.generate import Scenario, Workload, generate_workload, scenarios
     from netra_optimizer.options import AnalysisOptions, FeatureRule
+    from netra_optimizer.questions import (
+        CachingAudit,
+        CachingUse,
+        ChangedSegment,
+        ChangeReview,
+        audit_caching,
+        review_change,
+    )
     from netra_optimizer.results import (
         Analysis,
         Audit,
@@ -28,6 +36,12 @@ if TYPE_CHECKING:
 _HOMES = {
     "analyze": "analysis",
     "usage_totals": "analysis",
+    "CachingAudit": "questions",
+    "CachingUse": "questions",
+    "ChangedSegment": "questions",
+    "ChangeReview": "questions",
+    "audit_caching": "questions",
+    "review_change": "questions",
     "Scenario": "generate",
     "Workload": "generate",
     "generate_workload": "generate",
@@ -52,6 +66,10 @@ __all__ = [
     "Analysis",
     "AnalysisOptions",
     "Audit",
+    "CachingAudit",
+    "CachingUse",
+    "ChangeReview",
+    "ChangedSegment",
     "Combined",
     "FeatureRule",
     "Interval",
@@ -65,7 +83,9 @@ __all__ = [
     "UsageTotals",
     "Workload",
     "analyze",
+    "audit_caching",
     "generate_workload",
+    "review_change",
     "scenarios",
     "usage_totals",
 ]

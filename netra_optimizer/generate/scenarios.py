@@ -60,7 +60,7 @@ def demo_scenario() -> Scenario:
             job_hours=(2.5,),
             users=1,
         ),
-        _upgraded("faq_answers", per_day=170, before=0.86, after=0.862),
+        _upgraded("faq_answers", per_day=420, before=0.86, after=0.862),
         _upgraded("contract_review", per_day=45, before=0.66, after=0.88, user_tokens=6000),
         FeatureSpec(
             name="code_review",
@@ -111,7 +111,7 @@ def _upgraded(
         user_tokens=user_tokens,
         output_tokens=320,
         quality=before,
-        quality_share=0.8,
+        quality_share=0.9,
         upgrade=upgrade,
         users=300,
     )

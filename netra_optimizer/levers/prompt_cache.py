@@ -54,22 +54,42 @@ class PromptCacheLever:
     def propose(self, segment: Segment, context: LeverContext) -> Sequence[Proposal]:
         """At most one proposal a segment."""
         rule = caching_rule(segment.provider, segment.model)
-        if rule is None:
+        found = _cheapest(segment, context, rule)
+        if rule is None or found is None:
             return []
+        policy, gain = found
         traffic = context.part(segment.rows)
-        billed = _billed(traffic)
-        options = _variants(traffic, rule, segment.rows)
-        if billed["cache_write_5m"] + billed["cache_write_1h"] > 0:
-            options.append(UsePromptCache(segment.rows, 0, 0.0, "none"))
-        if not options:
-            return []
-        gains = [context.chosen_saving(segment, option) for option in options]
-        best = _simplest(options, gains)
-        cached_share = billed["cache_read"] / max(1, sum(billed.values()))
         cost = float(traffic.cost_usd[context.choose[segment.rows]].sum())
-        if cached_share > 0 and gains[best] < ALREADY_CACHED_GAIN * cost:
+        if traffic.calls.cache_read.any() and gain < ALREADY_CACHED_GAIN * cost:
             return []
-        return [_proposal(segment, context, options[best], rule, gains[best] > 0)]
+        return [_proposal(segment, context, policy, rule, gain > 0)]
+
+    def best(
+        self, segment: Segment, context: LeverContext
+    ) -> tuple[UsePromptCache, dict[str, float]] | None:
+        """The cheapest use of the cache, whether it gains or not, and reuse by lifetime."""
+        found = _cheapest(segment, context, caching_rule(segment.provider, segment.model))
+        if found is None:
+            return None
+        return found[0], reuse_by_lifetime(context.part(segment.rows))[0]
+
+
+def _cheapest(
+    segment: Segment, context: LeverContext, rule: CachingRule | None
+) -> tuple[UsePromptCache, float] | None:
+    """Of all uses the one that saves most where changes are chosen, with that saving."""
+    if rule is None:
+        return None
+    traffic = context.part(segment.rows)
+    billed = _billed(traffic)
+    options = _variants(traffic, rule, segment.rows)
+    if billed["cache_write_5m"] + billed["cache_write_1h"] > 0:
+        options.append(UsePromptCache(segment.rows, 0, 0.0, "none"))
+    if not options:
+        return None
+    gains = [context.chosen_saving(segment, option) for option in options]
+    best = _simplest(options, gains)
+    return options[best], gains[best]
 
 
 def _simplest(options: Sequence[UsePromptCache], gains: Sequence[float]) -> int:
