@@ -16,10 +16,10 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from netra_core.context import UserExecutionContext
 from netra_core.events import InProcessFanOut, encode_event
 from netra_core.testing.event_log import MemoryEventLog
+from netra_core.testing.live_node import LiveNode, live_node
 from netra_core.testing.runs import reference_run
-from netra_core.testing.servers import RunningServer, running
-from netra_core.testing.socket_app import LoggedRuns, socket_app, token_of
-from netra_core.websocket import SocketLimits, UnifiedWebSocketManager, uvicorn_socket_options
+from netra_core.testing.socket_app import token_of
+from netra_core.websocket import SocketLimits
 
 pytestmark = pytest.mark.integration
 
@@ -29,33 +29,13 @@ def person(user: str = "ada", workspace: str = "w1") -> UserExecutionContext:
 
 
 class Service:
-    """One node: a manager over a log, served on loopback."""
+    """One node over a log in memory."""
 
-    def __init__(self, log: MemoryEventLog, limits: SocketLimits) -> None:
-        self.fan_out = InProcessFanOut()
+    def __init__(self, node: LiveNode, log: MemoryEventLog) -> None:
+        self.manager = node.manager
+        self.handlers = node.handlers
+        self.server = node.server
         self.log = log
-        log.fan_out = self.fan_out
-        self.limits = limits
-        self.manager = UnifiedWebSocketManager(
-            event_log=log, fan_out=self.fan_out, limits=limits, sweep_s=0.02
-        )
-        self.handlers = LoggedRuns(log)
-        self.server: RunningServer
-
-    @contextlib.asynccontextmanager
-    async def up(self) -> AsyncIterator["Service"]:
-        app = socket_app(
-            manager=self.manager,
-            event_log=self.log,
-            handlers=self.handlers,
-            allowed_origins=("https://app.example",),
-        )
-        async with running(app, **uvicorn_socket_options(self.limits)) as self.server:
-            await self.manager.start()
-            try:
-                yield self
-            finally:
-                await self.manager.shutdown(drain_s=0)
 
     def connect(self, user: str = "ada", **token: Any) -> "websockets.connect":
         return websockets.connect(
@@ -65,6 +45,13 @@ class Service:
         )
 
 
+@contextlib.asynccontextmanager
+async def up(log: MemoryEventLog, limits: SocketLimits) -> AsyncIterator[Service]:
+    log.fan_out = InProcessFanOut()
+    async with live_node(log, log.fan_out, limits=limits) as node:
+        yield Service(node, log)
+
+
 @pytest.fixture
 def limits() -> SocketLimits:
     return SocketLimits(resume_grace_s=0.05)
@@ -72,7 +59,7 @@ def limits() -> SocketLimits:
 
 @pytest.fixture
 async def service(limits: SocketLimits) -> AsyncGenerator[Service]:
-    async with Service(MemoryEventLog(), limits).up() as service:
+    async with up(MemoryEventLog(), limits) as service:
         yield service
 
 
@@ -186,12 +173,12 @@ async def test_a_restarted_server_continues_where_the_old_one_stood(
 ) -> None:
     log = MemoryEventLog()
     run = reference_run("r1")
-    async with Service(log, limits).up() as old, old.connect() as socket:
+    async with up(log, limits) as old, old.connect() as socket:
         epoch = (await receive(socket))["epoch"]
         await log.append_many(person(), run[:4])
         await receive_events(socket, 4)
     await log.append(person(), run[4])
-    async with Service(log, limits).up() as new, new.connect() as socket:
+    async with up(log, limits) as new, new.connect() as socket:
         await receive(socket)
         await say(socket, type="resume", epoch=epoch, after_seq=4)
         replay = await receive_until(socket, "resumed")
@@ -235,7 +222,7 @@ async def test_events_logged_while_the_replay_is_read_follow_it_without_a_seam(
         await gate.wait()
 
     log = MemoryEventLog(before_read=before_read)
-    async with Service(log, limits).up() as service:
+    async with up(log, limits) as service:
         await log.append_many(person(), run[:400])
         async with service.connect() as socket:
             hello = await receive(socket)
