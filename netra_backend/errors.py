@@ -24,9 +24,7 @@ AgentError
 ├── ToolTimeoutError          AGT-002  a tool ran out of time
 ├── AgentFailedError          AGT-003  an agent failed
 ├── LifecycleError            AGT-004  a move that the lifecycle does not have
-├── NotAnAgentError           AGT-005  something else than an agent was registered
-├── AgentLimitError           AGT-006  too many agents of one user
-└── AgentFactoryError         AGT-007  a factory raised
+└── AgentLimitError           AGT-005  too many agents of one user
 """
 
 from netra_core.errors import AgentError, ApiError, AuthError, RunError
@@ -174,21 +172,9 @@ class LifecycleError(AgentError):
     code = "AGT-004"
 
 
-class NotAnAgentError(AgentError):
-    """Only agents and their factories belong into an agent registry."""
-
-    code = "AGT-005"
-
-
 class AgentLimitError(AgentError):
     """Too many agents of one user."""
 
-    code = "AGT-006"
+    code = "AGT-005"
     status = 429
     retryable = True
-
-
-class AgentFactoryError(AgentError):
-    """The factory exists and raised; the cause says why."""
-
-    code = "AGT-007"

@@ -1,0 +1,129 @@
+"""Whether what the question asked for is honoured, each wish with its reason."""
+
+from netra_backend.agents.findings import DataFinding, Evidence
+from netra_backend.agents.optimization import spelled
+from netra_backend.answers.parts import money, percent
+from netra_backend.reasoner import Goals, LatencyWish
+from netra_backend.report import Constraint
+from netra_backend.usage.facts import UsageRow
+from netra_optimizer.results import Analysis
+
+
+def constraints_of(evidence: Evidence) -> list[Constraint]:
+    """Every wish of the question, in the order of its words: latency, cost, speed, quality."""
+    analysis = evidence.computed.analysis
+    out = [_latency(wish, evidence.data, analysis) for wish in evidence.intent.latency]
+    if analysis is not None:
+        out += _cost(evidence.intent.goals, analysis)
+        out += _speed(evidence.intent.goals, evidence.data, analysis)
+    if evidence.intent.goals.keep_quality:
+        out.append(
+            Constraint(
+                text="Quality stays as it is",
+                honoured=True,
+                detail="Only changes count that leave answers as they are, or that passed a "
+                "non-inferiority test on paired outcomes; the others wait for an evaluation.",
+            )
+        )
+    return out
+
+
+def _latency(wish: LatencyWish, data: DataFinding, analysis: Analysis | None) -> Constraint:
+    profile = data.profile
+    assert profile is not None
+    rows = {row.key: row for row in profile.features}
+    if wish.feature is None:
+        known = [row for row in profile.features if row.p50_ms is not None]
+        worst = max(known, key=lambda row: row.p50_ms or 0.0, default=None)
+        return _bound(wish, worst, analysis)
+    name = spelled(wish.feature, data)
+    if name is None:
+        names = ", ".join(list(rows)[:8])
+        return Constraint(
+            text=wish.text,
+            honoured=None,
+            detail=f"No call is tagged {wish.feature!r}. The data has: {names}.",
+        )
+    return _bound(wish, rows[name], analysis)
+
+
+def _bound(wish: LatencyWish, row: UsageRow | None, analysis: Analysis | None) -> Constraint:
+    if row is None or row.p50_ms is None:
+        return Constraint(
+            text=wish.text,
+            honoured=None,
+            detail="The records hold no latency. Nothing that could slow these calls was counted.",
+        )
+    if row.p50_ms > wish.max_ms:
+        return Constraint(
+            text=wish.text,
+            honoured=False,
+            detail=f"{row.key} takes {row.p50_ms:,.0f} ms at the median already, before any change.",
+        )
+    counted = analysis.combined.attribution if analysis else {}
+    return Constraint(
+        text=wish.text,
+        honoured=True,
+        detail=f"{row.key} takes {row.p50_ms:,.0f} ms at the median now; none of the "
+        f"{len(counted)} counted changes takes it over {wish.max_ms:,.0f} ms.",
+    )
+
+
+def _cost(goals: Goals, analysis: Analysis) -> list[Constraint]:
+    combined = analysis.combined
+    before, after = combined.cost_before_usd, combined.cost_after_usd
+    saved = (before - after) / before if before else 0.0
+    growth = goals.traffic_change or 0.0
+    out: list[Constraint] = []
+    if goals.cost_change is not None:
+        grown = after * (1 + growth)
+        reached = grown <= before * (1 + goals.cost_change) + 1e-9
+        text = f"Cost {goals.cost_change:+.0%}"
+        detail = f"All proven changes together save {percent(saved)}"
+        if growth:
+            text += f" while traffic grows {growth:.0%}"
+            detail += (
+                f"; with {growth:.0%} more traffic of the same kind the cost is {money(grown)} "
+                f"against {money(before)} now (assumption: cost grows with traffic)"
+            )
+        if not reached:
+            detail += (
+                f". The nearest that is proven is {grown / before - 1 if before else 0.0:+.1%}"
+            )
+        out.append(Constraint(text=text, honoured=reached, detail=detail + "."))
+    if goals.cost_cap:
+        out.append(
+            Constraint(
+                text="No more money than now",
+                honoured=after <= before,
+                detail=f"{money(before)} before, {money(after)} after the counted changes.",
+            )
+        )
+    return out
+
+
+def _speed(goals: Goals, data: DataFinding, analysis: Analysis) -> list[Constraint]:
+    if goals.speed_factor is None:
+        return []
+    text = f"{goals.speed_factor:g} times as fast"
+    assert data.profile is not None
+    if data.profile.latency_share == 0:
+        return [
+            Constraint(
+                text=text,
+                honoured=None,
+                detail="The records hold no latency: log the duration of each call to know.",
+            )
+        ]
+    best = 1.0
+    for opportunity in analysis.opportunities:
+        latency = opportunity.latency
+        if latency.p50_before and latency.p50_after:
+            best = max(best, latency.p50_before / latency.p50_after)
+    return [
+        Constraint(
+            text=text,
+            honoured=best >= goals.speed_factor,
+            detail=f"The best proven change makes its calls {best:.2f} times as fast at the median.",
+        )
+    ]

@@ -1,0 +1,349 @@
+"""Usage, forecasts, budgets, models, errors, chargeback: what the rows themselves say."""
+
+from collections.abc import Sequence
+
+from netra_backend.agents.findings import Computed, Evidence
+from netra_backend.answers import parts
+from netra_backend.answers.constraints import constraints_of
+from netra_backend.answers.savings import headline as savings_headline
+from netra_backend.reasoner import Topic
+from netra_backend.report import Column, Constraint, Figure, Plot, Report, ReportTable, Series
+from netra_backend.usage.facts import Failures, LoadProfile, Profile, Repriced
+
+
+def overview_report(evidence: Evidence, profile: Profile) -> Report:
+    """A report of kind usage, with what the topic asks for first."""
+    body = _Body(evidence, profile)
+    match evidence.intent.topic:
+        case Topic.FORECAST:
+            body.forecast()
+        case Topic.BUDGET:
+            body.budget()
+        case Topic.MODEL_FIT:
+            body.models()
+        case Topic.ERRORS:
+            body.errors()
+        case Topic.CHARGEBACK:
+            body.chargeback()
+        case Topic.COMPLIANCE:
+            body.compliance()
+        case _:
+            body.usage()
+    return body.report()
+
+
+class _Body:
+    """A report being written."""
+
+    def __init__(self, evidence: Evidence, profile: Profile) -> None:
+        self._evidence = evidence
+        self._profile = profile
+        self._computed: Computed = evidence.computed
+        self._source = parts.evidence(profile)
+        self._headline = ""
+        self._summary: list[str] = []
+        self._figures: list[Figure] = []
+        self._tables: list[ReportTable] = []
+        self._plots: list[Plot] = []
+        self._constraints: list[Constraint] = []
+        self._steps: list[str] = []
+        self._sufficiency = parts.sufficiency(profile)
+
+    def report(self) -> Report:
+        """The whole."""
+        analysis = self._computed.analysis
+        ask = self._sufficiency.ask
+        return Report(
+            kind="usage",
+            question=self._evidence.intent.question,
+            headline=self._headline,
+            summary=self._summary + parts.unknown_names(self._evidence.data),
+            figures=self._figures,
+            opportunities=[parts.opportunity_out(o) for o in analysis.opportunities]
+            if analysis
+            else [],
+            constraints=self._constraints or constraints_of(self._evidence),
+            tables=self._tables,
+            plots=self._plots or parts.cost_over_time(self._profile),
+            sufficiency=self._sufficiency,
+            next_steps=(self._steps + list(self._evidence.next_steps))[:6]
+            or ([ask] if ask else []),
+        )
+
+    def usage(self) -> None:
+        profile = self._profile
+        top = profile.models[0]
+        share = top.cost_usd / profile.cost_usd if profile.cost_usd else 0.0
+        self._headline = (
+            f"{profile.requests:,} calls cost {parts.money(profile.cost_usd)}; "
+            f"{top.key} is {parts.percent(share)} of it."
+        )
+        self._figures = parts.usage_figures(profile)
+        self._tables = [
+            parts.usage_table("By model", profile.models),
+            parts.usage_table("By feature", profile.features),
+        ]
+        self._steps = ["Ask where the same results cost less."]
+
+    def forecast(self) -> None:
+        load = self._load()
+        change = self._evidence.intent.goals.traffic_change
+        factor = 1 + (change or 0.0)
+        growth = f"{change:+.0%} traffic" if change is not None else "unchanged traffic"
+        month = load.cost_per_month_usd
+        if month is None:
+            self._headline = (
+                "A month cannot be projected from less than one day of traffic; "
+                f"the period's {parts.money(self._profile.cost_usd)} would become "
+                f"{parts.money(self._profile.cost_usd * factor)} with {growth}."
+            )
+            self._figures.append(
+                Figure(
+                    label=f"Cost of the period, {growth}",
+                    value=self._profile.cost_usd * factor,
+                    unit="usd",
+                    evidence=f"{self._source}; cost grows with traffic",
+                    assumption=True,
+                )
+            )
+        else:
+            self._headline = (
+                f"{parts.money(month)} a month at today's rate, "
+                f"{parts.money(month * factor)} with {growth}."
+            )
+            self._figures += [
+                Figure(label="Cost a month now", value=month, unit="usd", evidence=self._source),
+                Figure(
+                    label=f"Cost a month, {growth}",
+                    value=month * factor,
+                    unit="usd",
+                    evidence=f"{self._source}; cost grows with traffic",
+                    assumption=True,
+                ),
+            ]
+        self._rates(load, factor, growth)
+        self._steps = [
+            "Compare the busiest minute with your provider's limits on requests and tokens a "
+            "minute, model by model."
+        ]
+        if self._profile.days < 7:
+            self._summary.append("Less than a week of data: the shape of a week is not in it.")
+        if (analysis := self._computed.analysis) is not None:
+            self._summary.append(savings_headline(analysis))
+
+    def budget(self) -> None:
+        load = self._load()
+        budget = self._evidence.intent.goals.budget_usd
+        month = load.cost_per_month_usd
+        self._figures += parts.usage_figures(self._profile)[:1]
+        if month is not None:
+            self._figures.append(
+                Figure(label="Cost a month now", value=month, unit="usd", evidence=self._source)
+            )
+        if budget is None:
+            self._headline = "The question names no amount; this is what you spend."
+        elif month is None:
+            self._headline = (
+                f"Whether {parts.money(budget)} a month holds takes a day of traffic or more; "
+                f"the period so far cost {parts.money(self._profile.cost_usd)}."
+            )
+        else:
+            word = "within" if month <= budget else "over"
+            self._headline = (
+                f"{parts.money(month)} a month at today's rate: {word} "
+                f"{parts.money(budget)} by {parts.money(abs(budget - month))}."
+            )
+        if budget is not None:
+            self._constraints = [
+                Constraint(
+                    text=f"At most {parts.money(budget)} a month",
+                    honoured=None if month is None else month <= budget,
+                    detail=self._headline,
+                )
+            ]
+        if (analysis := self._computed.analysis) is not None:
+            self._summary.append(savings_headline(analysis))
+
+    def models(self) -> None:
+        rows = self._computed.repriced
+        asked = [row for row in rows[: len(self._evidence.intent.models)]]
+        self._headline = _model_headline(asked or list(rows))
+        self._summary = [_model_line(row) for row in asked]
+        self._summary.append(
+            "Quality: no outcome of another model on your prompts is in the data, so no switch is "
+            "counted as a saving until a paired evaluation has shown that it is no worse."
+            if self._profile.quality_share == 0
+            else "Quality stands in the table where your own calls carry an outcome; a switch "
+            "counts once paired outcomes have shown that it is no worse."
+        )
+        self._summary.append(
+            "Another tokenizer and more or fewer words in the answers move these figures."
+        )
+        self._tables = [_model_table(rows)]
+        self._plots = _model_plot(rows)
+        self._figures = [
+            Figure(
+                label=f"Your calls at {row.model}",
+                value=row.cost_then_usd,
+                unit="usd",
+                evidence=f"{row.requests:,} of your calls, same tokens at list price",
+                assumption=True,
+            )
+            for row in rows
+            if row.cost_then_usd is not None
+        ][:8]
+        self._steps = [
+            "Run 300 or more of your prompts on both models, score both answers, and upload the "
+            "outcomes: then the switch is proven or refused."
+        ]
+
+    def errors(self) -> None:
+        found: Failures | None = self._computed.failures
+        assert found is not None
+        share = found.failed / found.requests if found.requests else 0.0
+        self._headline = (
+            f"{found.failed:,} of {found.requests:,} calls failed ({parts.percent(share)}); they "
+            f"were billed {parts.money(found.failed_cost_usd)}."
+        )
+        self._figures = [
+            Figure(label="Failed calls", value=found.failed, unit="count", evidence=self._source),
+            Figure(
+                label="Billed for failures",
+                value=found.failed_cost_usd,
+                unit="usd",
+                evidence=self._source,
+            ),
+            Figure(label="Repeats", value=found.retries, unit="count", evidence=self._source),
+            Figure(
+                label="Billed for repeats",
+                value=found.retries_cost_usd,
+                unit="usd",
+                evidence=self._source,
+            ),
+        ]
+        if found.failed == 0:
+            self._summary.append("If calls did fail, log their status: no row says so.")
+        self._tables = [
+            ReportTable(
+                title="Failures by kind",
+                columns=[
+                    Column(key="kind", label="Kind"),
+                    Column(key="requests", label="Requests", unit="count"),
+                    Column(key="cost_usd", label="Cost", unit="usd"),
+                ],
+                rows=[
+                    {"kind": row.kind, "requests": row.requests, "cost_usd": row.cost_usd}
+                    for row in found.kinds
+                ],
+            )
+        ]
+
+    def chargeback(self) -> None:
+        teams = [row for row in self._profile.teams if row.key != "(none)"]
+        if teams:
+            self._headline = (
+                f"{len(teams)} teams share {parts.money(self._profile.cost_usd)}; "
+                f"{teams[0].key} pays most, {parts.money(teams[0].cost_usd)}."
+            )
+            self._tables = [parts.usage_table("By team", self._profile.teams)]
+        else:
+            self._headline = "No call is tagged with a team, so the cost cannot be split by team."
+            self._steps = ["Tag calls with the team they are made for, and upload them again."]
+        self._tables.append(parts.usage_table("By feature", self._profile.features))
+        self._figures = parts.usage_figures(self._profile)[:2]
+
+    def compliance(self) -> None:
+        self.usage()
+        self._summary = [
+            "Every figure here was computed from counts, times and hashes; texts of prompts are "
+            "not kept.",
+            "The data lies on this server alone; deleting the workspace's usage erases it.",
+            "Whether a provider signs the agreement your rules ask for (a BAA under HIPAA) is "
+            "not in the rows: check it for each of the models below.",
+        ]
+        self._steps = ["List the providers you may use; the figures can be limited to them."]
+
+    def _load(self) -> LoadProfile:
+        assert self._computed.load is not None
+        return self._computed.load
+
+    def _rates(self, load: LoadProfile, factor: float, growth: str) -> None:
+        for label, value, unit in (
+            ("Busiest minute, requests", load.peak_requests_per_minute, "count"),
+            ("Busiest minute, tokens", load.peak_tokens_per_minute, "tokens"),
+        ):
+            self._figures.append(
+                Figure(
+                    label=f"{label}, {growth}",
+                    value=round(value * factor),
+                    unit="tokens" if unit == "tokens" else "count",
+                    evidence=f"{value:,} now; {self._source}",
+                    assumption=True,
+                )
+            )
+
+
+def _model_line(row: Repriced) -> str:
+    if row.cost_then_usd is None or not row.known:
+        return f"No price is known for {row.model!r}: check the spelling, or give it a price."
+    change = row.cost_then_usd / row.cost_now_usd - 1 if row.cost_now_usd else 0.0
+    text = (
+        f"{row.model}: {parts.money(row.cost_then_usd)} instead of "
+        f"{parts.money(row.cost_now_usd)} for the same tokens ({change:+.0%})"
+    )
+    if row.own_p50_ms is not None:
+        text += f"; {row.own_p50_ms:,.0f} ms at the median where you use it already"
+    return text + "."
+
+
+def _model_headline(rows: Sequence[Repriced]) -> str:
+    priced = [row for row in rows if row.cost_then_usd is not None and row.known]
+    if not priced:
+        return "None of the models asked about has a known price."
+    best = min(priced, key=lambda row: row.cost_then_usd or 0.0)
+    return _model_line(best)
+
+
+def _model_table(rows: Sequence[Repriced]) -> ReportTable:
+    return ReportTable(
+        title="Your tokens at other models",
+        columns=[
+            Column(key="model", label="Model"),
+            Column(key="requests", label="Requests", unit="count"),
+            Column(key="cost_now_usd", label="Cost now", unit="usd"),
+            Column(key="cost_then_usd", label="Cost then", unit="usd"),
+            Column(key="own_p50_ms", label="Median latency seen", unit="ms"),
+            Column(key="own_quality", label="Quality seen", unit="count"),
+        ],
+        rows=[
+            {
+                "model": row.model,
+                "requests": row.requests,
+                "cost_now_usd": row.cost_now_usd,
+                "cost_then_usd": row.cost_then_usd,
+                "own_p50_ms": row.own_p50_ms,
+                "own_quality": row.own_quality,
+            }
+            for row in rows
+        ],
+    )
+
+
+def _model_plot(rows: Sequence[Repriced]) -> list[Plot]:
+    priced = [row for row in rows if row.cost_then_usd is not None][:10]
+    if not priced:
+        return []
+    return [
+        Plot(
+            title="The same calls at other models",
+            kind="bar",
+            unit="usd",
+            x=["now", *[row.model for row in priced]],
+            series=[
+                Series(
+                    label="Cost",
+                    values=[priced[0].cost_now_usd, *[row.cost_then_usd for row in priced]],
+                )
+            ],
+        )
+    ]

@@ -1,0 +1,135 @@
+"""How the same results cost less."""
+
+from netra_backend.agents.findings import Evidence
+from netra_backend.answers import parts
+from netra_backend.answers.constraints import constraints_of
+from netra_backend.reasoner import Topic
+from netra_backend.report import CombinedOut, Figure, IntervalOut, Plot, Report, Series
+from netra_backend.usage.facts import Profile
+from netra_optimizer.results import Analysis
+
+
+def savings_report(evidence: Evidence, analysis: Analysis, profile: Profile) -> Report:
+    """Ranked changes, their joint figure, and what was asked for beside it."""
+    return Report(
+        kind="savings",
+        question=evidence.intent.question,
+        headline=headline(analysis),
+        summary=_summary(evidence, analysis, profile),
+        figures=savings_figures(analysis, profile) + parts.usage_figures(profile)[1:2],
+        opportunities=[parts.opportunity_out(o) for o in analysis.opportunities],
+        combined=combined_out(analysis),
+        constraints=constraints_of(evidence),
+        tables=[parts.usage_table("By feature", profile.features)],
+        plots=attribution_plot(analysis) + parts.cost_over_time(profile),
+        sufficiency=parts.sufficiency(profile),
+        next_steps=list(evidence.next_steps) or _otherwise(profile),
+    )
+
+
+def headline(analysis: Analysis) -> str:
+    """The joint figure in a sentence."""
+    combined = analysis.combined
+    saved = combined.savings_usd
+    if not combined.attribution or saved.expected <= 0:
+        waiting = [o for o in analysis.opportunities if o.status == "needs_evaluation"]
+        if waiting:
+            return (
+                f"Nothing is proven to save yet; {len(waiting)} "
+                f"{'change waits' if len(waiting) == 1 else 'changes wait'} for an evaluation."
+            )
+        return "No change pays on this traffic: every lever was replayed, none saves money."
+    share = saved.expected / combined.cost_before_usd if combined.cost_before_usd else 0.0
+    return (
+        f"You can save {parts.money(saved.expected)} of "
+        f"{parts.money(combined.cost_before_usd)} ({parts.percent(share)}), "
+        f"between {parts.money(saved.low)} and {parts.money(saved.high)}."
+    )
+
+
+def savings_figures(analysis: Analysis, profile: Profile) -> list[Figure]:
+    """Cost before, after, and saved, with the interval of the replay."""
+    combined = analysis.combined
+    source = f"joint replay of your own calls; {parts.evidence(profile)}"
+    saved = combined.savings_usd
+    return [
+        Figure(label="Cost before", value=combined.cost_before_usd, unit="usd", evidence=source),
+        Figure(label="Cost after", value=combined.cost_after_usd, unit="usd", evidence=source),
+        Figure(
+            label="Saved",
+            value=saved.expected,
+            unit="usd",
+            low=saved.low,
+            high=saved.high,
+            evidence=f"{source}; 90 % interval by block bootstrap",
+        ),
+    ]
+
+
+def combined_out(analysis: Analysis) -> CombinedOut:
+    """The joint replay."""
+    combined = analysis.combined
+    saved = combined.savings_usd
+    return CombinedOut(
+        period={"from": combined.period.start, "to": combined.period.end},
+        cost_before_usd=combined.cost_before_usd,
+        cost_after_usd=combined.cost_after_usd,
+        savings_usd=IntervalOut(low=saved.low, expected=saved.expected, high=saved.high),
+        attribution=combined.attribution,
+    )
+
+
+def attribution_plot(analysis: Analysis) -> list[Plot]:
+    """What each change contributes to the joint saving."""
+    shares = sorted(analysis.combined.attribution.items(), key=lambda item: -item[1])[:12]
+    if not shares:
+        return []
+    titles = {o.id: o.title for o in analysis.opportunities}
+    return [
+        Plot(
+            title="What each change contributes",
+            kind="bar",
+            unit="usd",
+            x=[titles.get(key, key) for key, _ in shares],
+            series=[Series(label="Saved", values=[value for _, value in shares])],
+        )
+    ]
+
+
+def _summary(evidence: Evidence, analysis: Analysis, profile: Profile) -> list[str]:
+    lines = parts.unknown_names(evidence.data)
+    if evidence.data.known and not evidence.intent.latency:
+        lines.append(f"This looks at {', '.join(evidence.data.known)} alone.")
+    if evidence.intent.topic is Topic.SPEED:
+        lines.append(_speed_line(profile))
+    by_status: dict[str, int] = {}
+    for opportunity in analysis.opportunities:
+        by_status[opportunity.status] = by_status.get(opportunity.status, 0) + 1
+    if by_status.get("verified"):
+        lines.append(f"{by_status['verified']} changes are proven by replay and counted together.")
+    if by_status.get("needs_evaluation"):
+        lines.append(
+            f"{by_status['needs_evaluation']} more could save and are not counted: "
+            "their quality is not proven."
+        )
+    if by_status.get("loses_money"):
+        lines.append(f"{by_status['loses_money']} would lose money on this traffic.")
+    if analysis.unpriced_models:
+        lines.append(f"No price is known for {', '.join(sorted(analysis.unpriced_models)[:8])}.")
+    return lines + list(analysis.notes)
+
+
+def _speed_line(profile: Profile) -> str:
+    slow = [row for row in profile.features if row.p95_ms is not None]
+    if not slow:
+        return "How fast calls are is not in the records: log the latency of each call."
+    slowest = max(slow, key=lambda row: row.p95_ms or 0.0)
+    return (
+        f"The slowest part is {slowest.key}: {slowest.p50_ms:,.0f} ms at the median, "
+        f"{slowest.p95_ms:,.0f} ms for the slowest twentieth, {slowest.requests:,} calls."
+    )
+
+
+def _otherwise(profile: Profile) -> list[str]:
+    ask = parts.sufficiency(profile).ask
+    return [ask] if ask else ["Come back when your traffic or prices have changed."]

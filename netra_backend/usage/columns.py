@@ -1,0 +1,224 @@
+"""Grouping a frame's columns. Imports numpy: only reached once analytics are used."""
+
+import numpy as np
+
+from netra_backend.usage.facts import (
+    ErrorRow,
+    Failures,
+    LoadProfile,
+    Profile,
+    Repriced,
+    UsageRow,
+)
+from netra_optimizer.pricing import PriceTable
+from netra_optimizer.usage.columns import Bool, Float64, Text
+from netra_optimizer.usage.frame import UsageFrame
+
+MINUTE_US = 60_000_000
+HOUR_US = 60 * MINUTE_US
+DAY_US = 24 * HOUR_US
+DAYS_A_MONTH = 365.25 / 12
+_MAX_ROWS = 200
+
+
+def rows_by(frame: UsageFrame, column: Text) -> list[UsageRow]:
+    """One row a value, the dearest first."""
+    rows = [
+        usage_row(frame, column.codes == code, column.values[code] or "(none)")
+        for code in np.unique(column.codes).tolist()
+    ]
+    rows.sort(key=lambda row: (-row.cost_usd, -row.requests, row.key))
+    return rows[:_MAX_ROWS]
+
+
+def rows_over_time(frame: UsageFrame) -> tuple[list[UsageRow], str]:
+    """One row an hour below three days of data, one a day above; ascending, and the unit."""
+    start = frame.calls.start_us
+    if len(start) == 0:
+        return [], "hour"
+    span = int(start[-1] - start[0])
+    unit, width = ("hour", HOUR_US) if span < 3 * DAY_US else ("day", DAY_US)
+    buckets = start // width
+    rows = [
+        usage_row(frame, buckets == bucket, _iso(bucket * width))
+        for bucket in np.unique(buckets).tolist()
+    ]
+    return rows[-_MAX_ROWS:], unit
+
+
+def usage_row(frame: UsageFrame, mask: Bool, key: str) -> UsageRow:
+    """Totals and medians of the chosen calls."""
+    calls = frame.calls
+    latency = frame.latency_ms[mask]
+    quality = frame.quality[mask]
+    requests = int(mask.sum())
+    return UsageRow(
+        key=key,
+        requests=requests,
+        input_tokens=int(calls.input_tokens[mask].sum()),
+        cached_input_tokens=int(calls.cache_read[mask].sum()),
+        output_tokens=int(calls.output_tokens[mask].sum()),
+        cost_usd=float(np.nansum(frame.cost_usd[mask])),
+        p50_ms=_quantile(latency, 0.5),
+        p95_ms=_quantile(latency, 0.95),
+        error_share=float(frame.status.equals("error")[mask].sum()) / max(1, requests),
+        quality=None if np.isnan(quality).all() else float(np.nanmean(quality)),
+    )
+
+
+def profile(frame: UsageFrame) -> Profile:
+    """A workspace's usage at a glance."""
+    total = usage_row(frame, np.ones(len(frame), np.bool_), "all")
+    start = frame.calls.start_us
+    empty = len(frame) == 0
+    by_time, unit = rows_over_time(frame)
+    return Profile(
+        requests=total.requests,
+        input_tokens=total.input_tokens,
+        cached_input_tokens=total.cached_input_tokens,
+        output_tokens=total.output_tokens,
+        cost_usd=total.cost_usd,
+        first=None if empty else _iso(int(start[0])),
+        last=None if empty else _iso(int(start[-1])),
+        days=0.0 if empty else float(start[-1] - start[0]) / DAY_US,
+        priced_share=_share(~np.isnan(frame.cost_usd)),
+        latency_share=_share(~np.isnan(frame.latency_ms)),
+        prefix_share=_share(np.diff(frame.block_offsets) > 0),
+        feature_share=_share(~frame.feature.equals("")),
+        quality_share=_share(~np.isnan(frame.quality)),
+        error_share=total.error_share,
+        features=rows_by(frame, frame.feature),
+        models=rows_by(frame, frame.calls.model),
+        teams=rows_by(frame, frame.team),
+        by_time=by_time,
+        time_unit=unit,
+    )
+
+
+def load_profile(frame: UsageFrame) -> LoadProfile:
+    """The busiest minute, and the run rate where there is a day or more of data."""
+    start = frame.calls.start_us
+    minutes = (start - start[0]) // MINUTE_US
+    requests = np.bincount(minutes)
+    tokens = np.bincount(
+        minutes, weights=(frame.calls.input_tokens + frame.calls.output_tokens).astype(np.float64)
+    )
+    days = float(start[-1] - start[0]) / DAY_US
+    per_day = float(np.nansum(frame.cost_usd)) / days if days >= 1 else None
+    return LoadProfile(
+        peak_requests_per_minute=int(requests.max()),
+        peak_tokens_per_minute=int(tokens.max()),
+        mean_requests_per_minute=float(requests.mean()),
+        cost_per_day_usd=per_day,
+        cost_per_month_usd=None if per_day is None else per_day * DAYS_A_MONTH,
+    )
+
+
+def reprice(
+    frame: UsageFrame, prices: PriceTable, models: list[str], alternatives: int
+) -> list[Repriced]:
+    """The same tokens at the price of other models: those named, their variants, cheaper ones.
+
+    Tokenizers and verbosity are not changed. At most `alternatives` models beside those named, the
+    dearest of the cheaper ones first: they are the nearest to what runs now.
+    """
+    named = [_repriced(frame, prices, model) for model in models]
+    known = {row.model for row in named}
+    others: dict[str, Repriced] = {}
+    for model in _candidates(frame, prices, models):
+        row = _repriced(frame, prices, model)
+        if row.model not in known and row.known and _cheaper(row):
+            others.setdefault(row.model, row)
+    ranked = sorted(others.values(), key=lambda row: (-(row.cost_then_usd or 0.0), row.model))
+    variants = [row for row in ranked if any(row.model.startswith(name) for name in known)]
+    rest = [row for row in ranked if row not in variants]
+    return named + (variants + rest)[:alternatives]
+
+
+def _cheaper(row: Repriced) -> bool:
+    return row.cost_then_usd is not None and row.cost_then_usd < row.cost_now_usd
+
+
+def _candidates(frame: UsageFrame, prices: PriceTable, models: list[str]) -> list[str]:
+    """Models of the providers in use and of those asked about, and models in use."""
+    providers = {name for name in frame.calls.provider.values if name}
+    for model in (*models, *frame.calls.model.values):
+        if (found := prices.resolve(model, "")) is not None:
+            providers.add(found.provider)
+    names = dict.fromkeys(frame.calls.model.values)
+    for provider in sorted(providers):
+        names.update(dict.fromkeys(prices.models(provider)))
+    return list(names)
+
+
+def failures(frame: UsageFrame) -> Failures:
+    """Failed calls by kind, and repeats."""
+    failed = frame.status.equals("error")
+    retries = (frame.attempt > 1) | ~frame.retry_of.equals("")
+    kinds = frame.error_kind
+    return Failures(
+        requests=len(frame),
+        failed=int(failed.sum()),
+        failed_cost_usd=float(np.nansum(frame.cost_usd[failed])),
+        retries=int(retries.sum()),
+        retries_cost_usd=float(np.nansum(frame.cost_usd[retries])),
+        kinds=[
+            ErrorRow(
+                kind=kinds.values[code] or "(unnamed)",
+                requests=int((failed & (kinds.codes == code)).sum()),
+                cost_usd=float(np.nansum(frame.cost_usd[failed & (kinds.codes == code)])),
+            )
+            for code in np.unique(kinds.codes[failed]).tolist()
+        ],
+    )
+
+
+def _repriced(frame: UsageFrame, prices: PriceTable, model: str) -> Repriced:
+    found = prices.resolve(model, "")
+    own = _own(frame, model)
+    latency, quality = frame.latency_ms[own], frame.quality[own]
+    then: Float64 | None = None
+    if found is not None:
+        then = prices.cost(frame.calls.with_model(found.model, found.provider))
+    comparable = np.isnan(frame.cost_usd) if then is None else np.isnan(frame.cost_usd + then)
+    return Repriced(
+        model=model if found is None else found.model,
+        known=then is not None and not bool(np.isnan(then).all()),
+        requests=int((~comparable).sum()),
+        cost_now_usd=float(frame.cost_usd[~comparable].sum()),
+        cost_then_usd=None if then is None else float(then[~comparable].sum()),
+        own_p50_ms=_quantile(latency, 0.5),
+        own_quality=None if np.isnan(quality).all() else float(np.nanmean(quality)),
+    )
+
+
+def _own(frame: UsageFrame, model: str) -> Bool:
+    names = frame.calls.model.values
+    codes = [code for code, name in enumerate(names) if name.lower() == model.lower()]
+    return np.isin(frame.calls.model.codes, codes)
+
+
+def _quantile(values: Float64, share: float) -> float | None:
+    known = values[~np.isnan(values)]
+    return float(np.quantile(known, share)) if len(known) else None
+
+
+def _share(mask: Bool) -> float:
+    return float(mask.mean()) if len(mask) else 0.0
+
+
+def _iso(us: int) -> str:
+    return str(np.datetime64(us, "us").astype("datetime64[ms]")) + "Z"
+
+
+def at_us(text: str) -> int:
+    """Microseconds since 1970 of an RFC 3339 time in UTC."""
+    plain = text.replace("Z", "").split("+", 1)[0]
+    return int(np.datetime64(plain, "us").astype(np.int64))
+
+
+def any_of(column: Text, names: list[str]) -> Bool:
+    """Mask of the rows that hold one of the names."""
+    wanted = set(names)
+    codes = [code for code, value in enumerate(column.values) if value in wanted]
+    return np.isin(column.codes, codes)
