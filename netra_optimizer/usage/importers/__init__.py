@@ -1,0 +1,49 @@
+"""Every format Apex reads, one file each."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from netra_optimizer.usage.errors import FormatUnknown
+from netra_optimizer.usage.importers.azure import AzureImporter
+from netra_optimizer.usage.importers.base import Chunk, Importer, Options, RowImporter, RowRefused
+from netra_optimizer.usage.importers.generic import GenericImporter
+from netra_optimizer.usage.importers.litellm import LiteLLMImporter
+from netra_optimizer.usage.importers.mooncake import MooncakeImporter
+from netra_optimizer.usage.importers.requests import RequestsImporter
+from netra_optimizer.usage.importers.sessions import SessionsImporter
+from netra_optimizer.usage.sources.rows import Rows
+
+__all__ = [
+    "IMPORTERS",
+    "Chunk",
+    "Importer",
+    "Options",
+    "RowImporter",
+    "RowRefused",
+    "detect",
+    "importer_named",
+]
+
+IMPORTERS: Final[Sequence[Importer]] = (
+    MooncakeImporter(),
+    AzureImporter(),
+    LiteLLMImporter(),
+    RequestsImporter(),
+    SessionsImporter(),
+    GenericImporter(),
+)
+
+
+def importer_named(name: str) -> Importer:
+    """The importer of a format. Raises FormatUnknown."""
+    for importer in IMPORTERS:
+        if importer.name == name.lower():
+            return importer
+    known = ", ".join(importer.name for importer in IMPORTERS)
+    raise FormatUnknown(f"There is no format {name!r}.", hint=f"Formats: {known}.")
+
+
+def detect(rows: Rows) -> Importer | None:
+    """The importer that is surest of the file, None when none recognizes it."""
+    best = max(IMPORTERS, key=lambda importer: importer.score(rows))
+    return best if best.score(rows) > 0 else None

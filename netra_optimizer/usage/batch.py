@@ -1,0 +1,115 @@
+"""Record batches in USAGE_SCHEMA, from columns or from records."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from netra_optimizer.usage.columns import (
+    count_array,
+    hash_list_array,
+    list_array,
+    nest,
+    real_array,
+    text_array,
+)
+from netra_optimizer.usage.record import TOKEN_BUCKETS, UsageRecord, usage_schema
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Values: TypeAlias = "Sequence[object] | npt.NDArray[np.generic] | pa.Array"
+
+START: Final = "start"
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND: Final = timedelta(microseconds=1)
+_TEXT_DEFAULTS: Final = {"operation": "chat", "service_tier": "standard", "status": "ok"}
+_REALS: Final = ("latency_ms", "ttft_ms", "quality", "cost_recorded")
+_SMALL: Final = ("attempt", "block_tokens")
+_LISTS: Final = ("tags", "tool_names")
+
+
+@lru_cache(maxsize=1)
+def schema() -> "pa.Schema":
+    """USAGE_SCHEMA, made once."""
+    return usage_schema()
+
+
+def batch_of(rows: int, columns: Mapping[str, Values]) -> "pa.RecordBatch":
+    """A batch of `rows` records; `start` in microseconds, columns not given hold their default."""
+    import pyarrow as pa
+
+    arrays = [_column(field, columns.get(field.name), rows) for field in schema()]
+    return pa.RecordBatch.from_arrays(arrays, schema=schema())
+
+
+def batch_of_records(records: Sequence[UsageRecord]) -> "pa.RecordBatch":
+    """A batch of records, in their order."""
+    columns: dict[str, Values] = {
+        name: [getattr(record, name) for record in records]
+        for name in UsageRecord.__struct_fields__
+        if name != START
+    }
+    columns[START] = [to_us(record.start) for record in records]
+    return batch_of(len(records), columns)
+
+
+def constant_text(value: str, rows: int) -> "pa.Array":
+    """The same text in every row."""
+    import pyarrow as pa
+
+    encoded = value.encode()
+    offsets = np.arange(rows + 1, dtype=np.int32) * len(encoded)
+    data = pa.py_buffer(encoded * rows)
+    return pa.Array.from_buffers(pa.string(), rows, [None, pa.py_buffer(offsets), data])
+
+
+def to_us(moment: datetime) -> int:
+    """Microseconds since 1970; a time without a zone is UTC."""
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return (aware - EPOCH) // MICROSECOND
+
+
+def _column(field: "pa.Field", values: "Values | None", rows: int) -> "pa.Array":
+    import pyarrow as pa
+
+    if isinstance(values, pa.Array):
+        return values
+    name, kind = field.name, field.type
+    if name in _REALS:
+        return real_array(_reals(values, rows))
+    if name == START or name in TOKEN_BUCKETS:
+        return count_array(_counts(values, rows, np.int64), kind)
+    if name in _SMALL:
+        default = 1 if name == "attempt" else 0
+        return count_array(_counts(values, rows, np.int32, default), kind)
+    if name in _LISTS:
+        return list_array(values) if values is not None else _no_lists(rows, text_array([]))
+    if name == "block_hashes":
+        if values is None:
+            return _no_lists(rows, count_array(np.zeros(0, np.uint64), pa.uint64()))
+        return hash_list_array(values)
+    if values is None:
+        return constant_text(_TEXT_DEFAULTS.get(name, ""), rows)
+    return text_array(values)
+
+
+def _no_lists(rows: int, child: "pa.Array") -> "pa.Array":
+    return nest(np.zeros(rows + 1, np.int32), child)
+
+
+def _reals(values: "Values | None", rows: int) -> npt.NDArray[np.float64]:
+    if values is None:
+        return np.full(rows, np.nan)
+    return np.array([np.nan if value is None else value for value in values], np.float64)
+
+
+def _counts(
+    values: "Values | None", rows: int, kind: "npt.DTypeLike", default: int = 0
+) -> npt.NDArray[np.generic]:
+    if values is None:
+        return np.full(rows, default, kind)
+    return np.asarray(values, kind)

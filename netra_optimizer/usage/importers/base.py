@@ -1,0 +1,134 @@
+"""What an importer is: it recognizes a file and turns its rows into usage, row by row accounted for."""
+
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, tzinfo
+from typing import Any, ClassVar, Final, TypeAlias
+
+from netra_optimizer.usage.batch import START, Values, to_us
+from netra_optimizer.usage.record import UsageRecord
+from netra_optimizer.usage.sources.rows import CHUNK_ROWS, Row, Rows
+
+Outcome: TypeAlias = UsageRecord | str
+"""One row's fate: a record, or the reason why it was left out."""
+
+NO_TIME: Final = "no_time"
+BAD_TIME: Final = "bad_time"
+NO_MODEL: Final = "no_model"
+NO_TOKENS: Final = "no_token_counts"
+BAD_TOKENS: Final = "bad_token_counts"
+NEGATIVE_TOKENS: Final = "negative_token_counts"
+NOT_A_CALL: Final = "not_a_model_call"
+DUPLICATE: Final = "duplicate"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What the user said about the files. `now` is when relative times end, unless `start` is given."""
+
+    now: datetime
+    model: str = ""
+    provider: str = ""
+    start: datetime | None = None
+    timezone: tzinfo
+    mapping: Mapping[str, str] = field(default_factory=dict)
+    latest_relative_us: int | None = None
+    """Over all files of the import: the latest relative time, counted from the trace's zero."""
+
+
+@dataclass(kw_only=True)
+class Chunk:
+    """Some rows of a file. read = rows + sum of dropped.
+
+    `columns` hold USAGE_SCHEMA's columns by name (`start` in microseconds); those not named have
+    their default.
+    """
+
+    rows: int
+    columns: Mapping[str, Values]
+    dropped: Counter[str] = field(default_factory=Counter)
+
+
+class Importer(ABC):
+    """One format. Stateless: all state of a reading lives in the generator `chunks` returns."""
+
+    name: ClassVar[str]
+    """As `--format` takes it and as records name their source."""
+    title: ClassVar[str]
+    """For people."""
+    convention: ClassVar[str]
+    """How the source counts cached tokens, and so how its counts become disjoint."""
+    names_model: ClassVar[bool] = True
+    """Whether rows say which model answered; else `--model` is needed."""
+
+    @abstractmethod
+    def score(self, rows: Rows) -> float:
+        """How sure the importer is that the file is its own: 0 (is not) to 1 (cannot be another)."""
+
+    @abstractmethod
+    def chunks(self, rows: Rows, options: Options) -> Iterator[Chunk]:
+        """All rows of the file. Raises InputError when a column is missing altogether."""
+
+    def latest_relative_us(self, rows: Rows) -> int | None:
+        """The latest time in the file when its times are relative, else None."""
+        return None
+
+
+class RowImporter(Importer):
+    """An importer that reads one row at a time."""
+
+    @abstractmethod
+    def read(self, row: Row, options: Options) -> Outcome | Sequence[Outcome]:
+        """The record of a row, its records, or why there is none."""
+
+    def chunks(self, rows: Rows, options: Options) -> Iterator[Chunk]:
+        """Rows in chunks of CHUNK_ROWS."""
+        records: list[UsageRecord] = []
+        dropped: Counter[str] = Counter()
+        for row in rows.dicts():
+            for outcome in self.outcomes(row, options):
+                if isinstance(outcome, str):
+                    dropped[outcome] += 1
+                else:
+                    records.append(outcome)
+            if len(records) >= CHUNK_ROWS:
+                yield chunk_of(records, dropped)
+                records, dropped = [], Counter()
+        if records or dropped:
+            yield chunk_of(records, dropped)
+
+    def outcomes(self, row: Row | str, options: Options) -> Sequence[Outcome]:
+        """Never raises: a row that breaks the reader is a row left out."""
+        if isinstance(row, str):
+            return (row,)
+        try:
+            found = self.read(row, options)
+        except RowRefused as refused:
+            return (refused.reason,)
+        except (TypeError, ValueError, KeyError, AttributeError, OverflowError, RecursionError):
+            return (UNREADABLE,)
+        return (found,) if isinstance(found, str | UsageRecord) else found
+
+
+UNREADABLE: Final = "unreadable_values"
+
+
+class RowRefused(Exception):
+    """A row that cannot be used, with the reason for the audit."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+def chunk_of(records: Sequence[UsageRecord], dropped: Counter[str]) -> Chunk:
+    """A chunk in columns."""
+    columns: dict[str, Any] = {
+        name: [getattr(record, name) for record in records]
+        for name in UsageRecord.__struct_fields__
+        if name != START
+    }
+    columns[START] = [to_us(record.start) for record in records]
+    return Chunk(rows=len(records), columns=columns, dropped=dropped)

@@ -1,0 +1,300 @@
+"""Tables nobody's importer knows: CSV, JSON or Parquet with columns that say what they are.
+
+Columns are found by their usual names, in any spelling of case and underscores; `--map FIELD=COLUMN`
+names the others. `input_tokens` is taken to include cached tokens (as OpenAI and OpenTelemetry
+count); a column that says `uncached` is what it says. Nested `usage` objects are read by their own
+convention.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, Final
+
+from netra_optimizer.usage.errors import BadOption, ColumnMissing
+from netra_optimizer.usage.importers.answers import tier_of
+from netra_optimizer.usage.importers.base import (
+    NO_MODEL,
+    NO_TOKENS,
+    Chunk,
+    Options,
+    Outcome,
+    RowImporter,
+)
+from netra_optimizer.usage.importers.tokens import Tokens, Dividing, tokens_of
+from netra_optimizer.usage.importers.values import (
+    canonical,
+    content_id,
+    count,
+    digest,
+    has_count,
+    mapping,
+    milliseconds,
+    moment,
+    number,
+    optional_moment,
+    positive,
+    text,
+    texts,
+)
+from netra_optimizer.usage.record import TOKEN_BUCKETS, UsageRecord
+from netra_optimizer.usage.sources.rows import Row, Rows
+
+SYNONYMS: Final[Mapping[str, tuple[str, ...]]] = {
+    "id": ("id", "requestid", "callid", "generationid", "uuid", "responseid", "logid", "eventid"),
+    "start": (
+        "start", "starttime", "timestamp", "time", "date", "datetime", "createdat", "created",
+        "startedat", "ts", "requesttime", "requesttimestamp", "eventtime", "loggedat", "arrivaltime",
+    ),
+    "end": ("end", "endtime", "endedat", "completedat", "finishedat", "responsetime"),
+    "model": (
+        "model", "modelname", "modelid", "llmmodel", "responsemodel", "requestmodel", "modelused",
+        "engine", "deployment", "deploymentname", "llm",
+    ),
+    "provider": ("provider", "providername", "vendor", "llmprovider", "modelprovider", "system"),
+    "operation": ("operation", "calltype", "requesttype", "endpointtype"),
+    "service_tier": ("servicetier", "tier", "processingtier"),
+    "input": (
+        "inputtokens", "prompttokens", "tokensin", "inputtokencount", "prompttokencount",
+        "contexttokens", "inputlength", "promptlength", "requesttokens", "intokens", "tokensinput",
+        "tokensprompt", "ntokensprompt", "numinputtokens", "numprompttokens", "usageprompttokens",
+        "usageinputtokens", "prompttoks", "totalinputtokens",
+    ),
+    "input_uncached": (
+        "inputuncached", "uncachedinputtokens", "inputuncachedtokens", "uncachedtokens",
+        "noncachedinputtokens", "inputnocache", "inputtokensnocache", "inputwithoutcache",
+        "inputwocachewrite", "regularinputtokens",
+    ),
+    "cache_read": (
+        "cacheread", "cachereadtokens", "cachedtokens", "cachedinputtokens", "cachereadinputtokens",
+        "inputcachedtokens", "cachehittokens", "promptcachehittokens", "tokenscached",
+        "cachedprompttokens", "inputcacheread",
+    ),
+    "cache_write": (
+        "cachewrite", "cachewritetokens", "cachecreationtokens", "cachecreationinputtokens",
+        "cachewriteinputtokens", "cachecreation", "inputcachecreation",
+    ),
+    "cache_write_5m": ("cachewrite5m", "cachewrite5mtokens", "cachecreation5minputtokens", "ephemeral5minputtokens"),
+    "cache_write_1h": ("cachewrite1h", "cachewrite1htokens", "cachecreation1hinputtokens", "ephemeral1hinputtokens"),
+    "output": (
+        "outputtokens", "completiontokens", "tokensout", "outputtokencount", "completiontokencount",
+        "generatedtokens", "outputlength", "responsetokens", "outtokens", "tokensoutput",
+        "tokenscompletion", "ntokenscompletion", "numoutputtokens", "numcompletiontokens",
+        "usagecompletiontokens", "usageoutputtokens", "completiontoks", "totaloutputtokens",
+    ),
+    "output_text": ("outputtext", "outputtexttokens"),
+    "reasoning": ("reasoning", "reasoningtokens", "thinkingtokens", "outputreasoningtokens"),
+    "audio_in": ("audioin", "inputaudiotokens", "audioinputtokens"),
+    "audio_out": ("audioout", "outputaudiotokens", "audiooutputtokens"),
+    "image_in": ("imagein", "inputimagetokens", "imageinputtokens"),
+    "image_out": ("imageout", "outputimagetokens", "imageoutputtokens"),
+    "latency_ms": ("latencyms", "durationms", "responsetimems", "elapsedms", "latencymillis"),
+    "latency_s": ("latency", "latencys", "latencyseconds", "duration", "durations", "durationseconds", "elapsed"),
+    "ttft_ms": ("ttftms", "timetofirsttokenms", "firsttokenms"),
+    "ttft_s": ("ttft", "ttfts", "timetofirsttoken", "timetofirsttokenseconds"),
+    "user": ("user", "userid", "enduser", "enduserid", "username", "customer", "customerid"),
+    "team": ("team", "teamid", "teamname", "department", "group", "costcenter", "organization", "project", "projectid"),
+    "feature": ("feature", "featurename", "usecase", "app", "application", "function", "service", "route", "name"),
+    "tags": ("tags", "labels", "requesttags"),
+    "conversation": ("conversation", "conversationid", "sessionid", "session", "threadid", "chatid"),
+    "trace": ("trace", "traceid"),
+    "span": ("span", "spanid"),
+    "parent": ("parent", "parentid", "parentspanid"),
+    "status": ("status", "state", "statuscode", "outcome"),
+    "error_kind": ("errorkind", "error", "errortype", "errorcode", "exception"),
+    "attempt": ("attempt", "attemptnumber", "retrycount"),
+    "retry_of": ("retryof",),
+    "params": ("params", "parameters", "modelparameters"),
+    "prompt_hash": ("prompthash", "requesthash", "promptsha256"),
+    "prompt": ("prompt", "messages", "input", "inputtext"),
+    "block_hashes": ("blockhashes", "hashids"),
+    "block_tokens": ("blocktokens", "blocksize"),
+    "finish_reason": ("finishreason", "stopreason"),
+    "tool_names": ("toolnames", "tools", "toolcalls"),
+    "quality": ("quality", "score", "rating", "evalscore"),
+    "cost_recorded": (
+        "costrecorded", "cost", "costusd", "totalcost", "spend", "price", "usdcost", "amount",
+        "responsecost", "totalcostusd",
+    ),
+    "usage": ("usage", "tokenusage", "usagemetadata"),
+}  # fmt: skip
+"""Field → usual column names, lower case without marks; the first that is there is taken."""
+
+_BAD_STATUS: Final = frozenset({"error", "failed", "failure", "err", "exception", "timeout", "false"})
+_INPUT_PARTS: Final = ("cache_read", "cache_write_5m", "cache_write_1h", "audio_in", "image_in")
+_FIELDS: Final = frozenset(SYNONYMS)
+
+
+class GenericImporter(RowImporter):
+    """Any table with a time and token counts."""
+
+    name = "generic"
+    title = "table of calls (columns by name)"
+    convention = "input_tokens includes cached tokens unless the column says uncached"
+
+    def score(self, rows: Rows) -> float:
+        """Low, so that every known format comes first; more with more columns that mean something."""
+        names = set(rows.header) or {key for row in rows.sample[:8] for key in row}
+        fields = columns_of(tuple(sorted(names)), ())
+        if not ("start" in fields and _counts(fields)):
+            return 0.0
+        return 0.4
+
+    def chunks(self, rows: Rows, options: Options) -> Iterator[Chunk]:
+        """All rows. Raises ColumnMissing when no column holds what no call can be without."""
+        names = set(rows.header) or {key for row in rows.sample for key in row}
+        fields = columns_of(tuple(sorted(names)), tuple(sorted(options.mapping.items())))
+        known = ", ".join(sorted(names)[:20])
+        for field, found, usual in (
+            ("start", "start" in fields, "timestamp"),
+            ("input and output", _counts(fields), "input_tokens and output_tokens"),
+            ("model", "model" in fields or bool(options.model), "model"),
+        ):
+            if not found:
+                raise ColumnMissing(
+                    f"{rows.source.name} has no column for {field} (its columns: {known}).",
+                    hint=f"Name it {usual}, use --map, "
+                    + ("or give --model." if field == "model" else "or give --format."),
+                )
+        yield from super().chunks(rows, options)
+
+    def read(self, row: Row, options: Options) -> Outcome:
+        """One call."""
+        columns = columns_of(tuple(row), tuple(sorted(options.mapping.items())))
+
+        def value(field: str) -> Any:
+            return row.get(columns[field]) if field in columns else None
+
+        start = moment(value("start"), options.timezone)
+        model = text(value("model")).strip()
+        if not (model or options.model):
+            return NO_MODEL
+        failed = _failure(value("status"), value("error_kind"))
+        tokens = _tokens(value)
+        if tokens is None:
+            if not failed:
+                return NO_TOKENS
+            tokens = Tokens()
+        end = optional_moment(value("end"), options.timezone)
+        hashes = value("block_hashes")
+        prompt = value("prompt")
+        return UsageRecord(
+            id=text(value("id")) or _content_id(row, model),
+            start=start,
+            model=model,
+            provider=text(value("provider")).strip(),
+            operation=text(value("operation")) or "chat",
+            service_tier=tier_of(value("service_tier")),
+            latency_ms=_ms(value("latency_ms"), value("latency_s")) or milliseconds(start, end),
+            ttft_ms=_ms(value("ttft_ms"), value("ttft_s")),
+            **{name: getattr(tokens, name) for name in TOKEN_BUCKETS},
+            **{name: text(value(name)).strip() for name in _PLAIN},
+            tags=texts(value("tags")),
+            status="error" if failed else "ok",
+            error_kind=failed,
+            attempt=max(1, int(number(value("attempt")) or 1)),
+            prompt_hash=text(value("prompt_hash")) or (digest("prompt", text(prompt)) if prompt else ""),
+            block_hashes=_hashes(hashes),
+            block_tokens=count(value("block_tokens")),
+            tool_names=texts(value("tool_names")),
+            quality=number(value("quality")),
+            cost_recorded=positive(value("cost_recorded")),
+        )
+
+
+_PLAIN: Final = (
+    "user", "team", "feature", "conversation", "trace", "span", "parent", "retry_of", "params",
+    "finish_reason",
+)  # fmt: skip
+
+
+@lru_cache(maxsize=256)
+def columns_of(names: tuple[str, ...], mapping_: tuple[tuple[str, str], ...]) -> dict[str, str]:
+    """Field → column of this table. Raises BadOption for a field that does not exist."""
+    plain = {re.sub(r"[^a-z0-9]", "", name.lower()): name for name in reversed(names)}
+    found = {
+        field: plain[usual]
+        for field, usuals in SYNONYMS.items()
+        for usual in reversed(usuals)
+        if usual in plain
+    }
+    for field, column in mapping_:
+        known = _alias(field)
+        if known not in _FIELDS:
+            raise BadOption(
+                f"--map names no field {field!r}.", hint=f"Fields: {', '.join(sorted(_FIELDS))}."
+            )
+        found[known] = column
+    return found
+
+
+def _alias(field: str) -> str:
+    if field in _FIELDS:
+        return field
+    plain = re.sub(r"[^a-z0-9]", "", field.lower())
+    return next((name for name, usual in SYNONYMS.items() if plain in usual), field)
+
+
+def _counts(fields: Mapping[str, str]) -> bool:
+    whole = ("input" in fields or "input_uncached" in fields) and (
+        "output" in fields or "output_text" in fields
+    )
+    return whole or "usage" in fields
+
+
+def _tokens(value: Any) -> Tokens | None:
+    if nested := mapping(value("usage")):
+        return tokens_of(nested)
+    given = [value(field) for field in ("input", "input_uncached", "output", "output_text")]
+    if not any(map(has_count, given)):
+        return None
+    parts = {name: count(value(name)) for name in _INPUT_PARTS}
+    parts["cache_write_5m"] += max(
+        0, count(value("cache_write")) - parts["cache_write_5m"] - parts["cache_write_1h"]
+    )
+    inputs, uncached, outputs, spoken = given
+    if has_count(uncached):
+        parts["input_uncached"] = count(uncached)
+    else:
+        left = Dividing(count(inputs))
+        parts = {name: left.take(parts[name]) for name in _INPUT_PARTS}
+        parts["input_uncached"] = left.rest
+    said = {name: count(value(name)) for name in ("reasoning", "audio_out", "image_out")}
+    if has_count(spoken):
+        said["output_text"] = count(spoken)
+    else:
+        right = Dividing(count(outputs))
+        said = {name: right.take(tokens) for name, tokens in said.items()}
+        said["output_text"] = right.rest
+    return Tokens(**parts, **said)
+
+
+def _failure(status: object, error: object) -> str:
+    kind = text(error).strip()
+    if kind.lower() in ("none", "null", "false", "0", "nan"):
+        kind = ""
+    code = number(status)
+    if code is not None and code >= 400:
+        return kind or f"http_{int(code)}"
+    if text(status).strip().lower() in _BAD_STATUS:
+        return kind or "error"
+    return kind
+
+
+def _ms(in_ms: object, in_s: object) -> float | None:
+    found = positive(in_ms)
+    seconds = positive(in_s)
+    return found if found is not None or seconds is None else seconds * 1000
+
+
+def _hashes(value: object) -> tuple[int, ...]:
+    if not isinstance(value, Sequence) or isinstance(value, str):
+        return ()
+    return tuple(
+        item & (2**64 - 1) if type(item) is int else int(digest("block", text(item))[:16], 16)
+        for item in value
+    )
+
+
+def _content_id(row: Row, model: str) -> str:
+    return content_id("row", model, canonical({key: text(value) for key, value in row.items()}))

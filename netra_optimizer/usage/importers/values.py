@@ -1,0 +1,240 @@
+"""Values as sources write them: times in every spelling, counts, text."""
+
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta, tzinfo
+from hashlib import blake2b
+from typing import Any, Final
+
+import msgspec
+
+from netra_optimizer.usage.batch import EPOCH, MICROSECOND
+from netra_optimizer.usage.importers.base import (
+    BAD_TIME,
+    BAD_TOKENS,
+    NEGATIVE_TOKENS,
+    NO_TIME,
+    RowRefused,
+)
+
+CONTENT_ID: Final = "row:"
+"""Begins every id made from a row's content."""
+MAX_TOKENS: Final = 10**12
+_UNITS: Final = ((10**17, 10**9), (10**14, 10**6), (10**11, 10**3), (0, 1))
+"""An epoch number at least this large counts so many to the second."""
+_EARLIEST: Final = datetime(1990, 1, 1, tzinfo=UTC)
+_LATEST: Final = datetime(2200, 1, 1, tzinfo=UTC)
+_SLASHED: Final = ("%m/%d/%Y %H:%M:%S", "%m/%d/%Y %H:%M", "%Y/%m/%d %H:%M:%S", "%d.%m.%Y %H:%M:%S")
+_NUMBER: Final = re.compile(r"[+-]?\d+(\.\d*)?([eE][+-]?\d+)?")
+_SPACED_ZONE: Final = re.compile(r"\s*(UTC|Z|GMT)$", re.IGNORECASE)
+_SPACED_OFFSET: Final = re.compile(r"\s+([+-]\d\d):?(\d\d)$")
+
+
+def moment(value: object, zone: tzinfo = UTC) -> datetime:
+    """A time: ISO 8601 in its many spellings, epoch seconds to nanoseconds, datetime.
+
+    Raises RowRefused when there is none or it is no time between 1990 and 2200.
+    """
+    found = _moment(value, zone)
+    if not _EARLIEST <= found < _LATEST:
+        raise RowRefused(BAD_TIME)
+    return found
+
+
+def optional_moment(value: object, zone: tzinfo = UTC) -> datetime | None:
+    """A time, None where there is none or none that can be read."""
+    try:
+        return moment(value, zone)
+    except RowRefused:
+        return None
+
+
+def _moment(value: object, zone: tzinfo) -> datetime:
+    if isinstance(value, str):
+        value = value.strip()
+        if not value:
+            raise RowRefused(NO_TIME)
+        if not _NUMBER.fullmatch(value):
+            return _parsed(value, zone)
+        value = float(value) if "." in value or "e" in value.lower() else int(value)
+    if isinstance(value, bool) or value is None:
+        raise RowRefused(NO_TIME)
+    if isinstance(value, int | float):
+        return _epoch(value)
+    if isinstance(value, datetime):
+        return (value if value.tzinfo else value.replace(tzinfo=zone)).astimezone(UTC)
+    if isinstance(value, date):
+        return datetime(value.year, value.month, value.day, tzinfo=zone).astimezone(UTC)
+    raise RowRefused(BAD_TIME)
+
+
+def _parsed(text: str, zone: tzinfo) -> datetime:
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        found = _loosely(text)
+    return (found if found.tzinfo else found.replace(tzinfo=zone)).astimezone(UTC)
+
+
+def _loosely(text: str) -> datetime:
+    plain = _SPACED_OFFSET.sub(r"\1:\2", _SPACED_ZONE.sub("+00:00", text))
+    try:
+        return datetime.fromisoformat(plain)
+    except ValueError:
+        for form in _SLASHED:
+            try:
+                return datetime.strptime(plain, form)
+            except ValueError:
+                continue
+    raise RowRefused(BAD_TIME)
+
+
+def _epoch(value: float) -> datetime:
+    if not math.isfinite(value):
+        raise RowRefused(BAD_TIME)
+    per_second = next(unit for floor, unit in _UNITS if abs(value) >= floor)
+    try:
+        if isinstance(value, int):
+            return EPOCH + timedelta(microseconds=value * 10**6 // per_second)
+        return EPOCH + timedelta(microseconds=round(value / per_second * 10**6))
+    except OverflowError:
+        raise RowRefused(BAD_TIME) from None
+
+
+def count(value: object, missing: int = 0) -> int:
+    """Tokens: a whole number that is not negative; `missing` for null, absent or empty.
+
+    Raises RowRefused for anything else.
+    """
+    if type(value) is int:
+        found = value
+    elif value is None or value == "":
+        return missing
+    else:
+        found = _whole(value)
+    if found < 0:
+        raise RowRefused(NEGATIVE_TOKENS)
+    if found > MAX_TOKENS:
+        raise RowRefused(BAD_TOKENS)
+    return found
+
+
+def has_count(value: object) -> bool:
+    """Whether a count is given at all."""
+    return value is not None and value != ""
+
+
+def _whole(value: object) -> int:
+    if isinstance(value, str):
+        text = value.strip().replace(",", "").replace("_", "")
+        if text.lower() in ("", "null", "none", "nan", "na"):
+            return 0
+        try:
+            value = float(text)
+        except ValueError:
+            raise RowRefused(BAD_TOKENS) from None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise RowRefused(BAD_TOKENS)
+    if isinstance(value, float) and math.isnan(value):
+        return 0
+    if not math.isfinite(value) or value != int(value):
+        raise RowRefused(BAD_TOKENS)
+    return int(value)
+
+
+def number(value: object) -> float | None:
+    """A finite number, None where there is none."""
+    if isinstance(value, str):
+        try:
+            value = float(value.strip().lstrip("$"))
+        except ValueError:
+            return None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if math.isfinite(value) else None
+
+
+def positive(value: object) -> float | None:
+    """A finite number of at least zero, None where there is none (a duration, a cost)."""
+    found = number(value)
+    return found if found is not None and found >= 0 else None
+
+
+def text(value: object) -> str:
+    """Text; empty for null; numbers as written; nested values as JSON."""
+    if isinstance(value, str):
+        return value
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    if isinstance(value, dict | list):
+        return canonical(value)
+    return str(value)
+
+
+def texts(value: object) -> tuple[str, ...]:
+    """A list of texts, from a list, a JSON list in text, or text with commas."""
+    if isinstance(value, str):
+        value = value.strip()
+        if value.startswith("["):
+            value = json_or(value, [])
+        else:
+            value = [part.strip() for part in value.split(",")]
+    if not isinstance(value, Sequence):
+        return ()
+    return tuple(found for item in value if (found := text(item)))
+
+
+def mapping(value: object) -> Mapping[str, Any]:
+    """A JSON object, also when it was written as text; empty where there is none."""
+    if isinstance(value, str) and value.lstrip().startswith("{"):
+        value = json_or(value, {})
+    return value if isinstance(value, Mapping) else {}
+
+
+def json_or(value: str, fallback: Any) -> Any:
+    """The JSON value in a text, or the fallback."""
+    try:
+        return msgspec.json.decode(value)
+    except (msgspec.DecodeError, RecursionError, UnicodeError):
+        return fallback
+
+
+def first(row: Mapping[str, Any], names: Iterable[str]) -> Any:
+    """The first of these columns that holds something."""
+    for name in names:
+        value = row.get(name)
+        if value is not None and value != "":
+            return value
+    return None
+
+
+def canonical(value: object) -> str:
+    """JSON with sorted keys."""
+    return msgspec.json.encode(value, order="sorted").decode()
+
+
+def milliseconds(start: datetime | None, end: datetime | None) -> float | None:
+    """Time between two moments, None where one is missing or they are out of order."""
+    if start is None or end is None or end < start:
+        return None
+    return (end - start) / MICROSECOND / 1000
+
+
+def digest(*parts: object) -> str:
+    """A stable 128-bit name of the parts, 32 hex digits."""
+    joined = "\x1f".join(part if isinstance(part, str) else repr(part) for part in parts)
+    return blake2b(joined.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+
+
+def content_id(*parts: object) -> str:
+    """The id of a row whose source gives none. Equal rows are told apart later, by counting."""
+    return f"{CONTENT_ID}{digest(*parts)}"
+
+
+def split_model(name: str, providers: Iterable[str] = ()) -> tuple[str, str]:
+    """`provider/model` into model and provider, when the part before the slash is a provider."""
+    head, slash, tail = name.partition("/")
+    if slash and head.lower() in providers:
+        return tail, head.lower()
+    return name, ""

@@ -1,0 +1,43 @@
+"""The model and provider columns of a batch, completed where the source is silent."""
+
+from collections.abc import Sequence
+
+
+class ModelNames:
+    """Fills in the model the user named, and the provider a model's name speaks of.
+
+    A provider the source states is kept as it is. Each name is looked up once.
+    """
+
+    def __init__(self) -> None:
+        self._providers: dict[str, str] = {}
+
+    def complete(
+        self,
+        models: Sequence[str] | None,
+        providers: Sequence[str] | None,
+        default: tuple[str, str],
+        rows: int,
+    ) -> tuple[list[str], list[str]]:
+        """Both columns, `rows` long; `default` is (model, provider) for rows without a model."""
+        model, provider = default
+        named = list(models) if models is not None else [""] * rows
+        sold = list(providers) if providers is not None else [""] * rows
+        for row, name in enumerate(named):
+            if not name:
+                named[row], sold[row] = model, sold[row] or provider
+        return named, [given or self._provider(name) for name, given in zip(named, sold, strict=True)]
+
+    def _provider(self, model: str) -> str:
+        if model not in self._providers:
+            self._providers[model] = _looked_up(model)
+        return self._providers[model]
+
+
+def _looked_up(model: str) -> str:
+    from genai_prices.data_snapshot import get_snapshot
+
+    from netra_optimizer.pricing.names import find_model
+
+    found = find_model(get_snapshot(), model, "")
+    return found[0].id if found else ""

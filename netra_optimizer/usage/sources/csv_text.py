@@ -1,0 +1,82 @@
+"""CSV records out of lines, broken ones left out and counted."""
+
+import csv
+from collections.abc import Iterator
+from typing import Final
+
+from netra_optimizer.usage.sources.files import MAX_LINE
+
+WRONG_COLUMNS: Final = "wrong_number_of_columns"
+_MAX_LINES: Final = 2000
+"""Lines one quoted field may span; beyond, a quote was left open."""
+DELIMITERS: Final = (",", ";", "\t", "|")
+
+csv.field_size_limit(MAX_LINE)
+
+
+def delimiter_of(header: str) -> str:
+    """The delimiter that splits the header into most columns."""
+    return max(DELIMITERS, key=lambda mark: len(next(csv.reader([header], delimiter=mark), [])))
+
+
+def records(
+    lines: Iterator[bytes], columns: int, delimiter: str
+) -> Iterator[list[str] | None]:
+    """Records below the header with exactly `columns` fields; None for one that has not.
+
+    A quote left open costs its own line alone: the lines behind it are read again.
+    """
+    feed = _Feed(lines)
+    while True:
+        reader = csv.reader(feed, delimiter=delimiter)
+        try:
+            for fields in reader:
+                if not fields or (len(fields) == 1 and not fields[0].strip()):
+                    feed.done()
+                    continue
+                if len(fields) > columns and not any(fields[columns:]):
+                    del fields[columns:]
+                if len(fields) == columns:
+                    feed.done()
+                    yield fields
+                    continue
+                yield None
+                if feed.give_back():
+                    break
+            else:
+                return
+        except csv.Error:
+            yield None
+            feed.give_back()
+
+
+class _Feed:
+    """Lines for csv.reader, remembered until their record is accepted."""
+
+    def __init__(self, lines: Iterator[bytes]) -> None:
+        self._lines = lines
+        self._again: list[str] = []
+        self._taken: list[str] = []
+
+    def __iter__(self) -> "_Feed":
+        return self
+
+    def __next__(self) -> str:
+        if len(self._taken) >= _MAX_LINES:
+            raise csv.Error("a quote was left open")
+        line = self._again.pop() if self._again else self._read()
+        self._taken.append(line)
+        return line
+
+    def _read(self) -> str:
+        return next(self._lines).decode("utf-8", "replace").rstrip("\r") + "\n"
+
+    def done(self) -> None:
+        self._taken.clear()
+
+    def give_back(self) -> bool:
+        """Forget the first line of the record, put the others back; False when there are none."""
+        behind = self._taken[1:]
+        self._taken.clear()
+        self._again.extend(reversed(behind))
+        return bool(behind)

@@ -1,0 +1,153 @@
+"""Bytes of a file: unpacked, without byte order mark, in bounded memory."""
+
+import codecs
+import gzip
+import io
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from netra_optimizer.usage.errors import FileBinary, FileDamaged, FileMissing, FileTooLarge
+
+CHUNK: Final = 1 << 20
+MAX_LINE: Final = 32 << 20
+"""Bytes of one line or one JSON value; real records stay far below."""
+MAX_RATIO: Final = 200
+RATIO_FROM: Final = 64 << 20
+"""A file that unpacks to more than this, and to more than MAX_RATIO times its size, is refused."""
+PARQUET_MAGIC: Final = b"PAR1"
+_BOMS: Final = (
+    (codecs.BOM_UTF8, ""),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+_OTHER_KINDS: Final = {
+    b"PK\x03\x04": "a zip or Excel file",
+    b"%PDF": "a PDF",
+    b"SQLite format 3": "an SQLite database",
+    b"\x28\xb5\x2f\xfd": "a zstd archive",
+    b"BZh": "a bzip2 archive",
+    b"\xfd7zXZ": "an xz archive",
+    b"\x89PNG": "an image",
+}
+
+
+class Source:
+    """One file to import: a path or bytes in memory, read as often as needed."""
+
+    def __init__(self, path: Path, content: bytes | None = None) -> None:
+        self.path = path
+        self.name = path.name
+        self._content = content
+        self.bytes_read = 0
+        """Compressed bytes consumed by the latest reading."""
+        try:
+            self.size = len(content) if content is not None else path.stat().st_size
+            with self.open() as file:
+                self.head = file.read(8)
+        except OSError as error:
+            raise FileMissing(
+                f"Cannot read {path}: {error.strerror or error}.",
+                hint="Check the path and its permissions.",
+            ) from None
+
+    @property
+    def is_parquet(self) -> bool:
+        """Whether the file is Parquet by its first bytes."""
+        return self.head.startswith(PARQUET_MAGIC)
+
+    def open(self) -> BinaryIO:
+        """The raw bytes."""
+        if self._content is not None:
+            return io.BytesIO(self._content)
+        return self.path.open("rb")
+
+    def chunks(self) -> Iterator[bytes]:
+        """Unpacked UTF-8 text in pieces, without byte order mark."""
+        pieces = self._unpacked()
+        first = next(pieces, b"")
+        while len(first) < 8 and (more := next(pieces, b"")):
+            first += more
+        bom, encoding = next(((b, e) for b, e in _BOMS if first.startswith(b)), (b"", ""))
+        first = first[len(bom) :]
+        if encoding:
+            yield from _transcoded(first, pieces, encoding)
+            return
+        _refuse_binary(first, self.name)
+        if first:
+            yield first
+        yield from pieces
+
+    def lines(self, max_line: int = MAX_LINE) -> Iterator[bytes]:
+        """Lines without their end, blank ones included.
+
+        A line longer than `max_line` comes as its first bytes, with more than `max_line` of them:
+        the rest is skipped, memory stays bounded.
+        """
+        rest = b""
+        skipping = False
+        for chunk in self.chunks():
+            *whole, tail = (rest + chunk).split(b"\n")
+            for line in whole:
+                if skipping:
+                    skipping = False
+                    continue
+                yield line
+            if skipping:
+                rest = b""
+            elif len(tail) > max_line:
+                yield tail
+                rest, skipping = b"", True
+            else:
+                rest = tail
+        if rest and not skipping:
+            yield rest
+
+    def _unpacked(self) -> Iterator[bytes]:
+        self.bytes_read = 0
+        with self.open() as raw:
+            if not self.head.startswith(b"\x1f\x8b"):
+                while piece := raw.read(CHUNK):
+                    self.bytes_read += len(piece)
+                    yield piece
+                return
+            total = 0
+            with gzip.GzipFile(fileobj=raw) as file:
+                while piece := self._unpack(file):
+                    self.bytes_read = min(raw.tell(), self.size)
+                    total += len(piece)
+                    if total > RATIO_FROM and total > MAX_RATIO * self.size:
+                        raise FileTooLarge(
+                            f"{self.name} unpacks to more than {MAX_RATIO} times its size.",
+                            hint="If it is genuine, unpack it first.",
+                        )
+                    yield piece
+
+    def _unpack(self, file: gzip.GzipFile) -> bytes:
+        try:
+            return file.read1(CHUNK)
+        except EOFError:
+            return b""  # truncated: what came before it counts, the reader sees a broken last line
+        except (OSError, zlib.error):
+            raise FileDamaged(
+                f"{self.name} cannot be unpacked: its gzip data is damaged.",
+                hint="Transfer it again.",
+            ) from None
+
+
+def _transcoded(first: bytes, pieces: Iterator[bytes], encoding: str) -> Iterator[bytes]:
+    decoder = codecs.getincrementaldecoder(encoding)(errors="replace")
+    yield decoder.decode(first).encode("utf-8", "replace")
+    for piece in pieces:
+        yield decoder.decode(piece).encode("utf-8", "replace")
+
+
+def _refuse_binary(first: bytes, name: str) -> None:
+    kind = next((kind for magic, kind in _OTHER_KINDS.items() if first.startswith(magic)), None)
+    if kind or b"\0" in first[:8192]:
+        raise FileBinary(
+            f"{name} is {kind or 'binary data, neither text nor Parquet'}.",
+            hint="Give JSON Lines, JSON, CSV or Parquet, plain or gzip.",
+        )

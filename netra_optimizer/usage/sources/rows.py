@@ -1,0 +1,189 @@
+"""The shape of a file (JSON Lines, JSON, CSV, Parquet) and its rows as dictionaries."""
+
+import csv
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal, TypeAlias
+
+import msgspec
+
+from netra_optimizer.usage.errors import FileDamaged, FileEmpty
+from netra_optimizer.usage.sources.csv_text import WRONG_COLUMNS, delimiter_of, records
+from netra_optimizer.usage.sources.files import MAX_LINE, Source
+from netra_optimizer.usage.sources.json_text import BROKEN, TOO_LONG, BrokenElement, elements
+
+Shape: TypeAlias = Literal["jsonl", "json", "csv", "parquet"]
+Row: TypeAlias = dict[str, Any]
+"""A row as its source wrote it; Any: every source has its own values."""
+
+NOT_AN_OBJECT: Final = "not_an_object"
+CHUNK_ROWS: Final = 8192
+SAMPLE_ROWS: Final = 64
+_HEAD: Final = 1 << 18
+_WRAPPERS: Final = (
+    "data", "results", "observations", "items", "records", "rows", "logs", "requests", "calls",
+    "traces", "spans", "resourceSpans", "resource_spans",
+)  # fmt: skip
+_decode = msgspec.json.Decoder().decode
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A file opened as rows. `sample` holds the first ones that could be read."""
+
+    source: Source
+    shape: Shape
+    header: tuple[str, ...] = ()
+    delimiter: str = ","
+    array_key: str | None = None
+    """Where the rows lie in a JSON document: under this key, or (None) at the top."""
+    document: bool = False
+    """The whole JSON document is one row."""
+    sample: list[Row] = field(default_factory=list)
+
+    def dicts(self) -> Iterator[Row | str]:
+        """Every row; in place of one that cannot be read its reason."""
+        if self.shape == "jsonl":
+            return (row for chunk in self.lines() for row in map(decode_line, chunk))
+        if self.shape == "json":
+            return self._json()
+        if self.shape == "csv":
+            return self._csv()
+        return self._parquet()
+
+    def lines(self) -> Iterator[list[bytes]]:
+        """Rows of a JSON Lines file as they stand, blank lines left out, CHUNK_ROWS at a time."""
+        chunk: list[bytes] = []
+        for line in self.source.lines():
+            if line and not line.isspace():
+                chunk.append(line)
+                if len(chunk) == CHUNK_ROWS:
+                    yield chunk
+                    chunk = []
+        if chunk:
+            yield chunk
+
+    def records(self) -> Iterator[list[str] | None]:
+        """Rows of a CSV file as lists in the header's order, None for one that is broken."""
+        lines = self.source.lines()
+        while not next(lines, b"x").strip():
+            pass
+        return records(lines, len(self.header), self.delimiter)
+
+    def _json(self) -> Iterator[Row | str]:
+        if self.document:
+            text = b"".join(self.source.chunks())
+            yield decode_line(text)
+            return
+        for value in elements(self.source.chunks(), self.array_key):
+            if isinstance(value, BrokenElement):
+                yield value.reason
+            else:
+                yield value if isinstance(value, dict) else NOT_AN_OBJECT
+
+    def _csv(self) -> Iterator[Row | str]:
+        header = self.header
+        for fields in self.records():
+            yield WRONG_COLUMNS if fields is None else dict(zip(header, fields, strict=True))
+
+    def _parquet(self) -> Iterator[Row | str]:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        try:
+            with self.source.open() as raw:
+                for batch in pq.ParquetFile(raw).iter_batches(batch_size=CHUNK_ROWS):
+                    yield from batch.to_pylist()
+        except (pa.ArrowException, OSError) as error:
+            raise _damaged(self.source, error) from None
+
+
+def open_rows(source: Source) -> Rows:
+    """Look at the beginning of the file. Raises InputError when it holds no rows of any shape."""
+    if source.size == 0:
+        raise FileEmpty(f"{source.name} is empty.", hint="Export the calls again.")
+    if source.is_parquet:
+        return _sampled(Rows(source, "parquet", header=_parquet_columns(source)))
+    head = _head(source)
+    text = head.lstrip()
+    if not text:
+        raise FileEmpty(f"{source.name} holds nothing but blanks.", hint="Export the calls again.")
+    if text[:1] == b"[":
+        return _sampled(Rows(source, "json"))
+    if text[:1] == b"{":
+        return _sampled(_json_rows(source, text))
+    first = text.split(b"\n", 1)[0].decode("utf-8", "replace").strip("\r")
+    delimiter = delimiter_of(first)
+    header = next(csv.reader([first], delimiter=delimiter), [])
+    names = tuple(name.strip().strip("\ufeff") for name in header)
+    return _sampled(Rows(source, "csv", header=names, delimiter=delimiter))
+
+
+def decode_line(line: bytes) -> Row | str:
+    """One JSON object, or the reason why it is none."""
+    if len(line) > MAX_LINE:
+        return TOO_LONG
+    try:
+        value = _decode(line)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return BROKEN
+    return value if isinstance(value, dict) else NOT_AN_OBJECT
+
+
+def _json_rows(source: Source, text: bytes) -> Rows:
+    lines = [line for line in text.split(b"\n") if line.strip()]
+    complete = lines[:-1] if len(text) >= _HEAD // 2 else lines
+    whole = [isinstance(decode_line(line), dict) for line in complete[:SAMPLE_ROWS]]
+    objects = [line.lstrip()[:1] == b"{" for line in lines[:SAMPLE_ROWS]]
+    if len(lines) > 1 and (whole[:1] == [True] or sum(objects) > len(objects) / 2):
+        return Rows(source, "jsonl")
+    if len(lines) == 1 and not _wrapper(text):
+        return Rows(source, "jsonl")
+    key = _wrapper(text)
+    return Rows(source, "json", array_key=key, document=key is None)
+
+
+def _wrapper(text: bytes) -> str | None:
+    """The key right below the top whose array holds the rows."""
+    for key in _WRAPPERS:
+        found = re.search(rb'"%s"\s*:\s*\[\s*[{\]]' % key.encode(), text)
+        if found and text[: found.start()].count(b"{") - text[: found.start()].count(b"}") == 1:
+            return key
+    return None
+
+
+def _sampled(rows: Rows) -> Rows:
+    for row in rows.dicts():
+        if isinstance(row, dict):
+            rows.sample.append(row)
+            if len(rows.sample) == SAMPLE_ROWS:
+                break
+    return rows
+
+
+def _head(source: Source) -> bytes:
+    head = b""
+    for piece in source.chunks():
+        head += piece
+        if len(head) >= _HEAD:
+            break
+    return head
+
+
+def _parquet_columns(source: Source) -> tuple[str, ...]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with source.open() as raw:
+            return tuple(pq.ParquetFile(raw).schema_arrow.names)
+    except (pa.ArrowException, OSError) as error:
+        raise _damaged(source, error) from None
+
+
+def _damaged(source: Source, error: Exception) -> FileDamaged:
+    reason = " ".join(str(error).split())[:120]
+    return FileDamaged(
+        f"{source.name} is a damaged Parquet file ({reason}).", hint="Export it again."
+    )
