@@ -127,7 +127,7 @@ def socket_app(
 
     async def events(request: Request) -> Response:
         who = await identity(request)
-        return run_events_response(
+        return await run_events_response(
             manager=manager,
             event_log=event_log,
             ctx=who.context,

@@ -71,7 +71,7 @@ async def run_events(
         manager.feeds.release(feed)
 
 
-def run_events_response(
+async def run_events_response(
     *,
     manager: UnifiedWebSocketManager,
     event_log: EventLog,
@@ -79,13 +79,17 @@ def run_events_response(
     run_id: str,
     last_event_id: str | None = None,
 ) -> Response:
-    """The response of `/api/runs/{id}/events`; the caller has checked that the run is theirs."""
+    """The response of `/api/runs/{id}/events`; the caller has checked that the run is theirs.
+
+    204 when the run has ended and nothing follows `last_event_id`, at which EventSource stops.
+    """
+    after = parse_last_event_id(last_event_id)
+    if after:
+        told = await event_log.read_run(ctx, run_id)
+        if told and told[-1].run_seq <= after and ends_run(told[-1], told[0].agent_name):
+            return Response(status_code=204)
     frames = run_events(
-        manager=manager,
-        event_log=event_log,
-        ctx=ctx,
-        run_id=run_id,
-        after_run_seq=parse_last_event_id(last_event_id),
+        manager=manager, event_log=event_log, ctx=ctx, run_id=run_id, after_run_seq=after
     )
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return StreamingResponse(frames, media_type="text/event-stream", headers=headers)
