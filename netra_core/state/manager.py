@@ -1,0 +1,148 @@
+"""UnifiedStateManager: shared state with scopes, versions and history."""
+
+from collections.abc import Callable, Sequence
+from fnmatch import fnmatchcase
+from typing import Final
+
+from netra_core.context import UserExecutionContext
+from netra_core.database.scope import AnyContext, SystemContext
+from netra_core.state.errors import StateClosedError, StateScopeError
+from netra_core.state.key_locks import KeyLocks
+from netra_core.state.listeners import Listener, Listeners
+from netra_core.state.policies import REJECT, Policy
+from netra_core.state.store import Change, StateStore
+from netra_core.state.types import Owner, StateChange
+from netra_core.state.values import decode
+from netra_core.state.view import StateView
+
+_MAINTENANCE: Final = SystemContext(actor="state_maintenance")
+
+
+class UnifiedStateManager:
+    """The one owner of shared state, over a StateStore handed in.
+
+    Entries are reached through a view: `for_context(ctx)` sees what belongs to this user, their
+    workspace and everybody, and cannot name anyone else's. Values go in and out as copies. What a
+    write answers is committed.
+    """
+
+    def __init__(
+        self,
+        store: StateStore,
+        *,
+        listeners: Listeners | None = None,
+        only_for: tuple[str, str] | None = None,
+    ) -> None:
+        """`only_for` (workspace, user) binds the manager to one user; others are refused."""
+        self.store = store
+        self._only_for = only_for
+        self._listeners = listeners if listeners is not None else Listeners()
+        self._policies: dict[str, Policy] = {}
+        self.key_locks = KeyLocks()
+        self._closed = False
+
+    def for_context(
+        self, ctx: AnyContext, *, agent: str | None = None, connection_id: str | None = None
+    ) -> StateView:
+        """A view of what `ctx` may reach; `agent` and `connection_id` open those two scopes."""
+        if self._closed:
+            raise StateClosedError("the state manager was shut down")
+        if self._only_for is not None and (
+            not isinstance(ctx, UserExecutionContext) or ctx.stream != self._only_for
+        ):
+            raise StateScopeError("this state manager belongs to another user")
+        return StateView(self, ctx, agent=agent, connection_id=connection_id)
+
+    def declare_policy(self, pattern: str, policy: Policy) -> None:
+        """Give keys a conflict policy; `*` in `pattern` stands for any text. The first declared
+        pattern that fits a key decides; without one, conflicts are rejected."""
+        self._policies[pattern] = policy
+
+    def policy_of(self, key: str) -> Policy:
+        """The policy of a key."""
+        if key in self._policies:
+            return self._policies[key]
+        fits = (policy for name, policy in self._policies.items() if fnmatchcase(key, name))
+        return next(fits, REJECT)
+
+    def add_listener(
+        self, listener: Listener, *, owners: Sequence[Owner] | None = None, prefix: str = ""
+    ) -> Callable[[], None]:
+        """Call `listener` with each committed change of this process; the answer ends it.
+
+        For operators: it sees every owner unless `owners` are given. `view.listen` is for users.
+        """
+        wanted = None if owners is None else frozenset(owners)
+        return self._listeners.add(listener, owners=wanted, prefix=prefix)
+
+    @property
+    def listener_count(self) -> int:
+        """How many listeners there are."""
+        return len(self._listeners)
+
+    async def changes_since(
+        self, ctx: SystemContext, revision: int, *, limit: int = 1000
+    ) -> list[StateChange]:
+        """Changes of all owners after `revision`, in order; for the platform itself.
+
+        Raises ChangesCompactedError when some of them were removed.
+        """
+        if not isinstance(ctx, SystemContext):
+            raise StateScopeError("only the platform itself reads the changes of all owners")
+        return self.told(await self.store.changes(ctx, None, after=revision, limit=limit))
+
+    async def connection_closed(self, ctx: UserExecutionContext, connection_id: str) -> int:
+        """Delete the websocket-scope entries of one connection of `ctx`; returns how many."""
+        return await self.for_context(ctx, connection_id=connection_id).clear_connection()
+
+    async def expire(self, *, limit: int = 1000) -> int:
+        """Delete entries whose time is over, telling listeners; returns how many."""
+        changes = await self.store.expire(limit=limit)
+        self.notify(changes)
+        return len(changes)
+
+    async def compact(self, *, keep_versions: int = 100) -> int:
+        """Drop history beyond the newest versions of each key; returns how many lines went."""
+        return await self.store.compact(keep_versions=keep_versions)
+
+    async def erase(
+        self,
+        ctx: SystemContext,
+        *,
+        workspace_id: str,
+        user_id: str | None = None,
+        subject: str | None = None,
+    ) -> int:
+        """Remove the values of a workspace, of a person in it, or of one thread or session of
+        theirs, from entries and history; versions and revisions stay."""
+        return await self.store.erase(
+            ctx, workspace_id=workspace_id, user_id=user_id, subject=subject
+        )
+
+    async def shutdown(self) -> None:
+        """Tell listeners what waits, then refuse everything."""
+        self._closed = True
+        await self._listeners.close()
+        await self.store.close()
+
+    def notify(self, changes: Sequence[Change]) -> None:
+        """Tell listeners of committed changes."""
+        if changes and len(self._listeners):
+            self._listeners.tell(self.told(changes))
+
+    @staticmethod
+    def told(changes: Sequence[Change]) -> list[StateChange]:
+        """Changes as callers see them, each with a value of its own."""
+        return [
+            StateChange(
+                owner=change.address.owner,
+                key=change.address.key,
+                operation=change.operation,
+                value=decode(change.record.data),
+                version=change.record.version,
+                revision=change.record.revision,
+                at=change.record.updated_at,
+                by=change.record.updated_by,
+            )
+            for change in changes
+        ]
