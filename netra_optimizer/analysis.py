@@ -132,7 +132,7 @@ def _figure(context: LeverContext, proposal: Proposal, blocks: Blocks) -> _Figur
         return None
     if proposal.standing == "needs_evaluation":
         return _Figure(proposal, "needs_evaluation", interval)
-    return _Figure(proposal, "verified", interval) if interval.low > 0 else None
+    return _Figure(proposal, "verified", interval) if interval.low >= 0 else None
 
 
 def _opportunity(

@@ -135,7 +135,7 @@ def _review(
     cost_change = _difference(cost, late, strata)
     score = frame.quality[rows]
     quality_change = _difference(score, late, strata)
-    after_days = max((frame.calls.start_us[-1] - change.at_us) / DAY_US, 1 / 24)
+    after_days = max((int(frame.calls.start_us[-1]) - change.at_us) / DAY_US, 1 / 24)
     monthly = cost_change.expected * int(late.sum()) / after_days * 365.25 / 12
     after_cost = _mean(cost[late]) or 0.0
     before_cost = after_cost - cost_change.expected

@@ -1,0 +1,101 @@
+"""Shapley values, intervals and the non-inferiority test."""
+
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from netra_optimizer.verify.bootstrap import bootstrap_interval
+from netra_optimizer.verify.noninferiority import non_inferiority, sample_size
+from netra_optimizer.verify.shapley import shapley_values, to_cents
+
+GLOVES = {frozenset("ab"): 1.0, frozenset("ac"): 1.0, frozenset("abc"): 1.0}
+
+
+def test_the_glove_game_is_shared_as_in_the_books() -> None:
+    shares = shapley_values("abc", lambda coalition: GLOVES.get(coalition, 0.0))
+    assert shares == pytest.approx({"a": 2 / 3, "b": 1 / 6, "c": 1 / 6})
+
+
+def test_a_larger_group_is_sampled_and_still_adds_up() -> None:
+    weights = dict(zip("abcdefg", (5, 4, 3, 2, 1, 1, 1), strict=True))
+
+    def worth(coalition: frozenset[str]) -> float:
+        return math.sqrt(sum(weights[player] for player in coalition))
+
+    shares = shapley_values("abcdefg", worth, seed=3, orders=300)
+    assert sum(shares.values()) == pytest.approx(math.sqrt(17), abs=1e-12)
+    assert shares["e"] == pytest.approx(shares["f"], abs=0.02)
+    assert shares == shapley_values("abcdefg", worth, seed=3, orders=300)
+
+
+def test_cents_add_up_to_the_total_in_cents() -> None:
+    cents = to_cents({"a": 1 / 3, "b": 1 / 3, "c": 1 / 3}, 1.0)
+    assert sum(round(100 * value) for value in cents.values()) == 100
+
+
+def test_the_order_of_the_blocks_changes_no_interval() -> None:
+    sums = np.random.default_rng(0).gamma(1.0, 2.0, 300)
+    assert bootstrap_interval(sums, seed=5) == bootstrap_interval(sums[::-1].copy(), seed=5)
+
+
+@pytest.mark.parametrize("blocks", [120, 900])
+def test_the_interval_covers_a_compound_poisson_sum_nine_times_in_ten(blocks: int) -> None:
+    rng = np.random.default_rng(blocks)
+    covered, rounds = 0, 400
+    for _ in range(rounds):
+        sums = rng.exponential(1.0, rng.poisson(blocks))
+        interval = bootstrap_interval(sums, seed=1, draws=300)
+        covered += interval.low <= blocks <= interval.high
+    assert 0.86 <= covered / rounds <= 0.94
+
+
+def paired(rng: np.random.Generator, items: int, delta: float) -> tuple[np.ndarray, np.ndarray]:
+    """Binary scores of two models that differ by `delta` and disagree on a fifth of the items."""
+    lost, gained = 0.1 - delta / 2, 0.1 + delta / 2
+    kind = rng.choice(4, items, p=[lost, gained, 0.6, 0.2])
+    return np.isin(kind, (0, 2)).astype(float), np.isin(kind, (1, 2)).astype(float)
+
+
+def test_at_exactly_minus_the_margin_it_approves_one_in_twenty(full_counts: bool) -> None:
+    rounds, rng = (4000 if full_counts else 1000), np.random.default_rng(11)
+    approvals = sum(
+        non_inferiority(*paired(rng, 800, -0.03), margin=0.03).verdict == "non_inferior"
+        for _ in range(rounds)
+    )
+    assert 0.03 * rounds <= approvals <= 0.067 * rounds
+
+
+def test_an_equal_candidate_is_approved_with_the_stated_power() -> None:
+    rng = np.random.default_rng(12)
+    needed = sample_size(0.03, variance=0.2)
+    tests = [non_inferiority(*paired(rng, needed, 0.0), margin=0.03) for _ in range(300)]
+    approved = sum(test.verdict == "non_inferior" for test in tests)
+    assert 0.74 <= approved / 300 <= 0.87
+
+
+def test_too_few_items_are_called_underpowered() -> None:
+    baseline, candidate = paired(np.random.default_rng(13), 60, 0.0)
+    test = non_inferiority(baseline, candidate, margin=0.02)
+    assert test.verdict == "underpowered"
+    assert test.needed > 60
+
+
+def test_a_worse_candidate_is_called_inferior() -> None:
+    baseline, candidate = paired(np.random.default_rng(14), 2000, -0.15)
+    assert non_inferiority(baseline, candidate, margin=0.02).verdict == "inferior"
+
+
+def test_graded_scores_are_judged_by_student_s_bound() -> None:
+    rng = np.random.default_rng(15)
+    baseline = rng.uniform(0, 1, 200)
+    candidate = baseline + rng.normal(0.0, 0.05, 200)
+    test = non_inferiority(baseline, candidate, margin=0.02)
+    low = stats.ttest_rel(candidate, baseline, alternative="greater").confidence_interval(0.95).low
+    assert test.lower == pytest.approx(low)
+
+
+def test_identical_scores_are_no_worse() -> None:
+    same = np.ones(500)
+    assert non_inferiority(same, same, margin=0.02).verdict == "non_inferior"
