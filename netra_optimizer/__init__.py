@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from netra_optimizer.analysis import analyze, usage_totals
-    from netra_optimizer.errors import OptimizerError
+    from netra_optimizer.errors import InputError, OptimizerError, PricingError, StoreError
     from netra_optimizer.generate import Scenario, Workload, generate_workload, scenarios
     from netra_optimizer.options import AnalysisOptions, FeatureRule
+    from netra_optimizer.pricing import CustomPrice, ModelKey, PriceTable, Rates
     from netra_optimizer.questions import (
         CachingAudit,
         CachingUse,
@@ -30,6 +31,17 @@ if TYPE_CHECKING:
         Period,
         Quality,
         UsageTotals,
+    )
+    from netra_optimizer.usage.filters import UsageFilter
+    from netra_optimizer.usage.frame import Calls, UsageFrame
+    from netra_optimizer.usage.reading import Import, read_files
+    from netra_optimizer.usage.record import UsageRecord
+    from netra_optimizer.usage.store import (
+        BreakdownRow,
+        Inserted,
+        TenantUsage,
+        UsageStore,
+        UsageSummary,
     )
     from netra_optimizer.verify.outcomes import Outcomes
 
@@ -59,6 +71,24 @@ _HOMES = {
     "Quality": "results",
     "UsageTotals": "results",
     "Outcomes": "verify.outcomes",
+    "InputError": "errors",
+    "PricingError": "errors",
+    "StoreError": "errors",
+    "CustomPrice": "pricing",
+    "ModelKey": "pricing",
+    "PriceTable": "pricing",
+    "Rates": "pricing",
+    "UsageFilter": "usage.filters",
+    "Calls": "usage.frame",
+    "UsageFrame": "usage.frame",
+    "Import": "usage.reading",
+    "read_files": "usage.reading",
+    "UsageRecord": "usage.record",
+    "BreakdownRow": "usage.store",
+    "Inserted": "usage.store",
+    "TenantUsage": "usage.store",
+    "UsageStore": "usage.store",
+    "UsageSummary": "usage.store",
 }
 """Where each public name lives."""
 
@@ -66,25 +96,43 @@ __all__ = [
     "Analysis",
     "AnalysisOptions",
     "Audit",
+    "BreakdownRow",
     "CachingAudit",
     "CachingUse",
+    "Calls",
     "ChangeReview",
     "ChangedSegment",
     "Combined",
+    "CustomPrice",
     "FeatureRule",
+    "Import",
+    "InputError",
+    "Inserted",
     "Interval",
     "Latency",
+    "ModelKey",
     "Opportunity",
     "OptimizerError",
     "Outcomes",
     "Period",
+    "PriceTable",
+    "PricingError",
     "Quality",
+    "Rates",
     "Scenario",
+    "StoreError",
+    "TenantUsage",
+    "UsageFilter",
+    "UsageFrame",
+    "UsageRecord",
+    "UsageStore",
+    "UsageSummary",
     "UsageTotals",
     "Workload",
     "analyze",
     "audit_caching",
     "generate_workload",
+    "read_files",
     "review_change",
     "scenarios",
     "usage_totals",

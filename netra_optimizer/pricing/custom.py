@@ -90,7 +90,8 @@ class CustomPrice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 _WIDTH: Final = len(RATE_COLUMNS)
 _PRICE_FIELDS: Final = tuple(
-    name for name in CustomPrice.__struct_fields__
+    name
+    for name in CustomPrice.__struct_fields__
     if name not in ("model", "provider", "discount", "start", "tier")
 )
 

@@ -12,7 +12,7 @@ from netra_optimizer.pricing.names import ModelKey, find_model
 from netra_optimizer.pricing.schedule import EPOCH, Schedule, schedule_of
 from netra_optimizer.pricing.tiers import TIER_CONTEXTS, context_of
 from netra_optimizer.pricing.units import RATE_COLUMNS
-from netra_optimizer.usage.columns import Float64, Int32, Int64
+from netra_optimizer.usage.columns import Float64, Int64
 from netra_optimizer.usage.record import TOKEN_BUCKETS
 
 if TYPE_CHECKING:
@@ -146,9 +146,7 @@ class PriceTable:
         """Whether a call of this model has a price."""
         return self._schedule(provider, model, tier) is not None
 
-    def has_tier(
-        self, model: str, provider: str, tier: str, at: datetime | None = None
-    ) -> bool:
+    def has_tier(self, model: str, provider: str, tier: str, at: datetime | None = None) -> bool:
         """Whether the provider sells this model in the tier at a price of its own.
 
         `at` defaults to the table's `as_of`; without either any day counts. A custom price for the
@@ -212,10 +210,11 @@ class PriceTable:
         assert group.schedule is not None
         part = calls.start_us[group.rows]
         inputs = calls.take(group.rows).input_tokens
-        return group.schedule.lookup(part, inputs, self._as_of_us)
+        return group.schedule.lookup(part, inputs, self.as_of_us)
 
     @property
-    def _as_of_us(self) -> int | None:
+    def as_of_us(self) -> int | None:
+        """The day every call is priced at, in microseconds since 1970; None: its own."""
         if self.as_of is None:
             return None
         return (datetime.combine(self.as_of, time(), UTC) - EPOCH) // timedelta(microseconds=1)
@@ -265,9 +264,9 @@ def _owns(provider: "Provider", model: "ModelInfo") -> bool:
 
 def _combine(calls: "Calls"):
     providers, models, tiers = calls.provider, calls.model, calls.tier
-    code = (
-        providers.codes.astype(np.int64) * len(models.values) + models.codes
-    ) * len(tiers.values) + tiers.codes
+    code = (providers.codes.astype(np.int64) * len(models.values) + models.codes) * len(
+        tiers.values
+    ) + tiers.codes
 
     def names(row: int) -> tuple[str, str, str]:
         return providers[row], models[row], tiers[row]

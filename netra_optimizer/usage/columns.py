@@ -98,9 +98,7 @@ def real_array(values: Float64) -> "pa.Array":
     contiguous = np.ascontiguousarray(values, np.float64)
     missing = np.isnan(contiguous)
     valid = pa.py_buffer(np.packbits(~missing, bitorder="little")) if missing.any() else None
-    return pa.Array.from_buffers(
-        pa.float64(), len(contiguous), [valid, pa.py_buffer(contiguous)]
-    )
+    return pa.Array.from_buffers(pa.float64(), len(contiguous), [valid, pa.py_buffer(contiguous)])
 
 
 def list_array(lists: Sequence[Sequence[str]]) -> "pa.Array":

@@ -77,9 +77,7 @@ class Calls:
     def with_model(self, model: str, provider: str) -> "Calls":
         """The same calls asked of another model."""
         count = len(self)
-        return replace(
-            self, model=Text.full(count, model), provider=Text.full(count, provider)
-        )
+        return replace(self, model=Text.full(count, model), provider=Text.full(count, provider))
 
     def with_tier(self, tier: str) -> "Calls":
         """The same calls in another tier."""
@@ -153,6 +151,11 @@ class UsageFrame:
         }
         return _take(self, index, flat)
 
+    def values(self, name: str) -> list[str]:
+        """Distinct values of a text column (model, provider, user, …) in use, sorted."""
+        column = getattr(self.calls if name in _CALL_TEXTS else self, name)
+        return sorted({column.values[code] for code in np.unique(column.codes).tolist()})
+
     def blocks(self, row: int) -> UInt64:
         """Names of the prefix blocks of one row's prompt."""
         return self.block_hashes[self.block_offsets[row] : self.block_offsets[row + 1]]
@@ -211,6 +214,7 @@ _TEXTS = (
     "source",
     "import_id",
 )
+_CALL_TEXTS = ("provider", "model", "tier")
 _REALS = ("latency_ms", "ttft_ms", "quality", "cost_recorded")
 
 

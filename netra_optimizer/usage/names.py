@@ -26,7 +26,9 @@ class ModelNames:
         for row, name in enumerate(named):
             if not name:
                 named[row], sold[row] = model, sold[row] or provider
-        return named, [given or self._provider(name) for name, given in zip(named, sold, strict=True)]
+        return named, [
+            given or self._provider(name) for name, given in zip(named, sold, strict=True)
+        ]
 
     def _provider(self, model: str) -> str:
         if model not in self._providers:

@@ -19,9 +19,8 @@ from netra_optimizer.usage.errors import (
     NoUsableRow,
 )
 from netra_optimizer.usage.importers import Chunk, Importer, Options, detect, importer_named
-from netra_optimizer.usage.importers.base import DUPLICATE, NO_MODEL
+from netra_optimizer.usage.importers.base import DUPLICATE, NO_MODEL, RowRefused
 from netra_optimizer.usage.importers.values import CONTENT_ID, moment
-from netra_optimizer.usage.importers.base import RowRefused
 from netra_optimizer.usage.names import ModelNames
 from netra_optimizer.usage.occurrences import Occurrences
 from netra_optimizer.usage.sources import Rows, Source, open_rows

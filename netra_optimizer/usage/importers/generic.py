@@ -21,7 +21,7 @@ from netra_optimizer.usage.importers.base import (
     Outcome,
     RowImporter,
 )
-from netra_optimizer.usage.importers.tokens import Tokens, Dividing, tokens_of
+from netra_optimizer.usage.importers.tokens import Dividing, Tokens, tokens_of
 from netra_optimizer.usage.importers.values import (
     canonical,
     content_id,
@@ -120,7 +120,9 @@ SYNONYMS: Final[Mapping[str, tuple[str, ...]]] = {
 }  # fmt: skip
 """Field → usual column names, lower case without marks; the first that is there is taken."""
 
-_BAD_STATUS: Final = frozenset({"error", "failed", "failure", "err", "exception", "timeout", "false"})
+_BAD_STATUS: Final = frozenset(
+    {"error", "failed", "failure", "err", "exception", "timeout", "false"}
+)
 _INPUT_PARTS: Final = ("cache_read", "cache_write_5m", "cache_write_1h", "audio_in", "image_in")
 _FIELDS: Final = frozenset(SYNONYMS)
 
@@ -193,7 +195,8 @@ class GenericImporter(RowImporter):
             status="error" if failed else "ok",
             error_kind=failed,
             attempt=max(1, int(number(value("attempt")) or 1)),
-            prompt_hash=text(value("prompt_hash")) or (digest("prompt", text(prompt)) if prompt else ""),
+            prompt_hash=text(value("prompt_hash"))
+            or (digest("prompt", text(prompt)) if prompt else ""),
             block_hashes=_hashes(hashes),
             block_tokens=count(value("block_tokens")),
             tool_names=texts(value("tool_names")),

@@ -115,7 +115,9 @@ def _tokens(row: Row, metadata: Mapping[str, Any], *, failed: bool) -> Tokens | 
         return NOTHING if failed else None
     usage = dict(mapping(metadata.get("additional_usage_values")))
     usage |= {k: v for k, v in mapping(metadata.get("usage_object")).items() if v is not None}
-    for name, value in zip(("prompt_tokens", "completion_tokens", "total_tokens"), given, strict=True):
+    for name, value in zip(
+        ("prompt_tokens", "completion_tokens", "total_tokens"), given, strict=True
+    ):
         if has_count(value):
             usage[name] = value
     usage.setdefault("prompt_tokens", 0)
@@ -146,7 +148,9 @@ def _tier(row: Row, metadata: Mapping[str, Any], answer: Mapping[str, Any]) -> s
     if "batch" in text(row.get("call_type")):
         return "batch"
     usage = mapping(metadata.get("usage_object"))
-    return tier_of(answer.get("service_tier") or usage.get("service_tier") or row.get("service_tier"))
+    return tier_of(
+        answer.get("service_tier") or usage.get("service_tier") or row.get("service_tier")
+    )
 
 
 def _who(
@@ -157,8 +161,10 @@ def _who(
         "conversation": text(row.get("session_id")),
     }
     found = attribution({k: v for k, v in ends.items() if v}, own, metadata, tags=tags)
-    team = first(metadata, ("user_api_key_team_alias",)) or row.get("team_id") or first(
-        metadata, ("user_api_key_team_id",)
+    team = (
+        first(metadata, ("user_api_key_team_alias",))
+        or row.get("team_id")
+        or first(metadata, ("user_api_key_team_id",))
     )
     user = found.get("user") or text(
         first(metadata, ("user_api_key_end_user_id", "user_api_key_user_id", "user_api_key_alias"))

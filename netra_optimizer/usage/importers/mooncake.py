@@ -7,13 +7,18 @@ what a cache served, so all input is uncached.
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime
 from typing import Any, Final
 
 import msgspec
 
-from netra_optimizer.usage.batch import to_us
-from netra_optimizer.usage.importers.base import Chunk, Importer, Options, RowRefused, UNREADABLE
+from netra_optimizer.usage.importers.base import (
+    NO_TOKENS,
+    UNREADABLE,
+    Chunk,
+    Importer,
+    Options,
+    RowRefused,
+)
 from netra_optimizer.usage.importers.relative import RelativeClock
 from netra_optimizer.usage.importers.values import (
     content_id,
@@ -24,7 +29,6 @@ from netra_optimizer.usage.importers.values import (
     positive,
     text,
 )
-from netra_optimizer.usage.importers.base import NO_TOKENS
 from netra_optimizer.usage.sources.rows import CHUNK_ROWS, Row, Rows
 
 DEFAULT_BLOCK: Final = 512
@@ -98,7 +102,9 @@ class _Reader:
             "id", "start", "input_uncached", "output_text", "block_hashes", "latency_ms",
             "conversation", "model",
         )  # fmt: skip
-        columns: dict[str, Any] = dict(zip(names, map(list, zip(*taken, strict=True)), strict=False))
+        columns: dict[str, Any] = dict(
+            zip(names, map(list, zip(*taken, strict=True)), strict=False)
+        )
         columns["block_tokens"] = [self._block_tokens] * len(taken)
         return Chunk(rows=len(taken), columns=columns, dropped=dropped)
 

@@ -50,6 +50,3 @@ def zero_us(options: Options) -> int:
         return to_us(options.start)
     latest = timedelta(microseconds=options.latest_relative_us or 0)
     return to_us(options.now - latest) // 1000 * 1000
-
-
-

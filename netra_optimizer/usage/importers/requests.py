@@ -43,7 +43,16 @@ from netra_optimizer.usage.importers.values import (
 from netra_optimizer.usage.record import UsageRecord
 from netra_optimizer.usage.sources.rows import Row, Rows
 
-TIMES: Final = ("timestamp", "time", "start_time", "startTime", "created_at", "started_at", "ts", "date")
+TIMES: Final = (
+    "timestamp",
+    "time",
+    "start_time",
+    "startTime",
+    "created_at",
+    "started_at",
+    "ts",
+    "date",
+)
 _ENDS: Final = ("end_time", "endTime", "ended_at", "completed_at", "response_timestamp")
 _REQUESTS: Final = ("request", "req", "request_body", "requestBody", "input_body", "kwargs")
 _RESPONSES: Final = ("response", "resp", "response_body", "responseBody", "result", "completion")
@@ -59,7 +68,9 @@ class RequestsImporter(RowImporter):
 
     name = "requests"
     title = "request/response log (OpenAI, Anthropic and others)"
-    convention = "by the shape of each usage object: OpenAI's includes cached tokens, Anthropic's not"
+    convention = (
+        "by the shape of each usage object: OpenAI's includes cached tokens, Anthropic's not"
+    )
 
     def score(self, rows: Rows) -> float:
         """Sure when a request body stands beside a response body."""
@@ -79,7 +90,9 @@ class RequestsImporter(RowImporter):
         """One call."""
         request, answer = _bodies(row)
         start = moment(_first_time(row, answer), options.timezone)
-        model = model_of(answer) or text(first(request, ("model", "modelId"))) or text(row.get("model"))
+        model = (
+            model_of(answer) or text(first(request, ("model", "modelId"))) or text(row.get("model"))
+        )
         if not (model or options.model):
             return NO_MODEL
         failed = error_kind(answer, row.get("error"), _http_status(row))
@@ -152,7 +165,9 @@ def _http_status(row: Row) -> object:
 def _identity(
     row: Row, answer: Mapping[str, Any], request: Mapping[str, Any], start: datetime
 ) -> str:
-    found = first(row, ("id", "request_id", "requestId", "call_id")) or first(answer, ("id", "responseId"))
+    found = first(row, ("id", "request_id", "requestId", "call_id")) or first(
+        answer, ("id", "responseId")
+    )
     if found is not None:
         return text(found)
     return content_id("request", start, canonical(request), canonical(answer))

@@ -90,7 +90,9 @@ def inclusive_tokens(usage: Usage, *, exclusive_if_larger: bool = True) -> Token
     """
     prompt = count(first(usage, ("prompt_tokens", "input_tokens")))
     completion = count(first(usage, ("completion_tokens", "output_tokens")))
-    inside = mapping(first(usage, ("prompt_tokens_details", "input_tokens_details", "input_token_details")))
+    inside = mapping(
+        first(usage, ("prompt_tokens_details", "input_tokens_details", "input_token_details"))
+    )
     outside = mapping(
         first(usage, ("completion_tokens_details", "output_tokens_details", "output_token_details"))
     )
@@ -106,8 +108,10 @@ def inclusive_tokens(usage: Usage, *, exclusive_if_larger: bool = True) -> Token
         total == prompt + completion + reasoning or (not total and reasoning > completion)
     ):
         completion += reasoning
-    if exclusive_if_larger and cached and (
-        total == prompt + cached + completion or (not total and cached > prompt)
+    if (
+        exclusive_if_larger
+        and cached
+        and (total == prompt + cached + completion or (not total and cached > prompt))
     ):
         prompt += cached
     left = Dividing(prompt)
@@ -167,6 +171,7 @@ def converse_tokens(usage: Usage) -> Tokens:
 
 def gemini_tokens(usage: Usage) -> Tokens:
     """Gemini: the prompt includes cached tokens, candidates exclude thoughts."""
+
     def value(camel: str, snake: str) -> int:
         return count(first(usage, (camel, snake)))
 
@@ -203,12 +208,26 @@ def cache_writes(usage: Usage, details: Usage) -> tuple[int, int]:
     five = first(split, ("ephemeral_5m_input_tokens", "ephemeral_5m_tokens"))
     hour = first(split, ("ephemeral_1h_input_tokens", "ephemeral_1h_tokens"))
     if five is None:
-        five = first(usage, ("cache_creation_5m_input_tokens", "cache_write_5m_tokens", "cache_creation.ephemeral_5m_input_tokens", "ephemeral_5m_input_tokens"))
+        five = first(
+            usage,
+            (
+                "cache_creation_5m_input_tokens",
+                "cache_write_5m_tokens",
+                "cache_creation.ephemeral_5m_input_tokens",
+                "ephemeral_5m_input_tokens",
+            ),
+        )
     if hour is None:
-        hour = first(usage, ("cache_creation_1h_input_tokens", "cache_write_1h_tokens", "cache_creation.ephemeral_1h_input_tokens", "ephemeral_1h_input_tokens"))
-    total = _most(
-        count(first(usage, _WRITE_KEYS)), count(first(details, _WRITE_KEYS))
-    )
+        hour = first(
+            usage,
+            (
+                "cache_creation_1h_input_tokens",
+                "cache_write_1h_tokens",
+                "cache_creation.ephemeral_1h_input_tokens",
+                "ephemeral_1h_input_tokens",
+            ),
+        )
+    total = _most(count(first(usage, _WRITE_KEYS)), count(first(details, _WRITE_KEYS)))
     hour_count = count(hour)
     return max(total - hour_count, count(five)), hour_count
 

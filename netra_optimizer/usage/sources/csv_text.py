@@ -19,9 +19,7 @@ def delimiter_of(header: str) -> str:
     return max(DELIMITERS, key=lambda mark: len(next(csv.reader([header], delimiter=mark), [])))
 
 
-def records(
-    lines: Iterator[bytes], columns: int, delimiter: str
-) -> Iterator[list[str] | None]:
+def records(lines: Iterator[bytes], columns: int, delimiter: str) -> Iterator[list[str] | None]:
     """Records below the header with exactly `columns` fields; None for one that has not.
 
     A quote left open costs its own line alone: the lines behind it are read again.

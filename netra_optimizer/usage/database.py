@@ -1,0 +1,136 @@
+"""The connection to ClickHouse: embedded (chDB) by a path, a server by a URL; the same client."""
+
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from netra_optimizer.usage.errors import StoreBusy, StoreTooNew, StoreUnreachable
+from netra_optimizer.usage.schema import MIGRATIONS, VERSION_TABLE
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from clickhouse_connect.driver.client import Client
+
+_SCHEMES: Final = ("http://", "https://", "clickhouse://", "clickhouses://", "chdb://")
+Parameters = Mapping[str, Any]
+"""Query parameters; Any: ClickHouse's own types."""
+
+
+class Database:
+    """One client, one statement at a time; made for calls from several threads."""
+
+    def __init__(self, client: "Client", *, embedded: bool, name: str | None = None) -> None:
+        self._client = client
+        self._lock = threading.RLock()
+        self.embedded = embedded
+        self.name = name
+
+    @classmethod
+    def open(cls, location: "Path | str") -> "Database":
+        """Connect and migrate. A path is made when it is missing.
+
+        Raises StoreBusy, StoreUnreachable, StoreTooNew.
+        """
+        text = str(location)
+        served = text.startswith(_SCHEMES) and not text.startswith("chdb://")
+        client, name = _connect_server(text) if served else (_connect_embedded(text), None)
+        database = cls(client, embedded=not served, name=name)
+        database.migrate()
+        return database
+
+    def migrate(self) -> int:
+        """Bring the schema to this version; returns the version found before."""
+        self.command(
+            f"CREATE TABLE IF NOT EXISTS {VERSION_TABLE} (version UInt32, at DateTime DEFAULT now())"
+            " ENGINE = MergeTree ORDER BY version"
+        )
+        found = int(self.rows(f"SELECT max(version) FROM {VERSION_TABLE}")[0][0] or 0)
+        if found > len(MIGRATIONS):
+            raise StoreTooNew(
+                f"The usage store has schema {found}, this version of Apex knows {len(MIGRATIONS)}.",
+                hint="Install the newer version of Apex.",
+            )
+        for version in range(found + 1, len(MIGRATIONS) + 1):
+            for statement in MIGRATIONS[version - 1]:
+                self.command(statement)
+            self.command(f"INSERT INTO {VERSION_TABLE} (version) VALUES ({version})")
+        return found
+
+    def command(self, sql: str, parameters: Parameters | None = None) -> None:
+        """Run a statement that answers nothing."""
+        with self._lock:
+            self._client.command(sql, parameters=dict(parameters or {}))
+
+    def rows(self, sql: str, parameters: Parameters | None = None) -> list[tuple[Any, ...]]:
+        """All rows of a query; Any: as many types as there are columns."""
+        with self._lock:
+            return [
+                tuple(row)
+                for row in self._client.query(sql, parameters=dict(parameters or {})).result_rows
+            ]
+
+    def table(self, sql: str, parameters: Parameters | None = None) -> "pa.Table":
+        """A query's answer in Arrow."""
+        with self._lock:
+            return self._client.query_arrow(
+                sql, parameters=dict(parameters or {}), use_strings=True
+            )
+
+    def insert(self, table: str, rows: "pa.Table") -> None:
+        """Insert a table; one block, so it is there whole or not at all."""
+        with self._lock:
+            self._client.insert_arrow(table, rows)
+
+    def close(self) -> None:
+        """Release the connection; an embedded path may then be opened by another process."""
+        with self._lock:
+            self._client.close()
+
+
+def _connect_embedded(path: str) -> "Client":
+    import clickhouse_connect
+    from clickhouse_connect.driver.exceptions import Error
+
+    folder = path.removeprefix("chdb://")
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    try:
+        return clickhouse_connect.get_client(interface="chdb", path=folder)
+    except (Error, RuntimeError, OSError) as error:
+        raise StoreBusy(
+            f"The usage store {folder} cannot be opened ({_brief(error)}).",
+            hint="Another process may own it: use the running server, or stop it first.",
+        ) from None
+
+
+def _connect_server(url: str) -> "tuple[Client, str]":
+    from urllib.parse import unquote, urlsplit
+
+    import clickhouse_connect
+    from clickhouse_connect.driver.exceptions import Error
+
+    parts = urlsplit(url)
+    secure = parts.scheme in ("https", "clickhouses")
+    name = unquote(parts.path.strip("/")) or "default"
+    try:
+        client = clickhouse_connect.get_client(
+            host=parts.hostname or "localhost",
+            port=parts.port or (8443 if secure else 8123),
+            username=unquote(parts.username or "default"),
+            password=unquote(parts.password or ""),
+            interface="https" if secure else "http",
+            database=name,
+            autogenerate_session_id=False,
+            form_encode_query_params=True,
+        )
+    except (Error, OSError) as error:
+        where = f"{parts.hostname}:{parts.port or ''}"
+        raise StoreUnreachable(
+            f"The ClickHouse server at {where} does not answer ({_brief(error)}).",
+            hint="Check usage.clickhouse_url and that the server runs.",
+        ) from None
+    return client, name
+
+
+def _brief(error: BaseException) -> str:
+    return " ".join(str(error).split())[:160]

@@ -1,0 +1,118 @@
+"""The price table inside the store, so that SQL joins calls with the rate of their day and size."""
+
+import threading
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from netra_optimizer.pricing.schedule import BEGINNING, DAY_US
+from netra_optimizer.pricing.units import RATE_COLUMNS
+from netra_optimizer.usage.columns import count_array, text_array
+from netra_optimizer.usage.record import INPUT_BUCKETS, TOKEN_BUCKETS
+from netra_optimizer.usage.schema import RATES_TABLE
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from netra_optimizer.pricing.schedule import Schedule
+    from netra_optimizer.pricing.table import PriceTable
+    from netra_optimizer.usage.database import Database
+
+END: Final = 2**62
+
+INPUT_SQL: Final = "(" + " + ".join(f"u.{bucket}" for bucket in INPUT_BUCKETS) + ")"
+COST_SQL: Final = (
+    "(" + " + ".join(f"u.{bucket} * p.{bucket}" for bucket in TOKEN_BUCKETS) + " + p.request)"
+)
+"""USD of a call `u` at its rate `p`, nan where there is no price."""
+
+Combination = tuple[str, str, str]
+"""Provider, model and tier as recorded."""
+
+
+class RateRows:
+    """Keeps the rates of every recorded combination in the store, each written once.
+
+    Rates are named by the price table's fingerprint, so rows never go stale: other prices are
+    other rows.
+    """
+
+    def __init__(self, database: "Database") -> None:
+        self._database = database
+        self._lock = threading.Lock()
+        self._written: dict[str, set[Combination]] = {}
+
+    def ensure(self, prices: "PriceTable", combinations: Iterable[Combination]) -> str:
+        """Write what is missing; returns the fingerprint to join on."""
+        name = prices.fingerprint
+        with self._lock:
+            known = self._written.get(name)
+            if known is None:
+                known = self._written[name] = self._stored(name)
+            missing = [combination for combination in combinations if combination not in known]
+            if missing:
+                self._database.insert(RATES_TABLE, _rows(prices, missing))
+                known.update(missing)
+        return name
+
+    def _stored(self, name: str) -> set[Combination]:
+        sql = (
+            f"SELECT DISTINCT provider, model, tier FROM {RATES_TABLE} "
+            "WHERE prices = {prices:String}"
+        )
+        return {(p, m, t) for p, m, t in self._database.rows(sql, {"prices": name})}
+
+
+def join_sql(prices: "PriceTable") -> str:
+    """The join of calls `u` with rates `p`: exactly one rate row for every call."""
+    at = "toUnixTimestamp64Micro(u.start)" if prices.as_of is None else f"{prices.as_of_us}"
+    return (
+        f"INNER JOIN {RATES_TABLE} AS p ON p.prices = {{prices:String}} "
+        "AND p.provider = u.provider AND p.model = u.model AND p.tier = u.service_tier "
+        f"AND {at} >= p.from_us AND {at} < p.until_us "
+        f"AND modulo(toUnixTimestamp64Micro(u.start), {DAY_US}) >= p.clock_from_us "
+        f"AND modulo(toUnixTimestamp64Micro(u.start), {DAY_US}) < p.clock_until_us "
+        f"AND {INPUT_SQL} > p.over AND {INPUT_SQL} <= p.upto"
+    )
+
+
+def _rows(prices: "PriceTable", combinations: Iterable[Combination]) -> "pa.Table":
+    import pyarrow as pa
+
+    texts: list[list[str]] = [[], [], [], []]
+    bounds: list[list[int]] = []
+    rates: list[Any] = []
+    name = prices.fingerprint
+    for provider, model, tier in combinations:
+        for limits, row in _cells(prices.schedule(model, provider, tier)):
+            for column, value in zip(texts, (name, provider, model, tier), strict=True):
+                column.append(value)
+            bounds.append(limits)
+            rates.append(row)
+    numbers = np.array(bounds, np.int64)
+    values = np.array(rates, np.float64)
+    names = ["prices", "provider", "model", "tier", *_BOUNDS, *RATE_COLUMNS]
+    arrays = [text_array(column) for column in texts]
+    arrays += [count_array(numbers[:, i], pa.int64()) for i in range(len(_BOUNDS))]
+    arrays += [count_array(values[:, i], pa.float64()) for i in range(len(RATE_COLUMNS))]
+    return pa.Table.from_arrays(arrays, names=names)
+
+
+_BOUNDS: Final = ("from_us", "until_us", "clock_from_us", "clock_until_us", "over", "upto")
+
+
+def _cells(schedule: "Schedule | None") -> Iterator[tuple[list[int], Any]]:
+    if schedule is None:
+        yield [BEGINNING, END, 0, DAY_US, -1, END], [np.nan] * len(RATE_COLUMNS)
+        return
+    for date in _segments(schedule.dates_us.tolist(), END):
+        for clock in _segments(schedule.times_us.tolist(), DAY_US):
+            for band in _segments(schedule.over.tolist(), END):
+                place = date[0], clock[0], band[0]
+                yield [*date[1:], *clock[1:], *band[1:]], schedule.rates[place]
+
+
+def _segments(begins: list[int], end: int) -> Iterator[tuple[int, int, int]]:
+    for place, begin in enumerate(begins):
+        yield place, begin, begins[place + 1] if place + 1 < len(begins) else end

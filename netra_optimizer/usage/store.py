@@ -1,0 +1,314 @@
+"""The usage store: records in ClickHouse, reached through a view that is bound to one tenant."""
+
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+import numpy as np
+
+from netra_optimizer.usage.batch import batch_of_records, constant_text, schema
+from netra_optimizer.usage.columns import count_array
+from netra_optimizer.usage.database import Database
+from netra_optimizer.usage.filters import EVERYTHING, UsageFilter, dimensions, rfc3339
+from netra_optimizer.usage.frame import UsageFrame
+from netra_optimizer.usage.occurrences import Occurrences
+from netra_optimizer.usage.rates import COST_SQL, INPUT_SQL, RateRows, join_sql
+from netra_optimizer.usage.record import OUTPUT_BUCKETS, UsageRecord
+from netra_optimizer.usage.schema import USAGE_TABLE
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from netra_optimizer.pricing.table import PriceTable
+
+INSERT_ROWS: Final = 65_536
+_OUTPUT_SQL: Final = "(" + " + ".join(f"u.{bucket}" for bucket in OUTPUT_BUCKETS) + ")"
+
+
+class Inserted(msgspec.Struct, frozen=True):
+    """What an insert did: rows that are new, rows the store already had."""
+
+    rows: int
+    repeated: int
+
+
+class UsageSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """Totals. `input_tokens` counts all input. `cost_usd` covers priced calls only: the others are
+    in `unpriced` (model → calls). `recorded_usd` is what sources said, None where none said.
+    """
+
+    requests: int
+    errors: int
+    input_tokens: int
+    cached_input_tokens: int
+    output_tokens: int
+    cost_usd: float
+    recorded_usd: float | None
+    first: str | None
+    last: str | None
+    unpriced: dict[str, int]
+
+
+class BreakdownRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One group. `key` has the group's values by dimension."""
+
+    key: dict[str, str]
+    requests: int
+    errors: int
+    input_tokens: int
+    cached_input_tokens: int
+    output_tokens: int
+    cost_usd: float
+    unpriced_requests: int
+    recorded_usd: float | None
+    latency_p50_ms: float | None
+    latency_p95_ms: float | None
+
+
+class UsageStore:
+    """All tenants' records. Nothing can be read or written but through `for_tenant`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._rates = RateRows(database)
+        self._inserting = threading.Lock()
+
+    @classmethod
+    def open(cls, location: Path | str) -> "UsageStore":
+        """A folder for the embedded engine, or the URL of a ClickHouse server
+        (`http[s]://user:password@host:port/database`).
+
+        Raises StoreBusy when another process owns the folder, StoreUnreachable, StoreTooNew.
+        """
+        return cls(Database.open(location))
+
+    def for_tenant(self, tenant: str) -> "TenantUsage":
+        """The view of one tenant. Raises ValueError for an empty id."""
+        if not tenant:
+            raise ValueError("A tenant needs an id.")
+        return TenantUsage(self._database, self._rates, self._inserting, tenant)
+
+    def close(self) -> None:
+        """Release the engine. The store cannot be used afterwards."""
+        self._database.close()
+
+    def __enter__(self) -> "UsageStore":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class TenantUsage:
+    """One tenant's records. Every statement carries the tenant; none can be made without it."""
+
+    def __init__(
+        self, database: Database, rates: RateRows, inserting: threading.Lock, tenant: str
+    ) -> None:
+        self._database = database
+        self._rates = rates
+        self._inserting = inserting
+        self._tenant = tenant
+
+    def insert(
+        self,
+        batches: "Iterable[pa.RecordBatch | Sequence[UsageRecord]]",
+        *,
+        import_id: str | None = None,
+    ) -> Inserted:
+        """Add records (batches in USAGE_SCHEMA, or sequences of records).
+
+        A record whose id is already there is left as it is and counted as repeated. Rows are
+        written in blocks that are there whole or not at all, so an insert that died may be run
+        again. `import_id` overrides the records' own.
+        """
+        rows = repeated = 0
+        with self._inserting:
+            empty = not self.count()
+            seen = Occurrences()
+            for table in _blocks(batches):
+                fresh = self._fresh(table, seen, stored=not empty)
+                rows += fresh.num_rows
+                repeated += table.num_rows - fresh.num_rows
+                if fresh.num_rows:
+                    self._database.insert(USAGE_TABLE, self._owned(fresh, import_id))
+        return Inserted(rows, repeated)
+
+    def count(self, where: UsageFilter = EVERYTHING) -> int:
+        """How many records fit."""
+        return int(self._rows("SELECT count() FROM", "", where)[0][0])
+
+    def frame(
+        self, where: UsageFilter | None = None, *, prices: "PriceTable | None" = None
+    ) -> UsageFrame:
+        """Records in columns, sorted by (start, id), priced when prices are given."""
+        return UsageFrame.from_arrow(self.arrow(where or EVERYTHING), prices)
+
+    def arrow(self, where: UsageFilter = EVERYTHING) -> "pa.Table":
+        """Records in USAGE_SCHEMA, sorted by (start, id)."""
+        names = ", ".join(f"u.{name} AS {name}" for name in schema().names)
+        sql, parameters = self._from(f"SELECT {names} FROM", "", where)
+        return self._database.table(f"{sql} ORDER BY u.start, u.id", parameters)
+
+    def cost(self, prices: "PriceTable", where: UsageFilter = EVERYTHING) -> "pa.Table":
+        """Columns id and cost_usd (nan: no price), in (start, id) order, computed by the join."""
+        sql, parameters = self._priced(f"u.id AS id, {COST_SQL} AS cost_usd", prices, where)
+        return self._database.table(f"{sql} ORDER BY u.start, u.id", parameters)
+
+    def summary(self, where: UsageFilter = EVERYTHING, *, prices: "PriceTable") -> UsageSummary:
+        """Totals of the records that fit."""
+        columns = (
+            f"{_TOTALS}, toUnixTimestamp64Micro(min(u.start)), toUnixTimestamp64Micro(max(u.start))"
+        )
+        sql, parameters = self._priced(columns, prices, where)
+        row = self._database.rows(sql, parameters)[0]
+        sql, parameters = self._priced("u.model, count()", prices, where)
+        unpriced = self._database.rows(
+            f"{sql} AND isNaN({COST_SQL}) GROUP BY u.model ORDER BY count() DESC, u.model",
+            parameters,
+        )
+        requests = int(row[0])
+        return UsageSummary(
+            requests=requests,
+            errors=int(row[1]),
+            input_tokens=int(row[2]),
+            cached_input_tokens=int(row[3]),
+            output_tokens=int(row[4]),
+            cost_usd=float(row[5]),
+            recorded_usd=_optional(row[7]),
+            first=rfc3339(int(row[8])) if requests else None,
+            last=rfc3339(int(row[9])) if requests else None,
+            unpriced={str(model): int(calls) for model, calls in unpriced},
+        )
+
+    def breakdown(
+        self,
+        by: str | Sequence[str],
+        where: UsageFilter = EVERYTHING,
+        *,
+        prices: "PriceTable",
+        limit: int = 10_000,
+    ) -> list[BreakdownRow]:
+        """Totals by group (see DIMENSIONS), dearest first; over time in time's order.
+
+        Raises BadQuery for a name that is no dimension.
+        """
+        groups = dimensions(by)
+        keys = ", ".join(f"{expression} AS g{i}" for i, (_, expression) in enumerate(groups))
+        latency = ", ".join(f"quantileExactOrNull({share})(u.latency_ms)" for share in (0.5, 0.95))
+        sql, parameters = self._priced(f"{keys}, {_TOTALS}, {latency}", prices, where)
+        names = [f"g{i}" for i in range(len(groups))]
+        timed = any(name in ("day", "hour", "month") for name, _ in groups)
+        order = ", ".join(names) if timed else f"t_cost DESC, t_requests DESC, {', '.join(names)}"
+        rows = self._database.rows(
+            f"{sql} GROUP BY {', '.join(names)} ORDER BY {order} LIMIT {int(limit)}", parameters
+        )
+        return [_breakdown_row([name for name, _ in groups], row) for row in rows]
+
+    def erase(self, where: UsageFilter = EVERYTHING) -> int:
+        """Remove records from disk; returns how many there were."""
+        count = self.count(where)
+        if count:
+            conditions, parameters = where.where()
+            self._database.command(
+                f"ALTER TABLE {USAGE_TABLE} DELETE WHERE tenant = {{tenant:String}}"
+                f"{conditions.replace(' u.', ' ').replace('(u.', '(')} SETTINGS mutations_sync = 2",
+                {"tenant": self._tenant, **parameters},
+            )
+        return count
+
+    def retain(self, *, since: datetime) -> int:
+        """Remove records that started before `since`; returns how many."""
+        return self.erase(UsageFilter(end=since))
+
+    def _fresh(self, table: "pa.Table", seen: Occurrences, *, stored: bool) -> "pa.Table":
+        import pyarrow as pa
+
+        ids: list[str] = table["id"].to_pylist()
+        fresh = seen.count(ids) == 0
+        if stored:
+            known = self._known(ids)
+            fresh &= np.fromiter((name not in known for name in ids), np.bool_, len(ids))
+        if fresh.all():
+            return table
+        return table.take(count_array(np.flatnonzero(fresh), pa.int64()))
+
+    def _known(self, ids: list[str]) -> set[str]:
+        found = self._database.rows(
+            f"SELECT id FROM {USAGE_TABLE} WHERE tenant = {{tenant:String}} "
+            "AND id_hash IN (SELECT xxh3(arrayJoin({ids:Array(String)})))",
+            {"tenant": self._tenant, "ids": ids},
+        )
+        return {name for (name,) in found}
+
+    def _owned(self, table: "pa.Table", import_id: str | None) -> "pa.Table":
+        rows = table.num_rows
+        if import_id is not None:
+            place = table.schema.get_field_index("import_id")
+            table = table.set_column(place, "import_id", constant_text(import_id, rows))
+        return table.add_column(0, "tenant", constant_text(self._tenant, rows))
+
+    def _rows(self, select: str, join: str, where: UsageFilter) -> list[tuple[Any, ...]]:
+        return self._database.rows(*self._from(select, join, where))
+
+    def _from(self, select: str, join: str, where: UsageFilter) -> tuple[str, dict[str, Any]]:
+        conditions, parameters = where.where()
+        sql = f"{select} {USAGE_TABLE} AS u {join} WHERE u.tenant = {{tenant:String}}{conditions}"
+        return sql, {"tenant": self._tenant, **parameters}
+
+    def _priced(
+        self, columns: str, prices: "PriceTable", where: UsageFilter
+    ) -> tuple[str, dict[str, Any]]:
+        used = self._rows("SELECT DISTINCT u.provider, u.model, u.service_tier FROM", "", where)
+        name = self._rates.ensure(prices, [(p, m, t) for p, m, t in used])
+        sql, parameters = self._from(f"SELECT {columns} FROM", join_sql(prices), where)
+        return sql, {**parameters, "prices": name}
+
+
+_TOTALS: Final = (
+    "count() AS t_requests, countIf(u.status = 'error'), "
+    f"sum({INPUT_SQL}), sum(u.cache_read), sum({_OUTPUT_SQL}), "
+    f"sumIf({COST_SQL}, NOT isNaN({COST_SQL})) AS t_cost, countIf(isNaN({COST_SQL})), "
+    "if(count(u.cost_recorded) = 0, NULL, sum(u.cost_recorded))"
+)
+
+
+def _breakdown_row(names: list[str], row: tuple[Any, ...]) -> BreakdownRow:
+    key, totals = row[: len(names)], row[len(names) :]
+    return BreakdownRow(
+        key={name: str(value) for name, value in zip(names, key, strict=True)},
+        requests=int(totals[0]),
+        errors=int(totals[1]),
+        input_tokens=int(totals[2]),
+        cached_input_tokens=int(totals[3]),
+        output_tokens=int(totals[4]),
+        cost_usd=float(totals[5]),
+        unpriced_requests=int(totals[6]),
+        recorded_usd=_optional(totals[7]),
+        latency_p50_ms=_optional(totals[8]),
+        latency_p95_ms=_optional(totals[9]),
+    )
+
+
+def _optional(value: Any) -> float | None:
+    return None if value is None else float(value)
+
+
+def _blocks(batches: "Iterable[pa.RecordBatch | Sequence[UsageRecord]]") -> "Iterator[pa.Table]":
+    """Batches gathered into blocks of about INSERT_ROWS."""
+    import pyarrow as pa
+
+    held: list[pa.RecordBatch] = []
+    rows = 0
+    for given in batches:
+        batch = given if isinstance(given, pa.RecordBatch) else batch_of_records(given)
+        held.append(batch)
+        rows += batch.num_rows
+        if rows >= INSERT_ROWS:
+            yield pa.Table.from_batches(held)
+            held, rows = [], 0
+    if held:
+        yield pa.Table.from_batches(held)
