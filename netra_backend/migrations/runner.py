@@ -5,7 +5,7 @@ from importlib.util import find_spec
 
 from sqlalchemy import URL, MetaData
 
-from netra_core.database import DatabaseOptions
+from netra_core.database import DatabaseOptions, DatabaseSessionManager
 from netra_core.database.metadata import PLATFORM
 from netra_core.database.migrations import MigrationRunner, MigrationStatus
 
@@ -26,11 +26,14 @@ def platform_metadata() -> MetaData:
 
 
 def platform_migrations(
-    url: str | URL, *, options: DatabaseOptions | None = None, app_role: str | None = None
+    database: str | URL | DatabaseSessionManager,
+    *,
+    options: DatabaseOptions | None = None,
+    app_role: str | None = None,
 ) -> MigrationRunner:
     """The runner of the platform's migrations."""
     return MigrationRunner(
-        url,
+        database,
         package="netra_backend.migrations",
         metadata=platform_metadata(),
         options=options or DatabaseOptions(schema="platform"),
@@ -39,7 +42,10 @@ def platform_migrations(
 
 
 async def migrate_platform(
-    url: str | URL, *, options: DatabaseOptions | None = None, app_role: str | None = None
+    database: str | URL | DatabaseSessionManager,
+    *,
+    options: DatabaseOptions | None = None,
+    app_role: str | None = None,
 ) -> MigrationStatus:
     """Bring the platform database up to this release."""
-    return await platform_migrations(url, options=options, app_role=app_role).upgrade()
+    return await platform_migrations(database, options=options, app_role=app_role).upgrade()

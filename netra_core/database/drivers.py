@@ -35,7 +35,7 @@ DRIVERS: Final[dict[str, Driver]] = {
     "aiosqlite": Driver("sqlite", "sqlite+aiosqlite"),
     "pysqlite": Driver("sqlite", "sqlite+pysqlite"),
 }
-_BY_KIND: Final[dict[tuple[str, Dialect], str]] = {
+_BY_KIND: Final[dict[tuple[str, str], str]] = {
     ("async", "postgresql"): "asyncpg",
     ("sync", "postgresql"): "psycopg",
     ("async", "sqlite"): "aiosqlite",
@@ -45,8 +45,7 @@ _BY_KIND: Final[dict[tuple[str, Dialect], str]] = {
 
 def driver_named(name: str, dialect: str) -> Driver:
     """The driver `name`; `sync` and `async` choose the dialect's own. Unknown: DatabaseUrlError."""
-    kind = next((d for d in ("postgresql", "sqlite") if d == dialect), None)
-    driver = DRIVERS.get(_BY_KIND.get((name, kind), name)) if kind else None
+    driver = DRIVERS.get(_BY_KIND.get((name, dialect), name))
     if driver is None:
         raise DatabaseUrlError(
             f"unknown database driver {name!r}",

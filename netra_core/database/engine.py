@@ -27,9 +27,9 @@ class Engines:
     """All ways into one database.
 
     SQLite gets three: an async pool for sessions, one writing thread, and reading threads, because
-    a statement costs a thread hop through the async driver and none inside a thread. PostgreSQL gets
-    one async pool. `read` and `write` take plain functions over a Connection, so that callers are
-    the same on both.
+    a statement costs a thread hop through the async driver and none inside a thread. PostgreSQL
+    gets one async pool. `read` and `write` take plain functions over a Connection, so that callers
+    are the same on both.
     """
 
     def __init__(self, url: URL, options: DatabaseOptions) -> None:
@@ -139,7 +139,8 @@ class _Threads:
 
 def _take_lane(engine: AsyncEngine, lane: WriteLane) -> None:
     """Writing transactions of sessions pass through the lane from their BEGIN to the return of
-    their connection to the pool."""
+    their connection to the pool.
+    """
     sync = engine.sync_engine
 
     @event.listens_for(sync, "begin", insert=True)

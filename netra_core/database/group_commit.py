@@ -37,7 +37,8 @@ class GroupCommit:
     durable. Works that wait together share one transaction and one sync of the disk; each runs in a
     savepoint of its own, so that one that raises takes back its own writes alone and raises to its
     own caller. Works run in the order they were submitted; they do no I/O but on the connection
-    given, never await, and may not be slow. A cancelled caller stops waiting; its work still counts.
+    given, never await, and may not be slow. A cancelled caller stops waiting; its work still
+    counts.
     """
 
     def __init__(
@@ -137,4 +138,5 @@ def _alive(connection: Connection) -> bool:
         return False
     if connection.dialect.name != "sqlite":
         return True
-    return bool(connection.connection.driver_connection.in_transaction)
+    raw: Any = connection.connection.driver_connection  # Any: sqlite3's or aiosqlite's connection
+    return bool(raw.in_transaction)

@@ -1,7 +1,7 @@
 """The write lane of one SQLite file: writers pass one at a time, in the order they came."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from netra_core.database.errors import DatabaseBusyError, NestedWriteError
@@ -54,7 +54,7 @@ class WriteLane:
         self._lock.release()
 
     @asynccontextmanager
-    async def held(self) -> AsyncIterator[None]:
+    async def held(self) -> AsyncGenerator[None]:
         """Hold the lane for a block."""
         await self.acquire()
         try:

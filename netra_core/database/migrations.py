@@ -18,6 +18,7 @@ from netra_core.database.errors import SchemaOutdatedError, SchemaTooNewError
 from netra_core.database.options import DatabaseOptions
 from netra_core.database.row_security import grant_to
 from netra_core.database.scope import SystemContext
+from netra_core.database.sessions import DatabaseSessionManager
 
 _MIGRATOR: Final = SystemContext(actor="migrations")
 _CONNECTION: Final = "connection"
@@ -43,22 +44,26 @@ class MigrationRunner:
     """Runs the Alembic migrations in `package` ("netra_backend.migrations") on one database.
 
     Each call is one transaction: it happens whole or not at all, and two processes that start at
-    once take turns. On PostgreSQL `url` is the migration role's; `app_role` is then granted the use
-    of the tables.
+    once take turns. `database` is a URL, or a session manager whose connections are used (the only
+    way into a database in memory). On PostgreSQL the URL is the migration role's; `app_role` is
+    then granted the use of the tables.
     """
 
     def __init__(
         self,
-        url: str | URL,
+        database: str | URL | DatabaseSessionManager,
         *,
         package: str,
         metadata: MetaData,
         options: DatabaseOptions | None = None,
         app_role: str | None = None,
     ) -> None:
-        self._url = make_url(url)
+        self._database = database
         self._metadata = metadata
-        self._options = options or DatabaseOptions()
+        if isinstance(database, DatabaseSessionManager):
+            self._options = database.options
+        else:
+            self._options = options or DatabaseOptions()
         self._app_role = app_role
         with resources.as_file(resources.files(package)) as folder:
             self._folder = Path(folder)
@@ -102,7 +107,9 @@ class MigrationRunner:
         return [str(difference) for difference in found]
 
     async def _run(self, work: Callable[[Connection], MigrationStatus]) -> MigrationStatus:
-        engines = Engines(self._url, self._options)
+        if isinstance(self._database, DatabaseSessionManager):
+            return await self._database.engines.write(_MIGRATOR, work)
+        engines = Engines(make_url(self._database), self._options)
         try:
             return await engines.write(_MIGRATOR, work)
         finally:

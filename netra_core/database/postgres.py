@@ -31,7 +31,8 @@ _SET_SCOPE: Final = text(
 
 def async_engine(url: URL, options: DatabaseOptions) -> AsyncEngine:
     """An engine for asyncpg. A connection that idled is probed before it is handed out, so that
-    a restart of the server costs waiting callers nothing they would see."""
+    a restart of the server costs waiting callers nothing they would see.
+    """
     engine = create_async_engine(
         url,
         pool_size=options.pool_size,

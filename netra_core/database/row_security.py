@@ -13,9 +13,7 @@ _USER: Final = "user_id = current_setting('apex.user_id', true)"
 _POLICIES: Final = {
     "user": f"({_WORKSPACE} AND {_USER}) OR {_SYSTEM}",
     "workspace": f"{_WORKSPACE} OR {_SYSTEM}",
-    "state": (
-        f"(workspace_id = '' OR {_WORKSPACE}) AND (user_id = '' OR {_USER}) OR {_SYSTEM}"
-    ),
+    "state": (f"(workspace_id = '' OR {_WORKSPACE}) AND (user_id = '' OR {_USER}) OR {_SYSTEM}"),
 }
 
 

@@ -1,7 +1,7 @@
 """DatabaseSessionManager: one database, its pools, and the sessions of its users."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from time import monotonic
@@ -97,7 +97,7 @@ class DatabaseSessionManager:
     @asynccontextmanager
     async def session(
         self, ctx: AnyContext, *, read_only: bool = False
-    ) -> AsyncIterator[AsyncSession]:
+    ) -> AsyncGenerator[AsyncSession]:
         """A session of `ctx` for one block.
 
         On SQLite a session that may write holds the one write lane from its first statement to

@@ -55,9 +55,7 @@ class DatabaseURLBuilder:
         container_host: str = "postgres",
     ) -> None:
         self._values = {key: value for key, value in values.items() if value not in (None, "")}
-        self._environment = environment or Environment.parse(
-            self._values.get(ENVIRONMENT_VARIABLE)
-        )
+        self._environment = environment or Environment.parse(self._values.get(ENVIRONMENT_VARIABLE))
         self._url_key = url_key
         self._sqlite_path = sqlite_path
         self._in_container = in_container

@@ -98,7 +98,7 @@ _KEYWORDS: Final = frozenset(
 
 
 def _mask_pairs(text: str) -> str:
-    """libpq's keyword form: the values of known harmless keywords are shown, nothing else."""
+    """Libpq's keyword form: the values of known harmless keywords are shown, nothing else."""
     shown = [
         f"{match[1]}={match[2]}"
         for match in re.finditer(r"(?:^|\s)([a-z_]+)\s*=\s*([A-Za-z0-9_./\-]+)(?=\s|$)", text)

@@ -50,7 +50,9 @@ class DatabaseParts:
     def url(self, driver: Driver) -> URL:
         """The URL for one driver; TLS is named as the driver names it, and never on a socket."""
         if self.dialect == "sqlite":
-            return URL.create(driver.scheme, database=self.database or MEMORY, query=dict(self.query))
+            return URL.create(
+                driver.scheme, database=self.database or MEMORY, query=dict(self.query)
+            )
         query = dict(self.query)
         if self.socket:
             query["host"] = self.host
@@ -131,7 +133,7 @@ def parse_url(text: str, *, name: str = "DATABASE_URL") -> DatabaseParts:
 def _postgres(url: URL, name: str) -> DatabaseParts:
     query = dict(_pairs(url.query))
     host = query.pop("host", None) or url.host or ""
-    modes = {tls_mode(query.pop(key)) for key in _TLS_NAMES if key in query}
+    modes: set[TlsMode] = {tls_mode(query.pop(key)) for key in _TLS_NAMES if key in query}
     if len(modes) > 1:
         raise DatabaseUrlError(f"{name} names two TLS modes: {', '.join(sorted(modes))}")
     for part, value in (("user", url.username), ("password", url.password), ("name", url.database)):
@@ -144,7 +146,7 @@ def _postgres(url: URL, name: str) -> DatabaseParts:
         user=query.pop("user", None) or url.username,
         password=query.pop("password", None) or url.password,
         database=query.pop("dbname", None) or query.pop("database", None) or url.database or "",
-        tls=next(iter(modes), None),
+        tls=modes.pop() if modes else None,
         root_certificate=query.pop("sslrootcert", None),
         query=tuple(query.items()),
     )

@@ -14,7 +14,8 @@ _MAX_EVENTS: Final = 256
 
 class Announcer:
     """Publishes notices one after the other; those that wait are merged by stream, so what waits
-    is bounded by the number of streams, and a slow transport delays nobody's append."""
+    is bounded by the number of streams, and a slow transport delays nobody's append.
+    """
 
     def __init__(self, fan_out: FanOut) -> None:
         self._fan_out = fan_out

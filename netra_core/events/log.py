@@ -113,9 +113,7 @@ class SqlEventLog:
         query = (
             select(events)
             .where(events.c.run_id == run_id, events.c.run_seq > after_run_seq)
-            .where(
-                events.c.workspace_id == ctx.workspace_id, events.c.user_id == ctx.user_id
-            )
+            .where(events.c.workspace_id == ctx.workspace_id, events.c.user_id == ctx.user_id)
             .order_by(events.c.run_seq)
         )
         return await self._read(ctx.stream, query)
@@ -163,6 +161,4 @@ class SqlEventLog:
 
 def _reader(stream: Stream) -> UserExecutionContext:
     """The rows of one stream and no other, also for row-level security."""
-    return UserExecutionContext(
-        workspace_id=stream[0], user_id=stream[1], request_id="event_log"
-    )
+    return UserExecutionContext(workspace_id=stream[0], user_id=stream[1], request_id="event_log")

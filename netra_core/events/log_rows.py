@@ -49,7 +49,9 @@ def event_of(row: Row[Any], upcasts: Mapping[int, Upcast]) -> Event:
     return decode_event(msgspec.json.encode(fields), upcasts=dict(upcasts))
 
 
-def missing_streams(connection: Connection, epochs: Mapping[Stream, str]) -> dict[Stream, StreamHead]:
+def missing_streams(
+    connection: Connection, epochs: Mapping[Stream, str]
+) -> dict[Stream, StreamHead]:
     """Make the streams that are not there yet, with the epochs given; answers all their heads.
 
     Two processes may ask at once: the first epoch stands.

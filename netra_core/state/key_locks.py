@@ -1,7 +1,7 @@
 """Locks by key, made when needed and gone when not."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 
@@ -15,7 +15,7 @@ class KeyLocks:
         return len(self._locks)
 
     @asynccontextmanager
-    async def held(self, key: object) -> AsyncIterator[None]:
+    async def held(self, key: object) -> AsyncGenerator[None]:
         """Hold the lock of `key` for a block."""
         lock, users = self._locks.get(key, (asyncio.Lock(), 0))
         self._locks[key] = (lock, users + 1)

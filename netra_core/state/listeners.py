@@ -15,7 +15,7 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ChangesLost:
-    """A listener was too slow: changes after `revision` were dropped; read them by changes_since."""
+    """A listener was too slow: changes after `revision` were dropped; changes_since has them."""
 
     revision: int
 
@@ -45,7 +45,8 @@ class Subscription:
 class Listeners:
     """All listeners of one manager. Each is called by a task of its own, one change at a time, in
     order; a slow or broken one costs the others nothing. Built anywhere: tasks begin with the first
-    change, which only happens inside a running loop."""
+    change, which only happens inside a running loop.
+    """
 
     def __init__(self, *, max_waiting: int = 1024) -> None:
         self._max_waiting = max_waiting

@@ -55,7 +55,8 @@ class UnifiedStateManager:
 
     def declare_policy(self, pattern: str, policy: Policy) -> None:
         """Give keys a conflict policy; `*` in `pattern` stands for any text. The first declared
-        pattern that fits a key decides; without one, conflicts are rejected."""
+        pattern that fits a key decides; without one, conflicts are rejected.
+        """
         self._policies[pattern] = policy
 
     def policy_of(self, key: str) -> Policy:
@@ -81,7 +82,7 @@ class UnifiedStateManager:
         return len(self._listeners)
 
     async def changes_since(
-        self, ctx: SystemContext, revision: int, *, limit: int = 1000
+        self, ctx: AnyContext, revision: int, *, limit: int = 1000
     ) -> list[StateChange]:
         """Changes of all owners after `revision`, in order; for the platform itself.
 
@@ -114,7 +115,8 @@ class UnifiedStateManager:
         subject: str | None = None,
     ) -> int:
         """Remove the values of a workspace, of a person in it, or of one thread or session of
-        theirs, from entries and history; versions and revisions stay."""
+        theirs, from entries and history; versions and revisions stay.
+        """
         return await self.store.erase(
             ctx, workspace_id=workspace_id, user_id=user_id, subject=subject
         )

@@ -135,9 +135,7 @@ class MemoryStateStore:
             Change(
                 address,
                 operation,
-                Record(
-                    None, self._records[address].version + 1, self._revision + i, now, by, None
-                ),
+                Record(None, self._records[address].version + 1, self._revision + i, now, by, None),
             )
             for i, address in enumerate(doomed, start=1)
         ]
@@ -190,9 +188,7 @@ class MemoryStateStore:
 
 
 def _emptied(record: Record) -> Record:
-    return Record(
-        None, record.version, record.revision, record.updated_at, record.updated_by, None
-    )
+    return Record(None, record.version, record.revision, record.updated_at, record.updated_by, None)
 
 
 def _emptied_line(line: Change) -> Change:

@@ -37,9 +37,7 @@ def records(connection: Connection, addresses: Sequence[Address]) -> dict[Addres
         rows = connection.execute(_ONE, values)
     else:
         wanted = [tuple(address_values(address).values()) for address in addresses]
-        chosen = select(state_entries).where(
-            tuple_(*address_columns(state_entries)).in_(wanted)
-        )
+        chosen = select(state_entries).where(tuple_(*address_columns(state_entries)).in_(wanted))
         rows = connection.execute(chosen)
     return {address_of(row): record_of(row) for row in rows}
 

@@ -46,9 +46,9 @@ def tick(connection: Connection, by: int) -> int:
     """Reserve `by` revisions; answers the last. Taken first: it orders the writers of all nodes."""
     revision = connection.scalar(_TICK, {"by": by})
     if revision is None:
-        insert_once = (
-            postgresql if connection.dialect.name == "postgresql" else sqlite
-        ).insert(state_clock)
+        insert_once = (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(
+            state_clock
+        )
         connection.execute(
             insert_once.on_conflict_do_nothing(), {"id": 1, "revision": 0, "floor": 0}
         )
@@ -67,9 +67,7 @@ def apply_batch(connection: Connection, batch: Batch, *, now: float) -> list[Cha
     held: dict[Address, Record] = statements.records(connection, addresses)
     changes: list[Change] = []
     for write in writes:
-        change = decide(
-            write, held.get(write.address), now=now, revision=revision + 1, by=batch.by
-        )
+        change = decide(write, held.get(write.address), now=now, revision=revision + 1, by=batch.by)
         if change is not None:
             revision += 1
             held[write.address] = change.record

@@ -84,7 +84,7 @@ class StateStore(Protocol):
         """Make a batch; answers what changed, in order (a check, or a delete of an absent key,
         changes nothing).
 
-        Raises StateConflictError, StaleFenceError or StatePolicyError, and nothing was written then.
+        Raises StateConflictError, StaleFenceError or StatePolicyError; nothing was written then.
         """
         ...
 
@@ -94,9 +94,7 @@ class StateStore(Protocol):
         """The live entries of `owners` that match, by scope, owner and key."""
         ...
 
-    async def history(
-        self, ctx: AnyContext, address: Address, *, limit: int
-    ) -> list[Change]:
+    async def history(self, ctx: AnyContext, address: Address, *, limit: int) -> list[Change]:
         """The newest changes of a key, oldest of them first."""
         ...
 
@@ -130,7 +128,8 @@ class StateStore(Protocol):
         self, ctx: AnyContext, *, workspace_id: str, user_id: str | None, subject: str | None
     ) -> int:
         """Remove the values of a workspace, a person in it, or one subject of theirs, from
-        entries and history alike; versions stay. Returns how many entries lost their value."""
+        entries and history alike; versions stay. Returns how many entries lost their value.
+        """
         ...
 
     async def take_fence(self, ctx: AnyContext, owner: Owner, name: str) -> Fence:

@@ -49,7 +49,8 @@ Operation: TypeAlias = Literal["set", "delete", "expire"]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StateEntry:
     """A value as it stands. `version` rises by one with each change of the key and never restarts;
-    `revision` orders all changes of the store; times are seconds since 1970, UTC."""
+    `revision` orders all changes of the store; times are seconds since 1970, UTC.
+    """
 
     owner: Owner
     key: str

