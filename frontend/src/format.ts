@@ -43,6 +43,12 @@ export function milliseconds(value: number): string {
   return value >= 1000 ? `${fixed(value / 1000, 1)} s` : `${fixed(value, 0)} ms`;
 }
 
+/** Time gone by, in whole seconds. */
+export function elapsed(ms: number): string {
+  const seconds = Math.floor(ms / 1000);
+  return seconds < 60 ? `${seconds} s` : `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
+}
+
 export function bytes(value: number): string {
   const units = ["B", "kB", "MB", "GB"];
   let size = value;

@@ -14,6 +14,7 @@ export async function* readEvents(
   const response = await fetch(path, { headers, signal }).catch(() => {
     throw unreachable();
   });
+  if (response.status === 204) return; // the run has ended and all of it is known
   if (!response.ok || !response.body) {
     throw problemOf(response.status, await response.json().catch(() => null));
   }

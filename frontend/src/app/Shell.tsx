@@ -31,14 +31,14 @@ export function Shell({ who, children }: { who: Session; children: ReactNode }) 
       <a className="skip" href="#main">
         Skip to the content
       </a>
-      <div className="topbar">
+      <div className="topbar" role="region" aria-label="App bar">
         <Link to="/" className="brand" aria-label="Netra Apex, overview">
           <Mark />
           Apex
         </Link>
         <Tools />
       </div>
-      <div className="rail">
+      <header className="rail">
         <Link to="/" className="brand" aria-label="Netra Apex, overview">
           <Mark />
           Netra Apex
@@ -58,7 +58,7 @@ export function Shell({ who, children }: { who: Session; children: ReactNode }) 
           </div>
           <Tools />
         </div>
-      </div>
+      </header>
       <main className="main" id="main" ref={main} tabIndex={-1}>
         {children}
       </main>

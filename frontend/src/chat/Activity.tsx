@@ -1,4 +1,4 @@
-import { milliseconds } from "../format";
+import { elapsed, milliseconds } from "../format";
 import { isTerminal, type AgentState, type RunState, type Step } from "../live/fold";
 import { Icon } from "../ui/Icon";
 import { useNow } from "../ui/parts";
@@ -19,7 +19,7 @@ export function RunHead({ run, onCancel, cancelling }: {
       </span>
       <div className="grow">
         <strong role="status">{cancelling ? "Stopping" : nowLine(run)}</strong>
-        <span className="small muted num">{milliseconds(Math.floor(since / 1000) * 1000)}</span>
+        <span className="small muted num">{elapsed(since)}</span>
       </div>
       <button type="button" className="btn small" onClick={onCancel} disabled={cancelling}>
         <Icon name="stop" />
@@ -58,7 +58,7 @@ function AgentItem({ agent, live }: { agent: AgentState; live: boolean }) {
       {agent.steps.length > 0 && (
         <ol className="steps-of">
           {agent.steps.map((step, i) => (
-            <StepItem key={step.kind === "tool" ? step.callId : i} step={step} />
+            <StepItem key={i} step={step} />
           ))}
         </ol>
       )}

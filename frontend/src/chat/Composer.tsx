@@ -44,7 +44,7 @@ export function Composer({ onSend, focusKey }: ComposerProps) {
         rows={1}
         value={text}
         maxLength={LONGEST}
-        placeholder="Ask about your usage, in plain words"
+        placeholder="Ask about your usage"
         onChange={(event) => setText(event.target.value)}
         onKeyDown={key}
       />

@@ -1,5 +1,6 @@
 import type { AgentState, RunState, Step } from "../live/fold";
-import { words } from "../format";
+import { cell, words } from "../format";
+import { labelOf, unitOf } from "../report/patch";
 
 /** What each agent does, in the present. */
 const DOES: Record<string, string> = {
@@ -68,14 +69,9 @@ export function resultText(step: Step): string {
   if (result === null || result === undefined) return "";
   if (typeof result === "object" && !Array.isArray(result)) {
     const plain = Object.entries(result).filter(([, v]) => ["string", "number", "boolean"].includes(typeof v));
-    return clip(plain.map(([k, v]) => `${words(k).toLowerCase()} ${numberText(v)}`).join(", "), 160);
+    return clip(plain.map(([k, v]) => `${labelOf(k).toLowerCase()} ${cell(v, unitOf(k))}`).join(", "), 160);
   }
-  return typeof result === "string" || typeof result === "number" ? clip(numberText(result), 160) : "";
-}
-
-function numberText(value: unknown): string {
-  if (typeof value !== "number") return String(value);
-  return new Intl.NumberFormat("en-US", { maximumSignificantDigits: 6 }).format(value);
+  return typeof result === "string" || typeof result === "number" ? clip(cell(result), 160) : "";
 }
 
 function clip(text: string, length: number): string {

@@ -31,6 +31,7 @@ export class LiveSocket {
   #timer: ReturnType<typeof setTimeout> | null = null;
   #started = false;
   #generation = 0;
+  #resuming = false;
 
   constructor(ports: SocketPorts) {
     this.#ports = ports;
@@ -118,15 +119,18 @@ export class LiveSocket {
       this.#live();
       return;
     }
+    this.#resume(socket);
+  }
+
+  #resume(socket: WebSocket): void {
+    this.#resuming = true;
     socket.send(JSON.stringify({ type: "resume", epoch: this.#epoch, after_seq: this.#seq }));
   }
 
   #event(socket: WebSocket, event: Event): void {
     if (event.seq <= this.#seq && event.epoch === this.#epoch) return;
     if (event.epoch !== this.#epoch || event.seq > this.#seq + 1) {
-      // A hole in the stream: come back and ask for what is missing.
-      socket.close(4000);
-      this.#retry(0);
+      if (!this.#resuming) this.#resume(socket); // a hole: ask for what is missing
       return;
     }
     this.#seq = event.seq;
@@ -134,6 +138,7 @@ export class LiveSocket {
   }
 
   #live(): void {
+    this.#resuming = false;
     this.#attempt = 0;
     this.#ports.onState("live");
   }
@@ -141,6 +146,7 @@ export class LiveSocket {
   #retry(code: number): void {
     this.#generation += 1;
     this.#socket = null;
+    this.#resuming = false;
     if (!this.#started) return;
     const random = this.#ports.random ?? Math.random;
     const base = TOO_MANY.has(code) ? LAST_WAIT_MS : FIRST_WAIT_MS * 2 ** this.#attempt;

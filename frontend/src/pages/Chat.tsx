@@ -4,7 +4,7 @@ import { api } from "../api/client";
 import type { Message, Page } from "../api/types";
 import { go } from "../app/router";
 import { Composer } from "../chat/Composer";
-import { QUESTIONS } from "../chat/questions";
+import { questions } from "../chat/questions";
 import { RunView } from "../chat/RunView";
 import { Threads } from "../chat/Threads";
 import { useRun } from "../live/live";
@@ -98,6 +98,8 @@ function UnsentMessage({ message }: { message: Unsent }) {
 
 function Welcome({ ask }: { ask: (text: string) => void }) {
   const { data } = useRead("summary", api.summary);
+  const features = useRead("breakdown:feature", () => api.breakdown("feature")).data?.items ?? [];
+  const named = features.map((row) => row.key).filter((name) => /^\w/.test(name));
   return (
     <div className="welcome">
       <Peak />
@@ -118,7 +120,7 @@ function Welcome({ ask }: { ask: (text: string) => void }) {
         </div>
       )}
       <ul className="suggestions" aria-label="Suggested questions">
-        {QUESTIONS.map(({ text, gives }) => (
+        {questions(named).map(({ text, gives }) => (
           <li key={text}>
             <button type="button" onClick={() => ask(text)}>
               <span>{text}</span>

@@ -206,6 +206,9 @@ function AuditView({ item }: { item: Import }) {
 
 function Imports() {
   const { data, problem } = useRead("imports", api.imports);
+  const above = new Set(useUploads().map((upload) => upload.imported?.import_id));
+  const items = data?.items.filter((item) => !above.has(item.import_id)) ?? [];
+  if (data && data.items.length > 0 && items.length === 0) return null;
   return (
     <section className="stack">
       <h2>Imports</h2>
@@ -221,9 +224,9 @@ function Imports() {
           </Empty>
         </div>
       )}
-      {data && data.items.length > 0 && (
+      {items.length > 0 && (
         <ul className="imports">
-          {data.items.map((item) => (
+          {items.map((item) => (
             <li key={item.import_id} className="card">
               <div className="row between">
                 <strong className="upload-name">{item.file_name}</strong>

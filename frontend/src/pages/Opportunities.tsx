@@ -68,7 +68,7 @@ function Found({ items }: { items: Opportunity[] }) {
         {at && <span className="muted small">Found {ago(at, Date.now())}</span>}
       </div>
       {shown.length ? (
-        <OpportunityList items={shown} />
+        <OpportunityList items={shown} level="h2" />
       ) : (
         <p className="soft">Nothing of this kind was found. Choose another standing or lever.</p>
       )}

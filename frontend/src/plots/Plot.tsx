@@ -4,6 +4,14 @@ import type { ReportPlot } from "../api/types";
 import { linear, shownLabels, ticks } from "./scale";
 
 const COLOURS = ["var(--s1)", "var(--s2)", "var(--s3)", "var(--s4)", "var(--s5)", "var(--s6)"];
+
+/** Green is money kept, ember is what was paid: "before" and "after" keep their colours everywhere. */
+function colourOf(label: string, index: number): string {
+  if (/^(before|billed|paid|today)\b/i.test(label)) return "var(--s2)";
+  if (/^after\b/i.test(label)) return "var(--s1)";
+  return COLOURS[index % COLOURS.length] ?? "var(--s1)";
+}
+
 const LEFT = 58;
 const RIGHT = 10;
 const TOP = 12;
@@ -46,7 +54,7 @@ function Legend({ plot }: { plot: ReportPlot }) {
     <ul className="row legend">
       {plot.series.map((series, i) => (
         <li key={series.label}>
-          <span className="swatch" style={{ background: COLOURS[i % COLOURS.length] }} />
+          <span className="swatch" style={{ background: colourOf(series.label, i) }} />
           {series.label}
         </li>
       ))}
@@ -167,7 +175,7 @@ function Bars({ plot, x, y, slot, zero }: Marks & { slot: number }) {
   const group = Math.min(64, slot * 0.66);
   const bar = group / plot.series.length;
   return plot.series.map((series, s) => (
-    <g key={series.label} fill={COLOURS[s % COLOURS.length]}>
+    <g key={series.label} fill={colourOf(series.label, s)}>
       {series.values.map((value, i) =>
         value === null ? null : (
           <rect
@@ -186,7 +194,7 @@ function Bars({ plot, x, y, slot, zero }: Marks & { slot: number }) {
 
 function Lines({ plot, x, y, zero, at }: Marks & { at: number | null }) {
   return plot.series.map((series, s) => {
-    const colour = COLOURS[s % COLOURS.length];
+    const colour = colourOf(series.label, s);
     const points = series.values.flatMap((v, i) => (v === null ? [] : [[x(i), y(v)] as const]));
     const line = points.map(([px, py]) => `${px.toFixed(1)} ${py.toFixed(1)}`).join("L");
     const first = points[0];

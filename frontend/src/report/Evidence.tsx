@@ -1,5 +1,5 @@
-import { cell, words } from "../format";
-import { evidenceLines, shapeOf, unitOf } from "./patch";
+import { cell } from "../format";
+import { evidenceLines, labelOf, shapeOf, unitOf } from "./patch";
 
 /** What a figure rests on, whatever shape its lever documents it in. */
 export function Evidence({ evidence }: { evidence: Record<string, unknown> }) {
@@ -9,7 +9,7 @@ export function Evidence({ evidence }: { evidence: Record<string, unknown> }) {
     <dl className="evidence">
       {lines.map(({ name, value }) => (
         <div key={name} className={`ev-${shapeOf(value)}`}>
-          <dt>{words(name)}</dt>
+          <dt>{labelOf(name)}</dt>
           <dd>
             <Value name={name} value={value} />
           </dd>
@@ -40,7 +40,7 @@ function Pairs({ name, map }: { name: string; map: Record<string, unknown> }) {
     <ul className="pairs">
       {Object.entries(map).map(([key, value]) => (
         <li key={key}>
-          <span className="muted">{words(key)}</span>{" "}
+          <span className="muted">{labelOf(key)}</span>{" "}
           <span className="num-wrap">{cell(value, unitOf(key) ?? unitOf(name))}</span>
         </li>
       ))}
@@ -51,13 +51,13 @@ function Pairs({ name, map }: { name: string; map: Record<string, unknown> }) {
 function Rows({ name, rows }: { name: string; rows: Record<string, unknown>[] }) {
   const columns = [...new Set(rows.flatMap((row) => Object.keys(row)))];
   return (
-    <div className="table-scroll" tabIndex={0} role="region" aria-label={words(name)}>
+    <div className="table-scroll" tabIndex={0} role="region" aria-label={labelOf(name)}>
       <table>
         <thead>
           <tr>
             {columns.map((column) => (
               <th key={column} scope="col">
-                {words(column)}
+                {labelOf(column)}
               </th>
             ))}
           </tr>

@@ -8,24 +8,30 @@ import { leverName, scopeText, standing } from "./levers";
 import { patchText } from "./patch";
 
 /** Ranked changes; each opens to its evidence, assumptions, patch and way back. */
-export function OpportunityList({ items }: { items: readonly Opportunity[] }) {
+export function OpportunityList({
+  items,
+  level: Heading = "h4",
+}: {
+  items: readonly Opportunity[];
+  level?: "h2" | "h4";
+}) {
   return (
     <ol className="opps" aria-label="Opportunities">
       {items.map((item) => (
-        <OpportunityRow key={`${item.analysis_id ?? ""}${item.id}`} item={item} />
+        <OpportunityRow key={`${item.analysis_id ?? ""}${item.id}`} item={item} Heading={Heading} />
       ))}
     </ol>
   );
 }
 
-function OpportunityRow({ item }: { item: Opportunity }) {
+function OpportunityRow({ item, Heading }: { item: Opportunity; Heading: "h2" | "h4" }) {
   const [open, setOpen] = useState(false);
   const detailId = useId();
   const state = standing(item.status);
   const savings = item.savings_usd;
   return (
     <li className="opp">
-      <h4>
+      <Heading>
         <button
           type="button"
           className="opp-row"
@@ -50,15 +56,15 @@ function OpportunityRow({ item }: { item: Opportunity }) {
             </span>
           </span>
         </button>
-      </h4>
+      </Heading>
       <div id={detailId} hidden={!open} className="opp-detail stack">
-        {open && <Detail item={item} />}
+        {open && <Detail item={item} Heading={Heading === "h2" ? "h3" : "h5"} />}
       </div>
     </li>
   );
 }
 
-function Detail({ item }: { item: Opportunity }) {
+function Detail({ item, Heading }: { item: Opportunity; Heading: "h3" | "h5" }) {
   const state = standing(item.status);
   const patch = patchText(item.patch);
   return (
@@ -66,12 +72,12 @@ function Detail({ item }: { item: Opportunity }) {
       <p className="soft">{state.meaning}</p>
       <Facts item={item} />
       <section>
-        <h5>Evidence</h5>
+        <Heading>Evidence</Heading>
         <Evidence evidence={item.evidence} />
       </section>
       {item.assumptions.length > 0 && (
         <section>
-          <h5>Assumptions</h5>
+          <Heading>Assumptions</Heading>
           <ul className="bullets">
             {item.assumptions.map((text) => (
               <li key={text}>{text}</li>
@@ -82,7 +88,7 @@ function Detail({ item }: { item: Opportunity }) {
       {Object.keys(item.patch).length > 0 && (
         <section>
           <div className="row between">
-            <h5>Patch</h5>
+            <Heading>Patch</Heading>
             <CopyButton text={patch} label="Copy the patch" />
           </div>
           <pre className="patch" tabIndex={0}>
@@ -92,7 +98,7 @@ function Detail({ item }: { item: Opportunity }) {
       )}
       {item.rollback && (
         <section>
-          <h5>Way back</h5>
+          <Heading>Way back</Heading>
           <p>{item.rollback}</p>
         </section>
       )}

@@ -1,3 +1,5 @@
+import { words } from "../format";
+
 /** A patch as text to copy: the file's own text where the patch carries it, JSON otherwise. */
 export function patchText(patch: Record<string, unknown>): string {
   const text = patch["text"] ?? patch["yaml"] ?? patch["content"];
@@ -27,6 +29,11 @@ export function shapeOf(value: unknown): Shape {
 
 function isPlainObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** A name of evidence as words; what its value's mark says already is left out. */
+export function labelOf(name: string): string {
+  return words(name.replace(/_(usd|pct|ms)$/, "").replace(/_s$/, " (s)"));
 }
 
 /** The unit that a name of evidence ends with: cost_usd, latency_ms, reuse_pct. */

@@ -4,15 +4,15 @@ const POINTS = 72;
 /** A closed contour line of a mountain, the higher the smaller; the same shape every time. */
 function ring(level: number): string {
   const size = 1 - level / (RINGS + 1.5);
-  const cx = 410 + level * 13;
-  const cy = 300 - level * 11;
+  const cx = 420 + level * 5;
+  const cy = 305 - level * 5;
   const at = (i: number) => {
     const angle = (i / POINTS) * Math.PI * 2;
     const wave =
       1 +
-      0.13 * Math.sin(angle * 3 + 0.5 + level * 0.09) +
-      0.07 * Math.sin(angle * 5 - 1.1 - level * 0.16) +
-      0.04 * Math.cos(angle * 8 + level * 0.31);
+      0.12 * Math.sin(angle * 3 + 0.5 + level * 0.05) +
+      0.06 * Math.sin(angle * 5 - 1.1 - level * 0.07) +
+      0.02 * Math.cos(angle * 8 + level * 0.12);
     const x = cx + Math.cos(angle) * 400 * size * wave;
     const y = cy + Math.sin(angle) * 255 * size * wave;
     return `${x.toFixed(1)} ${y.toFixed(1)}`;
@@ -27,7 +27,7 @@ export function Contours() {
       {Array.from({ length: RINGS }, (_, level) => (
         <path key={level} d={ring(level)} strokeWidth={level % 4 === 0 ? 1.9 : 1} />
       ))}
-      <circle cx="548" cy="182" r="5" fill="#f0925a" stroke="none" />
+      <circle cx="474" cy="252" r="5.5" fill="#f0925a" stroke="none" />
     </svg>
   );
 }
