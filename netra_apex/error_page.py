@@ -23,7 +23,7 @@ ErrorClass = type[ApexError] | type[OptimizerError]
 
 
 def error_classes() -> list[ErrorClass]:
-    """All error classes of the services and the optimizer that are raised under a code of their own."""
+    """All error classes of the services and the optimizer."""
     for package in PACKAGES:
         for module in pkgutil.walk_packages(
             importlib.import_module(package).__path__, f"{package}."

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator
     from contextlib import AbstractContextManager
 
     from netra_optimizer.report import ReportSource
@@ -29,7 +29,7 @@ class Request:
     start: str | None
     timezone: str
     mapping: dict[str, str]
-    outcomes: Path | None
+    outcomes: tuple[Path, ...]
     margin: float
 
 
@@ -50,7 +50,7 @@ def analyze(
         typer.Option("--start", help="Time of a trace's zero (ISO 8601); otherwise it ends now."),
     ] = None,
     outcomes: Annotated[
-        Path | None,
+        list[Path] | None,
         typer.Option("--outcomes", help="Scores by item and model, to prove a model switch."),
     ] = None,
     margin: Annotated[
@@ -66,7 +66,7 @@ def analyze(
         typer.Option("--map", metavar="FIELD=COLUMN", help="Name a column (repeat as needed)."),
     ] = None,
 ) -> None:
-    """Find savings in files of LLM calls: replayed, priced, with interval, patch and way back.
+    r"""Find savings in files of LLM calls: replayed, priced, with interval, patch and way back.
 
     \b
     apex analyze calls.jsonl
@@ -80,7 +80,7 @@ def analyze(
         start=start,
         timezone=timezone,
         mapping=_mapping(columns or []),
-        outcomes=outcomes,
+        outcomes=tuple(outcomes or ()),
         margin=margin,
     )
     analysis, source = run(request, quiet=as_json or not sys.stderr.isatty())
@@ -107,9 +107,7 @@ def run(request: Request, *, quiet: bool) -> "tuple[Analysis, ReportSource]":
     import netra_optimizer
     from netra_optimizer.report import ReportSource
 
-    outcomes = (
-        None if request.outcomes is None else netra_optimizer.Outcomes.from_file(request.outcomes)
-    )
+    outcomes = netra_optimizer.Outcomes.read(*request.outcomes) if request.outcomes else None
     with _progress(quiet) as step, tempfile.TemporaryDirectory(prefix="apex-") as folder:
         imported = netra_optimizer.read_files(
             request.files,
@@ -127,10 +125,10 @@ def run(request: Request, *, quiet: bool) -> "tuple[Analysis, ReportSource]":
             analysis = netra_optimizer.analyze(
                 frame,
                 prices=netra_optimizer.PriceTable.load(),
-                options=netra_optimizer.AnalysisOptions(margin=request.margin),
+                options=netra_optimizer.AnalysisOptions(quality_margin=request.margin),
                 audit=imported.audit,
                 outcomes=outcomes,
-                progress=lambda done, total: step("Replaying", done, total),
+                progress=lambda _name, done: step("Replaying", done, 1.0),
             )
     source = ReportSource(
         files=tuple(path.name for path in request.files),
@@ -152,12 +150,16 @@ def _mapping(pairs: list[str]) -> dict[str, str]:
 
 def _progress(quiet: bool) -> "AbstractContextManager[Callable[[str, float, float], None]]":
     if quiet:
-        return nullcontext(lambda *_: None)
+        return nullcontext(_say_nothing)
     return _bar()
 
 
+def _say_nothing(_name: str, _done: float, _total: float) -> None:
+    return None
+
+
 @contextmanager
-def _bar() -> "Iterator[Callable[[str, float, float], None]]":
+def _bar() -> "Generator[Callable[[str, float, float], None]]":
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 

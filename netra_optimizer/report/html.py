@@ -116,7 +116,7 @@ def _opportunity(number: int, item: Opportunity) -> str:
     if item.quality.delta is not None:
         rows.append(("Quality", f"{item.quality.delta:+.3f}"))
     rows += [
-        (text.label(key).capitalize(), text.plain(value))
+        (text.label(key).capitalize(), text.evidence(key, value))
         for key, value in item.evidence.items()
         if not key.endswith("_by_lifetime_s")
     ]
@@ -152,15 +152,11 @@ def _lifetimes(item: Opportunity) -> str:
         values = item.evidence.get(key)
         if isinstance(values, dict):
             points = [
-                (_seconds(str(name)), float(value), text.share(float(value)))
+                (text.lifetime(str(name)), float(value), text.share(float(value)))
                 for name, value in values.items()
             ]
             found += f"<h3>{title}</h3>{plots.columns(points, title=title)}"
     return found
-
-
-def _seconds(name: str) -> str:
-    return {"60": "1 min", "300": "5 min", "600": "10 min", "3600": "1 h"}.get(name, name)
 
 
 def _audit(analysis: Analysis) -> str:

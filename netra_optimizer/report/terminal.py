@@ -1,5 +1,6 @@
 """The analysis on a terminal: what is spent, what can be saved, how that is known, what to do."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from rich import box
@@ -31,16 +32,27 @@ def render_terminal(
     analysis: Analysis, console: Console, *, source: ReportSource | None = None
 ) -> None:
     """Print the report; readable from 60 columns on, plain where the console is no terminal."""
-    console.print(_head(analysis, source or ReportSource()))
-    console.print(_spend(analysis))
+    for part in _parts(analysis, source or ReportSource()):
+        if console.is_terminal:
+            console.print(part)
+            continue
+        with console.capture() as plain:
+            console.print(part)
+        for line in plain.get().splitlines():
+            console.file.write(line.rstrip() + "\n")
+
+
+def _parts(analysis: Analysis, source: ReportSource) -> Iterator[RenderableType]:
+    yield _head(analysis, source)
+    yield _spend(analysis)
     if analysis.opportunities:
-        console.print(_summary(analysis))
-        console.print(_overview(analysis))
+        yield _summary(analysis)
+        yield _overview(analysis)
         for number, item in enumerate(analysis.opportunities, start=1):
-            console.print(_detail(number, item))
+            yield _detail(number, item)
     else:
-        console.print(Padding(Text("Nothing to save was found in these records."), (1, 0, 0, 2)))
-    console.print(_audit(analysis))
+        yield Padding(Text("Nothing to save was found in these records."), (1, 0, 1, 2))
+    yield _audit(analysis)
 
 
 def _head(analysis: Analysis, source: ReportSource) -> RenderableType:
@@ -117,7 +129,7 @@ def _overview(analysis: Analysis) -> RenderableType:
         table.add_row(
             str(number),
             item.title,
-            text.money(item.savings_usd.expected),
+            Text(text.money(item.savings_usd.expected), style="" if part is not None else "dim"),
             "–" if part is None else text.money(part),
             Text("█" * width, style="green"),
             Text(
@@ -142,13 +154,13 @@ def _detail(number: int, item: Opportunity) -> RenderableType:
         bound = "" if item.quality.bound is None else f", at worst {item.quality.bound:+.3f}"
         grid.add_row("quality", f"{item.quality.delta:+.3f}{bound}")
     for key, value in item.evidence.items():
-        grid.add_row(_cut(text.label(key), 22), text.plain(value))
+        grid.add_row(_cut(text.label(key), 22), text.evidence(key, value))
     for assumption in item.assumptions:
         grid.add_row("assumption", assumption)
     grid.add_row("effort, risk", f"{item.effort}, {item.risk}")
     grid.add_row("way back", item.rollback)
     parts: list[RenderableType] = [head, Padding(grid, (0, 0, 0, 3))]
-    patch = patch_text(item.patch)
+    patch = patch_text(item.patch) if item.status == "verified" else ""
     if patch:
         parts.append(
             Padding(Syntax(patch, "json", background_color="default", word_wrap=True), (0, 0, 0, 3))

@@ -100,8 +100,24 @@ def plain(value: object) -> str:
     return "none" if value is None else str(value)
 
 
+def evidence(key: str, value: object) -> str:
+    """A piece of evidence as one short line; shares by lifetime are written as such."""
+    if key.endswith("_by_lifetime_s") and isinstance(value, dict):
+        signed = "+" if "change" in key else ""
+        return ", ".join(
+            f"{lifetime(str(name))} {share_of:{signed}.1%}".replace("%", " %")
+            for name, share_of in value.items()
+        )
+    return plain(value)
+
+
+def lifetime(seconds: str) -> str:
+    """`300` → `5 min`; names that are no number stay."""
+    return {"60": "1 min", "300": "5 min", "600": "10 min", "3600": "1 h"}.get(seconds, seconds)
+
+
 def label(key: str) -> str:
     """`cost_before_usd` → `cost before (USD)`."""
-    words = key.split("_")
+    words = key.removesuffix("_s").split("_") if key.endswith("_by_lifetime_s") else key.split("_")
     unit = {"usd": "USD", "ms": "ms", "s": "s", "pct": "%"}.get(words[-1])
     return f"{' '.join(words[:-1])} ({unit})" if unit and len(words) > 1 else " ".join(words)
