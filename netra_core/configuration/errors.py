@@ -6,7 +6,7 @@ from netra_core.configuration.findings import Finding, by_severity, one_line
 from netra_core.errors import ConfigurationError
 
 
-class UnknownKeyError(ConfigurationError):
+class UnknownKeyError(ConfigurationError, KeyError):
     """No setting has this name."""
 
     code = "CFG-010"

@@ -39,6 +39,7 @@ class Entry:
     actor: str = ""
     revision: int | None = None
     scope: Scope = Scope.GLOBAL
+    previous: Any = field(default=None, repr=False)  # Any: like raw; what stood there before
 
     @property
     def described(self) -> str:

@@ -10,6 +10,7 @@ from netra_core.environment.errors import (
 from netra_core.environment.isolated import IsolatedEnvironment, VariableChange, get_env
 from netra_core.environment.masking import MASK, is_secret_name, mask_value, redact_text
 from netra_core.environment.names import ENVIRONMENT_VARIABLE, Environment
+from netra_core.environment.redactor import Redactor
 
 __all__ = [
     "ENVIRONMENT_VARIABLE",
@@ -21,6 +22,7 @@ __all__ = [
     "IsolatedEnvironment",
     "LineProblem",
     "MissingVariableError",
+    "Redactor",
     "UnknownEnvironmentError",
     "VariableChange",
     "get_env",

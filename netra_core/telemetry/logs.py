@@ -7,7 +7,7 @@ from typing import Any, Protocol, TextIO
 
 import structlog
 
-from netra_core.telemetry.redaction import Redactor
+from netra_core.environment import Redactor
 
 _HANDLER_NAME = "apex"
 

@@ -111,6 +111,11 @@ def restart(env: str, services: Iterable[Service] = ALL_SERVICES, **more: Any) -
     return Setting(env=env, services=frozenset(services), **more)
 
 
+def never(env: str, services: Iterable[Service] = ALL_SERVICES, **more: Any) -> Setting:
+    """A setting that cannot change while a service runs, and that no database can hold."""
+    return Setting(env=env, services=frozenset(services), reload=Reload.NEVER, stored=False, **more)
+
+
 def setting_of(field_info: FieldInfo) -> Setting | None:
     """The annotation of a model field, or None where it has none."""
     return next((m for m in field_info.metadata if isinstance(m, Setting)), None)

@@ -11,6 +11,7 @@ from netra_core.configuration.schema.annotations import (
     Service,
     critical_when_deployed,
     live,
+    never,
     required_when_deployed,
     restart,
     whole,
@@ -48,7 +49,7 @@ HostName = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^\s]+$
 class Deployment(Section):
     """Where this runs and what that permits."""
 
-    environment: Annotated[EnvironmentName, restart("ENVIRONMENT", stored=False)] = Field(
+    environment: Annotated[EnvironmentName, never("ENVIRONMENT")] = Field(
         default=Environment.DEVELOPMENT, description="Where this runs."
     )
     embedded: Annotated[bool, restart("APEX_EMBEDDED", stored=False)] = Field(
@@ -102,7 +103,7 @@ class Http(Section):
 class Paths(Section):
     """Where files are kept."""
 
-    home: Annotated[Folder, restart("APEX_HOME", stored=False)] = Field(
+    home: Annotated[Folder, never("APEX_HOME")] = Field(
         default=Path("~/.local/share/netra-apex"),
         validate_default=True,
         description="The one folder with all data.",

@@ -1,0 +1,80 @@
+"""Opening the configuration of a service: files, secrets of the machine, stored revisions."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from pydantic import SecretStr
+
+from netra_core.configuration.keys import Value
+from netra_core.configuration.manager import UnifiedConfigurationManager, utc_now
+from netra_core.configuration.schema import Settings
+from netra_core.configuration.secrets import ensure_secrets
+from netra_core.configuration.store import open_store
+from netra_core.environment import IsolatedEnvironment
+
+STORE_FILE: Final = "config.sqlite"
+
+
+def open_configuration(
+    env: IsolatedEnvironment,
+    *,
+    service: str = "",
+    overrides: Mapping[str, Value] | None = None,
+    file: Path | None = None,
+    strict: bool = True,
+    clock: Callable[[], datetime] = utc_now,
+) -> UnifiedConfigurationManager:
+    """The configuration with its stored revisions; development needs nothing to be set.
+
+    Outside staging and production the secrets of this machine are made when they are missing.
+    With `strict` False values that cannot be used are left out and found by `validate`.
+
+    Raises:
+        InvalidConfigurationError, ConfigurationFileError, TamperedHistoryError, StoreError
+    """
+    # what says where the store is cannot come from the store
+    first = UnifiedConfigurationManager(env, overrides=overrides, file=file, strict=False)
+    settings = first.settings
+    deployed = settings.environment.deployed
+    return UnifiedConfigurationManager(
+        env,
+        service=service,
+        overrides=overrides,
+        generated={} if deployed else ensure_secrets(settings.paths.home),
+        store=open_store(store_url(settings)),
+        file=file,
+        clock=clock,
+        strict=strict,
+    )
+
+
+def store_url(settings: Settings) -> str:
+    """The address of the store: the one that is named, the platform's PostgreSQL, or a file."""
+    if settings.deployment.config_url is not None:
+        return settings.deployment.config_url.get_secret_value()
+    database = settings.database
+    if database.platform_url is not None:
+        url = database.platform_url.get_secret_value()
+        if url.startswith("postgres"):
+            return url
+    elif database.postgres_host and database.postgres_user and database.postgres_db:
+        return _postgres_url(settings)
+    return f"sqlite:///{settings.paths.home / STORE_FILE}"
+
+
+def _postgres_url(settings: Settings) -> str:
+    # the database package brings SQLAlchemy; a configuration without a store does not need it
+    from netra_core.database import DatabaseURLBuilder
+
+    database = settings.database
+    password = database.postgres_password or SecretStr("")
+    parts = {
+        "POSTGRES_HOST": database.postgres_host,
+        "POSTGRES_PORT": str(database.postgres_port),
+        "POSTGRES_USER": database.postgres_user,
+        "POSTGRES_PASSWORD": password.get_secret_value(),
+        "POSTGRES_DB": database.postgres_db,
+    }
+    return DatabaseURLBuilder(parts, environment=settings.environment).build("psycopg")
