@@ -54,7 +54,7 @@ class AgentRegistry(UniversalRegistry[AnyAgent]):
         session = self._sessions.pop(user.stream, None)
         return [] if session is None else await session.close()
 
-    async def release_idle(self, user: UserExecutionContext) -> None:
+    def release_idle(self, user: UserExecutionContext) -> None:
         """Forget the session when it holds no agent any more."""
         session = self._sessions.get(user.stream)
         if session is not None and len(session) == 0:

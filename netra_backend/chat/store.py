@@ -13,9 +13,10 @@ from netra_backend.runs.durable import RUN_FORMAT
 from netra_backend.runs.records import RunRecord, RunStatus
 from netra_backend.tables import messages, runs, threads
 from netra_core.context import UserExecutionContext
-from netra_core.database import DatabaseSessionManager
+from netra_core.database import DatabaseSessionManager, SystemContext
 
 _TITLE_CHARS = 80
+_SYSTEM = SystemContext(actor="chat")
 
 
 class ChatStore:
@@ -45,6 +46,12 @@ class ChatStore:
         if not found:
             raise NotFoundError(f"There is no thread {thread_id!r}.")
         return found[0]
+
+    async def owner(self, thread_id: str) -> tuple[str, str] | None:
+        """The event stream of a thread's author, for the platform itself."""
+        query = select(threads.c.workspace_id, threads.c.user_id).where(threads.c.id == thread_id)
+        row = await self._sessions.read(_SYSTEM, lambda c: c.execute(query).one_or_none())
+        return None if row is None else (row.workspace_id, row.user_id)
 
     async def threads(
         self, ctx: UserExecutionContext, *, limit: int, after: str | None

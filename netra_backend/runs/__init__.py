@@ -1,0 +1,1 @@
+"""Durable runs: engine, store, limits, cancel tokens, life."""

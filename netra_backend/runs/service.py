@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import datetime
 from typing import Protocol
 
 import structlog
@@ -56,7 +55,6 @@ class RunService:
         log: EventLog,
         limits: RunLimits,
         answer: Answerer,
-        clock: Callable[[], datetime],
     ) -> None:
         self._engine = engine
         self._store = store
@@ -65,7 +63,6 @@ class RunService:
         self._log = log
         self._limits = limits
         self._answer = answer
-        self._clock = clock
         self._tokens: dict[str, CancelToken] = {}
         self._fences: dict[str, int] = {}
         engine.register(KIND, self._execute)

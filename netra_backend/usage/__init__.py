@@ -1,0 +1,1 @@
+"""The usage store behind the edge, and what the agents ask of it."""

@@ -1,0 +1,43 @@
+"""The backend as one ASGI application."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from netra_backend.api import analyses, health, problems, runs, sockets, threads, usage
+from netra_backend.api.metrics import BackendMetrics
+from netra_backend.composition import Platform
+from netra_backend.dependencies import BackendDependencies
+
+
+def create_app(deps: BackendDependencies) -> FastAPI:
+    """The app; its lifespan starts and stops runs, sockets and the feed of revocations.
+
+    An app that is mounted has no lifespan of its own: enter `app.router.lifespan_context(app)`.
+    """
+    platform = Platform(deps)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        try:
+            await platform.start()
+            yield
+        finally:
+            await platform.stop()
+
+    app = FastAPI(
+        title="Netra Apex",
+        version="1",
+        summary="FinOps for AI: usage, runs, live events.",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        generate_unique_id_function=lambda route: route.name,
+    )
+    app.state.platform = platform
+    app.state.metrics = BackendMetrics(platform)
+    problems.install(app)
+    for module in (threads, runs, usage, analyses, sockets, health):
+        app.include_router(module.router)
+    return app

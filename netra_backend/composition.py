@@ -1,0 +1,143 @@
+"""The backend's parts, wired; started and stopped as one."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Final
+
+from netra_backend.agents.actions import ActionsAgent
+from netra_backend.agents.context import AgentContext, RunScope
+from netra_backend.agents.data import DataAgent
+from netra_backend.agents.findings import Question
+from netra_backend.agents.optimization import OptimizationAgent
+from netra_backend.agents.registry import AgentRegistry
+from netra_backend.agents.reporting import ReportingAgent
+from netra_backend.agents.supervisor import SupervisorAgent
+from netra_backend.agents.triage import TriageAgent
+from netra_backend.analyses import AnalysisStore
+from netra_backend.chat.service import ChatService
+from netra_backend.chat.store import ChatStore
+from netra_backend.dependencies import BackendDependencies
+from netra_backend.identity import KeySet, RevocationFeed, Revocations, TokenVerifier
+from netra_backend.identity.revocations import Change
+from netra_backend.jobs.imports import ImportService
+from netra_backend.jobs.store import ImportStore
+from netra_backend.runs.durable import DurableEngine
+from netra_backend.runs.records import RunRecord
+from netra_backend.runs.service import ROOT_AGENT, RunService, every
+from netra_backend.runs.store import RunStore
+from netra_backend.usage.service import UsageService
+from netra_core.websocket import UnifiedWebSocketManager
+
+WATCH_EVERY_S: Final = 0.25
+DISPATCH_EVERY_S: Final = 2.0
+
+
+class Platform:
+    """Everything behind the edge. `start` leaves it ready; `stop` leaves runs to be resumed."""
+
+    def __init__(self, deps: BackendDependencies) -> None:
+        options = deps.options
+        self.deps = deps
+        self.revocations = Revocations()
+        self.verifier = TokenVerifier(
+            keys=KeySet(deps.auth_client),
+            revocations=self.revocations,
+            rules=options.token,
+            client=deps.auth_client,
+            credential=options.service_credential,
+        )
+        self.feed = RevocationFeed(
+            deps.auth_client,
+            self.revocations,
+            credential=options.service_credential,
+            on_change=self._revoked,
+        )
+        self.sockets = UnifiedWebSocketManager(
+            event_log=deps.events,
+            fan_out=deps.fan_out,
+            limits=options.sockets,
+            thread_owner=self._thread_owner,
+        )
+        self.engine = DurableEngine(url=options.dbos_url, node_id=options.node_id)
+        self.chat_store = ChatStore(deps.sessions, deps.clock, deps.ids)
+        self.run_store = RunStore(deps.sessions, deps.clock)
+        self.analyses = AnalysisStore(deps.sessions, deps.clock)
+        self.import_store = ImportStore(deps.sessions, deps.clock, deps.ids)
+        self.usage = UsageService(deps.open_usage)
+        self.agents = self._agents()
+        self.runs = RunService(
+            engine=self.engine,
+            store=self.run_store,
+            chat=self.chat_store,
+            sessions=deps.sessions,
+            log=deps.events,
+            limits=options.limits,
+            answer=self._answer,
+        )
+        self.chat = ChatService(chat=self.chat_store, runs=self.runs, store=self.run_store)
+        self.imports = ImportService(engine=self.engine, store=self.import_store, usage=self.usage)
+        self._tasks: list[asyncio.Task[None]] = []
+        self.ready = False
+
+    async def start(self) -> None:
+        """Follow revocations, recover runs, open the sockets' door."""
+        options = self.deps.options
+        await asyncio.to_thread(options.uploads.mkdir, parents=True, exist_ok=True, mode=0o700)
+        await self.deps.fan_out.start()
+        await self.sockets.start()
+        self._own(self.feed.follow(), "revocation-feed")
+        await self.engine.start()
+        await self.runs.reconcile()
+        await self.imports.reconcile()
+        self._own(every(DISPATCH_EVERY_S, self.runs.dispatch, "dispatch"), "dispatch")
+        if options.clustered:
+            self._own(every(WATCH_EVERY_S, self.runs.watch, "watch"), "watch")
+        self.ready = True
+
+    async def stop(self) -> None:
+        """Close sockets, interrupt runs where they are, close what was opened."""
+        self.ready = False
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks.clear()
+        await self.sockets.shutdown()
+        await self.engine.stop()
+        await self.agents.close()
+        await self.usage.close()
+
+    def _own(self, work: Coroutine[None, None, None], name: str) -> None:
+        self._tasks.append(asyncio.create_task(work, name=f"apex-{name}"))
+
+    def _agents(self) -> AgentRegistry:
+        registry = AgentRegistry()
+        registry.register_factory("supervisor", SupervisorAgent)
+        registry.register_factory("triage", lambda _: TriageAgent(self.deps.reasoner))
+        registry.register_factory("data", lambda _: DataAgent(self.usage))
+        registry.register_factory("optimization", lambda _: OptimizationAgent(self.usage))
+        registry.register_factory("actions", lambda _: ActionsAgent())
+        registry.register_factory("reporting", lambda _: ReportingAgent(self.analyses))
+        return registry
+
+    async def _answer(self, scope: RunScope, run: RunRecord) -> None:
+        session = self.agents.session(scope.user)
+        supervisor = await session.create(ROOT_AGENT)
+        try:
+            await supervisor.execute(AgentContext.root(scope, ROOT_AGENT), Question(run.question))
+        finally:
+            await session.release(supervisor)
+            self.agents.release_idle(scope.user)
+
+    async def _revoked(self, change: Change) -> None:
+        match change.kind:
+            case "session_revoked":
+                await self.sockets.close_where(session_id=change.session_id)
+            case "user_disabled":
+                await self.sockets.close_where(user_id=change.user_id)
+            case "membership_changed":
+                await self.sockets.close_where(
+                    user_id=change.user_id, workspace_id=change.workspace_id
+                )
+
+    async def _thread_owner(self, thread_id: str) -> tuple[str, str] | None:
+        return await self.chat_store.owner(thread_id)

@@ -1,0 +1,73 @@
+"""What the backend is built from: handed in by whoever composes the services."""
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import httpx
+
+from netra_backend.identity import TokenRules
+from netra_backend.reasoner import DeterministicReasoner, Reasoner
+from netra_backend.runs.limits import RunLimits
+from netra_core.database import DatabaseSessionManager
+from netra_core.events.fanout import FanOut
+from netra_core.events.port import EventLog
+from netra_core.websocket import MemoryTicketStore, SocketLimits, TicketStore
+
+if TYPE_CHECKING:
+    from netra_optimizer import UsageStore
+
+
+def utc_now() -> datetime:
+    """The time, aware."""
+    return datetime.now(UTC)
+
+
+def new_id() -> str:
+    """A random id."""
+    return uuid.uuid4().hex
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackendOptions:
+    """Settings of the backend.
+
+    `uploads` is a folder for files on their way in. `node_id` must be stable over restarts and
+    differ between nodes that share a database; with `clustered` the node beats, watches the
+    others and takes over what dead ones left. `service_credential` opens the auth service's
+    internal routes.
+    """
+
+    uploads: Path
+    dbos_url: str
+    token: TokenRules
+    service_credential: str = field(repr=False)
+    node_id: str = "local"
+    clustered: bool = False
+    allowed_origins: tuple[str, ...] = ()
+    max_upload_bytes: int = 2 * 1024**3
+    limits: RunLimits = field(default_factory=RunLimits)
+    sockets: SocketLimits = field(default_factory=SocketLimits)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackendDependencies:
+    """The backend's collaborators.
+
+    The owner of `sessions`, `events`, `fan_out` and `auth_client` closes them after the app has
+    shut down; the backend starts and stops what it makes itself: runs, sockets, the usage store.
+    """
+
+    options: BackendOptions
+    sessions: DatabaseSessionManager
+    events: EventLog
+    fan_out: FanOut
+    open_usage: "Callable[[], UsageStore]"
+    auth_client: httpx.AsyncClient
+    reasoner: Reasoner = field(default_factory=DeterministicReasoner)
+    tickets: TicketStore = field(default_factory=MemoryTicketStore)
+    clock: Callable[[], datetime] = utc_now
+    ids: Callable[[], str] = new_id

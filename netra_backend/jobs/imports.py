@@ -1,0 +1,212 @@
+"""Imports: a file of usage read into the workspace, in the background, once, with its audit."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+import structlog
+
+from netra_backend.errors import FencedError
+from netra_backend.jobs.store import ImportOutcome, ImportRecord, ImportStatus, ImportStore
+from netra_backend.runs.durable import DurableEngine
+from netra_backend.runs.token import CancelToken, RunCancelledSignal
+from netra_backend.usage.service import UsageService, WorkAbandonedError
+from netra_core.context import UserExecutionContext
+from netra_core.errors import ApexError
+from netra_core.events.types import JsonObject
+from netra_optimizer.errors import OptimizerError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from netra_optimizer import PriceTable, TenantUsage
+
+KIND: Final = "import"
+_TELL_EVERY_S: Final = 0.5
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class ReadSoFar:
+    """Written by the thread that reads, seen by the loop that tells."""
+
+    rows: int = 0
+    bytes: int = 0
+    format: str | None = None
+    stop: Callable[[], bool] = field(default=lambda: False)
+
+
+class ImportService:
+    """Begins, follows, cancels and recovers imports.
+
+    An import interrupted by a crash is read again from its start: records have stable ids, so the
+    second reading changes nothing that the first one had stored.
+    """
+
+    def __init__(
+        self,
+        *,
+        engine: DurableEngine,
+        store: ImportStore,
+        usage: UsageService,
+    ) -> None:
+        self._engine = engine
+        self._store = store
+        self._usage = usage
+        self._tokens: dict[str, CancelToken] = {}
+        engine.register(KIND, self._execute)
+
+    async def begin(
+        self,
+        ctx: UserExecutionContext,
+        *,
+        file_name: str,
+        path: Path,
+        size: int,
+        options: JsonObject,
+    ) -> ImportRecord:
+        """Record the import and start it."""
+        record = await self._store.create(
+            ctx,
+            file_name=file_name,
+            path=str(path),
+            size=size,
+            options=options,
+            node=self._engine.node_id,
+        )
+        await self._engine.submit(KIND, record.id)
+        return record
+
+    async def cancel(self, ctx: UserExecutionContext, import_id: str) -> ImportRecord:
+        """Stop an import; what it has stored stays. Answers the import as it is then."""
+        record = await self._store.ask_cancel(ctx, import_id, reason="cancelled by the user")
+        if (token := self._tokens.get(import_id)) is not None:
+            token.cancel("cancelled by the user")
+        return record
+
+    async def reconcile(self) -> None:
+        """After a start: begin again what was recorded and never begun."""
+        for record in await self._store.open_of(self._engine.node_id):
+            status = await self._engine.status(record.id)
+            if status is None:
+                await self._engine.submit(KIND, record.id)
+            elif status not in ("PENDING", "ENQUEUED"):
+                await self._store.finish(
+                    record.id,
+                    ImportOutcome(
+                        status=ImportStatus.FAILED,
+                        error_code="RUN-009",
+                        error_message="The import could not be recovered.",
+                    ),
+                )
+
+    async def _execute(self, import_id: str) -> None:
+        record = await self._store.claim(import_id, self._engine.node_id)
+        if record is None:
+            return
+        token = self._tokens[import_id] = CancelToken()
+        if record.cancel_reason is not None:
+            token.cancel(record.cancel_reason)
+        try:
+            token.check()
+            body: JsonObject = await self._engine.step("import", lambda: self._read(record, token))
+            outcome = msgspec.convert(body, ImportOutcome)
+        except RunCancelledSignal:
+            outcome = ImportOutcome(status=ImportStatus.CANCELLED)
+        except FencedError:
+            return
+        finally:
+            self._tokens.pop(import_id, None)
+        await self._store.finish(import_id, outcome)
+        if outcome.status is ImportStatus.COMPLETED:
+            await asyncio.to_thread(Path(record.path).unlink, missing_ok=True)
+
+    async def _read(self, record: ImportRecord, token: CancelToken) -> JsonObject:
+        so_far = ReadSoFar(stop=lambda: token.cancelled)
+        teller = asyncio.create_task(self._tell(record, so_far))
+        try:
+            outcome = await token.guard(
+                self._usage.run(
+                    record.context(), lambda tenant, prices: _load(record, so_far, tenant, prices)
+                )
+            )
+        except WorkAbandonedError:
+            raise RunCancelledSignal(token.reason or "cancelled") from None
+        except (OptimizerError, ApexError) as error:
+            outcome = ImportOutcome(
+                status=ImportStatus.FAILED,
+                error_code=error.code,
+                error_message=f"{error.message} {error.hint}".strip(),
+                rows_read=so_far.rows,
+                bytes_read=so_far.bytes,
+                format=so_far.format,
+            )
+        except Exception as error:  # whatever the file holds, the import ends and says so
+            _log.exception("import_failed", import_id=record.id)
+            outcome = ImportOutcome(
+                status=ImportStatus.FAILED,
+                error_code="OPT-100",
+                error_message=f"The file could not be read: unexpected {type(error).__name__}.",
+            )
+        finally:
+            teller.cancel()
+        return msgspec.to_builtins(outcome)
+
+    async def _tell(self, record: ImportRecord, so_far: ReadSoFar) -> None:
+        while True:
+            await asyncio.sleep(_TELL_EVERY_S)
+            await self._store.progress(
+                record.id,
+                rows_read=so_far.rows,
+                bytes_read=min(so_far.bytes, record.bytes_total),
+                file_format=so_far.format,
+            )
+
+
+def _load(
+    record: ImportRecord, so_far: ReadSoFar, tenant: "TenantUsage", _: "PriceTable"
+) -> ImportOutcome:
+    """In a thread: read the file and insert it."""
+    from netra_optimizer import read_files
+
+    options: dict[str, Any] = record.options
+    imported = read_files(
+        [Path(record.path)],
+        model=options.get("model"),
+        fmt=options.get("format"),
+        start=options.get("start"),
+        progress=_progress(so_far),
+    )
+    tenant.insert(_counted(imported.batches(), so_far))
+    audit = imported.audit
+    return ImportOutcome(
+        status=ImportStatus.COMPLETED,
+        format=str(imported.format),
+        rows_read=audit.rows_read,
+        rows_kept=audit.rows_kept,
+        bytes_read=record.bytes_total,
+        audit=msgspec.to_builtins(audit),
+    )
+
+
+def _progress(so_far: ReadSoFar) -> Callable[..., None]:
+    def tell(*position: Any) -> None:  # Any: the importer says bytes, or what and a share
+        if so_far.stop():
+            raise WorkAbandonedError
+        numbers = [value for value in position if isinstance(value, int | float)]
+        if numbers:
+            so_far.bytes = int(numbers[0])
+
+    return tell
+
+
+def _counted(batches: "Iterator[pa.RecordBatch]", so_far: ReadSoFar) -> "Iterator[pa.RecordBatch]":
+    for batch in batches:
+        if so_far.stop():
+            raise WorkAbandonedError
+        so_far.rows += batch.num_rows
+        yield batch

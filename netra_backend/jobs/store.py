@@ -1,0 +1,238 @@
+"""Imports in the platform database, for the context's workspace."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+from sqlalchemy import RowMapping, func, insert, select, tuple_, update
+
+from netra_backend.errors import NotFoundError
+from netra_backend.paging import MAX_PAGE, Cursor, Page
+from netra_backend.tables import imports
+from netra_core.context import UserExecutionContext
+from netra_core.database import DatabaseSessionManager, SystemContext
+from netra_core.events.types import JsonObject
+
+_SYSTEM = SystemContext(actor="imports")
+
+
+class ImportStatus(StrEnum):
+    """Where an import stands; the last three are terminal."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+_OPEN = (ImportStatus.QUEUED.value, ImportStatus.RUNNING.value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportRecord:
+    """One import of one file."""
+
+    id: str
+    workspace_id: str
+    user_id: str
+    file_name: str
+    path: str
+    options: JsonObject
+    status: ImportStatus
+    format: str | None
+    rows_read: int
+    rows_kept: int
+    bytes_read: int
+    bytes_total: int
+    audit: JsonObject | None
+    error_code: str | None
+    error_message: str | None
+    cancel_reason: str | None
+    created_at: datetime
+    ended_at: datetime | None
+
+    @classmethod
+    def of(cls, row: RowMapping) -> "ImportRecord":
+        """From a row of the imports table."""
+        values: dict[str, Any] = {name: row[name] for name in cls.__slots__}
+        values["status"] = ImportStatus(row["status"])
+        return cls(**values)
+
+    def context(self) -> UserExecutionContext:
+        """For whom the import works."""
+        return UserExecutionContext(
+            user_id=self.user_id, workspace_id=self.workspace_id, request_id=self.id
+        )
+
+
+class ImportOutcome(msgspec.Struct, frozen=True, kw_only=True):
+    """How an import ended."""
+
+    status: ImportStatus
+    format: str | None = None
+    rows_read: int | None = None
+    rows_kept: int | None = None
+    bytes_read: int | None = None
+    audit: dict[str, Any] | None = None  # Any: JSON of the optimizer's Audit
+    error_code: str | None = None
+    error_message: str | None = None
+
+
+class ImportStore:
+    """Every move of an import's row."""
+
+    def __init__(
+        self,
+        sessions: DatabaseSessionManager,
+        clock: Callable[[], datetime],
+        ids: Callable[[], str],
+    ) -> None:
+        self._sessions = sessions
+        self._clock = clock
+        self._ids = ids
+
+    async def create(
+        self,
+        ctx: UserExecutionContext,
+        *,
+        file_name: str,
+        path: str,
+        size: int,
+        options: JsonObject,
+        node: str,
+    ) -> ImportRecord:
+        """A new import, queued."""
+        import_id = self._ids()
+        async with self._sessions.session(ctx) as session:
+            row = (
+                (
+                    await session.execute(
+                        insert(imports)
+                        .values(
+                            id=import_id,
+                            workspace_id=ctx.workspace_id,
+                            user_id=ctx.user_id,
+                            file_name=file_name[:255],
+                            path=path,
+                            options=options,
+                            status=ImportStatus.QUEUED.value,
+                            rows_read=0,
+                            rows_kept=0,
+                            bytes_read=0,
+                            bytes_total=size,
+                            node=node,
+                            created_at=self._clock(),
+                        )
+                        .returning(imports)
+                    )
+                )
+                .mappings()
+                .one()
+            )
+        return ImportRecord.of(row)
+
+    async def get(self, ctx: UserExecutionContext, import_id: str) -> ImportRecord:
+        """One import of this workspace. Raises NotFoundError."""
+        query = select(imports).where(
+            imports.c.id == import_id, imports.c.workspace_id == ctx.workspace_id
+        )
+        row = await self._sessions.read(ctx, lambda c: c.execute(query).mappings().one_or_none())
+        if row is None:
+            raise NotFoundError(f"There is no import {import_id!r}.")
+        return ImportRecord.of(row)
+
+    async def page(
+        self, ctx: UserExecutionContext, *, limit: int, after: str | None
+    ) -> Page[ImportRecord]:
+        """Imports of this workspace, newest first."""
+        limit = min(limit, MAX_PAGE)
+        query = (
+            select(imports)
+            .where(imports.c.workspace_id == ctx.workspace_id)
+            .order_by(imports.c.created_at.desc(), imports.c.id.desc())
+            .limit(limit + 1)
+        )
+        if (cursor := Cursor.decode(after)) is not None:
+            query = query.where(tuple_(imports.c.created_at, imports.c.id) < (cursor.at, cursor.id))
+        rows = await self._sessions.read(ctx, lambda c: c.execute(query).mappings().all())
+        items = [ImportRecord.of(row) for row in rows[:limit]]
+        more = len(rows) > limit
+        return Page(items, Cursor(items[-1].created_at, items[-1].id).encode() if more else None)
+
+    async def open_of(self, node: str) -> list[ImportRecord]:
+        """The imports that this node has taken and not ended."""
+        query = select(imports).where(imports.c.status.in_(_OPEN), imports.c.node == node)
+        rows = await self._sessions.read(_SYSTEM, lambda c: c.execute(query).mappings().all())
+        return [ImportRecord.of(row) for row in rows]
+
+    async def claim(self, import_id: str, node: str) -> ImportRecord | None:
+        """Begin an execution; None when the import has ended or is gone."""
+        async with self._sessions.session(_SYSTEM) as session:
+            row = (
+                (
+                    await session.execute(
+                        update(imports)
+                        .where(imports.c.id == import_id, imports.c.status.in_(_OPEN))
+                        .values(status=ImportStatus.RUNNING.value, node=node)
+                        .returning(imports)
+                    )
+                )
+                .mappings()
+                .one_or_none()
+            )
+        return None if row is None else ImportRecord.of(row)
+
+    async def progress(
+        self, import_id: str, *, rows_read: int, bytes_read: int, file_format: str | None
+    ) -> None:
+        """How far it is; for one that still runs."""
+        async with self._sessions.session(_SYSTEM) as session:
+            await session.execute(
+                update(imports)
+                .where(imports.c.id == import_id, imports.c.status == ImportStatus.RUNNING.value)
+                .values(rows_read=rows_read, bytes_read=bytes_read, format=file_format)
+            )
+
+    async def ask_cancel(
+        self, ctx: UserExecutionContext, import_id: str, *, reason: str
+    ) -> ImportRecord:
+        """Note the wish to stop. Raises NotFoundError."""
+        async with self._sessions.session(ctx) as session:
+            await session.execute(
+                update(imports)
+                .where(
+                    imports.c.id == import_id,
+                    imports.c.workspace_id == ctx.workspace_id,
+                    imports.c.status.in_(_OPEN),
+                )
+                .values(cancel_reason=reason)
+            )
+        return await self.get(ctx, import_id)
+
+    async def finish(self, import_id: str, outcome: ImportOutcome) -> None:
+        """Make the import terminal; counts that the outcome does not name stay."""
+        known = {
+            "format": outcome.format,
+            "rows_read": outcome.rows_read,
+            "rows_kept": outcome.rows_kept,
+            "bytes_read": outcome.bytes_read,
+        }
+        async with self._sessions.session(_SYSTEM) as session:
+            await session.execute(
+                update(imports)
+                .where(imports.c.id == import_id, imports.c.status.in_(_OPEN))
+                .values(
+                    status=outcome.status.value,
+                    audit=outcome.audit,
+                    error_code=outcome.error_code,
+                    error_message=outcome.error_message,
+                    ended_at=self._clock(),
+                    **{
+                        name: func.coalesce(value, imports.c[name]) for name, value in known.items()
+                    },
+                )
+            )
