@@ -1,6 +1,12 @@
 """The model and provider columns of a batch, completed where the source is silent."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from netra_optimizer.usage.batch import constant_text
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 class ModelNames:
@@ -18,9 +24,12 @@ class ModelNames:
         providers: Sequence[str] | None,
         default: tuple[str, str],
         rows: int,
-    ) -> tuple[list[str], list[str]]:
+    ) -> "tuple[Sequence[str] | pa.Array, Sequence[str] | pa.Array]":
         """Both columns, `rows` long; `default` is (model, provider) for rows without a model."""
         model, provider = default
+        if models is None and providers is None:
+            provider = provider or self._provider(model)
+            return constant_text(model, rows), constant_text(provider, rows)
         named = list(models) if models is not None else [""] * rows
         sold = list(providers) if providers is not None else [""] * rows
         for row, name in enumerate(named):

@@ -7,10 +7,15 @@ what a cache served, so all input is uncached.
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from hashlib import blake2b
+from itertools import chain
 from typing import Any, Final
 
 import msgspec
+import numpy as np
+import pyarrow as pa
 
+from netra_optimizer.usage.columns import Float64, Int64, count_array, list_offsets, nest
 from netra_optimizer.usage.importers.base import (
     NO_TOKENS,
     UNREADABLE,
@@ -19,9 +24,10 @@ from netra_optimizer.usage.importers.base import (
     Options,
     RowRefused,
 )
-from netra_optimizer.usage.importers.relative import RelativeClock
+from netra_optimizer.usage.importers.relative import RelativeClock, zero_us
 from netra_optimizer.usage.importers.values import (
-    content_id,
+    CONTENT_ID,
+    MAX_TOKENS,
     count,
     digest,
     first,
@@ -29,7 +35,7 @@ from netra_optimizer.usage.importers.values import (
     positive,
     text,
 )
-from netra_optimizer.usage.sources.rows import CHUNK_ROWS, Row, Rows
+from netra_optimizer.usage.sources.rows import CHUNK_ROWS, Row, Rows, decode_line
 
 DEFAULT_BLOCK: Final = 512
 _BLOCK_SIZES: Final = (512, 16, 32, 64, 128, 256, 1024, 2048, 4096, 8, 4)
@@ -69,6 +75,10 @@ class MooncakeImporter(Importer):
     def chunks(self, rows: Rows, options: Options) -> Iterator[Chunk]:
         """Rows in chunks of CHUNK_ROWS."""
         reader = _Reader(_clock(rows), _block_tokens(rows.sample), options)
+        if rows.shape == "jsonl":
+            for lines in rows.lines():
+                yield reader.plain_chunk(lines) or reader.chunk(map(decode_line, lines))
+            return
         part: list[Row | str] = []
         for row in rows.dicts():
             part.append(row)
@@ -84,6 +94,39 @@ class _Reader:
         self._clock = clock
         self._block_tokens = block_tokens
         self._options = options
+
+    def plain_chunk(self, lines: list[bytes]) -> Chunk | None:
+        """Lines that are all just as published, at once; None when one of them is not."""
+        if not self._clock.relative:
+            return None
+        try:
+            found = _decode_lines(b"\n".join(lines))
+            stamps = np.array([line.timestamp for line in found], np.float64)
+            inputs = np.array([line.input_length for line in found], np.int64)
+            outputs = np.array([line.output_length for line in found], np.int64)
+            hashes = [line.hash_ids for line in found]
+            flat = np.fromiter(chain.from_iterable(hashes), np.uint64)
+        except (msgspec.DecodeError, ValueError, OverflowError, RecursionError):
+            return None
+        if len(found) != len(lines) or not _plausible(stamps, inputs, outputs):
+            return None
+        offsets = list_offsets(hashes)
+        ends = offsets.tolist()
+        names = memoryview(flat.tobytes())
+        ids = [
+            trace_id(line.timestamp, line.input_length, line.output_length, names[8 * a : 8 * b])
+            for line, a, b in zip(found, ends, ends[1:], strict=False)
+        ]
+        start = zero_us(self._options) + np.round(stamps * self._clock.us_per_unit).astype(np.int64)
+        columns: dict[str, Any] = {
+            "id": ids,
+            "start": start,
+            "input_uncached": inputs,
+            "output_text": outputs,
+            "block_hashes": nest(offsets, count_array(flat, pa.uint64())),
+            "block_tokens": np.full(len(found), self._block_tokens, np.int32),
+        }
+        return Chunk(rows=len(found), columns=columns)
 
     def chunk(self, rows: Iterable[Row | str]) -> Chunk:
         dropped: Counter[str] = Counter()
@@ -115,16 +158,38 @@ class _Reader:
         stamp = first(row, _TIME)
         start = self._clock.absolute_us(stamp, self._options)
         hashes = _hashes(first(row, _HASHES) or ())
+        lengths = count(inputs), count(outputs)
         return (
-            content_id("trace", stamp, inputs, outputs, hashes),
+            trace_id(stamp, *lengths, np.array(hashes, np.uint64).tobytes()),
             start,
-            count(inputs),
-            count(outputs),
+            *lengths,
             hashes,
             positive(row.get("latency_ms")),
             text(first(row, _CONVERSATION)),
             text(row.get("model")),
         )
+
+
+def trace_id(stamp: object, inputs: int, outputs: int, names: "bytes | memoryview") -> str:
+    """The id of a row by its content; whole numbers weigh the same however they are written."""
+    when = positive(stamp)
+    head = f"{stamp if when is None else when:}|{inputs}|{outputs}|".encode()
+    return f"{CONTENT_ID}{blake2b(head + names, digest_size=16).hexdigest()}"
+
+
+class _Line(msgspec.Struct):
+    timestamp: float
+    input_length: int
+    output_length: int
+    hash_ids: list[int]
+
+
+_decode_lines = msgspec.json.Decoder(_Line).decode_lines
+
+
+def _plausible(stamps: Float64, *counts: Int64) -> bool:
+    times = bool(np.isfinite(stamps).all() and (stamps >= 0).all())
+    return times and all(bool(((c >= 0) & (c <= MAX_TOKENS)).all()) for c in counts)
 
 
 def _hashes(values: Sequence[object]) -> list[int]:
