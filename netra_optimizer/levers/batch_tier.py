@@ -168,7 +168,7 @@ def _proposal(
     before = context.latency(rows).p50_before
     return Proposal(
         lever="batch_tier",
-        title=f"Send {segment.feature or segment.model} as batches: nobody waits for it",
+        title=f"Send in batches ({segment.feature or segment.model})",
         segment=segment,
         policy=UseTier(rows, "batch"),
         evidence=evidence,

@@ -154,7 +154,7 @@ def _proposal(
     latency = context.latency(segment.rows)
     return Proposal(
         lever="model_switch",
-        title=f"Move {name} from {segment.model} to {model}",
+        title=f"Move {name} to {model}",
         segment=segment,
         policy=policy,
         standing=_standing(test),

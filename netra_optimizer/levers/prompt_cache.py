@@ -19,6 +19,8 @@ LIFETIMES_S: Final = {"60": 60, "300": 300, "600": 600, "3600": 3600, "unlimited
 WRITE_FACTOR: Final = 1.25
 READ_FACTOR: Final = 0.1
 """Prices of a write and a read over that of input, for `input_cost_change_by_lifetime_s` alone."""
+PLAIN_IS_ENOUGH: Final = 0.95
+"""Share of the best option's gain at which the plain one is preferred."""
 ALREADY_CACHED_GAIN: Final = 0.05
 """A segment that already uses the cache is told of a better use only from this share of its cost."""
 
@@ -93,11 +95,16 @@ def _cheapest(
 
 
 def _simplest(options: Sequence[UsePromptCache], gains: Sequence[float]) -> int:
-    """The option that gains most; the whole prompt rather than a part of it when it is as good."""
+    """The option that gains most; the plain one unless another gains clearly more.
+
+    Plain is to mark the end of every prompt; it is also what is told when every use would lose.
+    """
     best = int(np.argmax(gains))
+    if gains[best] <= 0:
+        return 0
     for at, option in enumerate(options):
         same_write = option.write == options[best].write
-        if option.blocks == ALL_BLOCKS and same_write and gains[at] >= 0.98 * gains[best] > 0:
+        if option.blocks == ALL_BLOCKS and same_write and gains[at] >= PLAIN_IS_ENOUGH * gains[best]:
             return at
     return best
 
@@ -191,13 +198,14 @@ def _proposal(
 def _title(segment: Segment, policy: UsePromptCache, rule: CachingRule, gains: bool) -> str:
     name = segment.feature or segment.model
     if not policy.blocks:
-        return f"Stop writing prompts of {name} to the cache: they are hardly read"
-    what = "the prompt" if policy.blocks == ALL_BLOCKS else "the shared start of the prompt"
+        return f"Stop cache writes ({name})"
     if not gains:
-        return f"Do not cache {what} of {name}: writes would cost more than reads save"
+        return f"Caching prompts would lose ({name})"
     if not rule.explicit:
-        return f"Let the automatic prompt cache work for {name}"
-    return f"Cache {what} of {name} for {'1 hour' if policy.write == '1h' else '5 minutes'}"
+        return f"Keep prompt starts stable ({name})"
+    life = "1 h" if policy.write == "1h" else "5 min"
+    what = "prompts" if policy.blocks == ALL_BLOCKS else "shared prompt starts"
+    return f"Cache {what} for {life} ({name})"
 
 
 def _assumptions(policy: UsePromptCache, rule: CachingRule) -> list[str]:

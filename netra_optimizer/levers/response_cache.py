@@ -144,7 +144,7 @@ def _proposal(
         )
     return Proposal(
         lever="response_cache",
-        title=f"Answer exact repeats of {name} from a cache",
+        title=f"Answer repeats from a cache ({name})",
         segment=segment,
         policy=AnswerRepeats(rows, hits),
         standing="countable" if countable else "needs_evaluation",
