@@ -47,7 +47,6 @@ async def run_server(
     app: Gateway,
     *,
     settings: Settings,
-    limits: SocketLimits,
     on_ready: Callable[[int], Awaitable[None]],
 ) -> None:
     """Serve until a signal says stop; open requests get a few seconds to end.
@@ -67,7 +66,7 @@ async def run_server(
         proxy_headers=bool(settings.http.trusted_proxies),
         forwarded_allow_ips=list(settings.http.trusted_proxies),
         timeout_graceful_shutdown=GRACE_S,
-        **uvicorn_socket_options(limits),
+        **uvicorn_socket_options(_limits(settings)),
     )
     with listener:
         await Server(config, on_ready=on_ready).serve(sockets=[listener])
@@ -77,6 +76,11 @@ async def run_server(
         raise ServiceNotStartedError(
             f"A service failed: {type(app.failure).__name__}: {app.failure}"
         ) from app.failure
+
+
+def _limits(settings: Settings) -> SocketLimits:
+    sockets = settings.websocket
+    return SocketLimits(message_bytes=sockets.max_message_bytes, heartbeat_s=sockets.heartbeat_s)
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -1,0 +1,147 @@
+"""The platform service, built from the settings."""
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING
+
+import httpx
+
+from netra_apex.database_urls import DatabaseUrls
+from netra_core.configuration import Settings
+from netra_core.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+    from starlette.applications import Starlette
+
+    from netra_backend import BackendOptions
+    from netra_core.events.fanout import FanOut
+    from netra_optimizer import UsageStore
+
+AUTH_TIMEOUT_S = 35
+"""Longer than the longest wait of the change feed's long poll."""
+
+
+class AuthAddressMissingError(ConfigurationError):
+    """A backend on its own does not know where auth is."""
+
+    code = "CFG-101"
+
+
+@asynccontextmanager
+async def backend_part(
+    settings: Settings, urls: DatabaseUrls, *, auth: "Starlette | None"
+) -> "AsyncGenerator[FastAPI]":
+    """The platform app on its databases, which are let go afterwards.
+
+    It speaks to auth over HTTP: in memory when `auth` runs in this process, else at `auth.url`.
+
+    Raises:
+        AuthAddressMissingError: neither is there.
+    """
+    from netra_backend import BackendDependencies, create_app
+    from netra_backend.migrations import migrate_platform
+    from netra_core.database import DatabaseOptions, DatabaseSessionManager, GroupCommit
+    from netra_core.events.log import SqlEventLog
+
+    await migrate_platform(urls.platform)
+    async with AsyncExitStack() as stack:
+        sessions = DatabaseSessionManager(
+            urls.platform,
+            options=DatabaseOptions(
+                pool_size=settings.database.pool_size,
+                pool_overflow=settings.database.pool_max_overflow,
+                pool_timeout_s=settings.database.pool_timeout_s,
+                statement_timeout_s=settings.database.statement_timeout_s,
+            ),
+        )
+        stack.push_async_callback(sessions.dispose)
+        commits = GroupCommit(sessions)
+        stack.push_async_callback(commits.close)
+        fan_out = _fan_out(settings, urls)
+        stack.push_async_callback(fan_out.close)
+        events = SqlEventLog(sessions, commits, fan_out=fan_out)
+        stack.push_async_callback(events.close)
+        client = await stack.enter_async_context(_auth_client(settings, auth))
+        yield create_app(
+            BackendDependencies(
+                options=_options(settings, urls),
+                sessions=sessions,
+                events=events,
+                fan_out=fan_out,
+                open_usage=_usage_opener(settings),
+                auth_client=client,
+            )
+        )
+
+
+def _options(settings: Settings, urls: DatabaseUrls) -> "BackendOptions":
+    from netra_backend import BackendOptions, RunLimits, TokenRules
+    from netra_core.websocket import SocketLimits
+
+    sockets, secret = settings.websocket, settings.auth.service_secret
+    return BackendOptions(
+        uploads=settings.paths.home / "uploads",
+        dbos_url=urls.dbos,
+        token=TokenRules(
+            issuer=settings.auth.issuer,
+            audience=settings.auth.audience,
+            algorithm=settings.auth.algorithm,
+        ),
+        service_credential="" if secret is None else secret.get_secret_value(),
+        clustered=not urls.platform.startswith("sqlite"),
+        allowed_origins=(settings.http.public_url, *sockets.allowed_origins),
+        max_upload_bytes=settings.usage.max_upload_bytes,
+        limits=RunLimits(per_user=settings.runs.max_per_user, in_all=settings.runs.max_total),
+        sockets=SocketLimits(
+            connections_per_user=sockets.max_connections_per_user,
+            messages_per_minute=sockets.messages_per_minute,
+            message_bytes=sockets.max_message_bytes,
+            outbox_events=sockets.outbox_events,
+            heartbeat_s=sockets.heartbeat_s,
+        ),
+    )
+
+
+def _fan_out(settings: Settings, urls: DatabaseUrls) -> "FanOut":
+    if settings.database.redis_url is not None:
+        from netra_core.events.fanout_redis import RedisFanOut
+
+        return RedisFanOut(settings.database.redis_url.get_secret_value())
+    if not urls.platform.startswith("sqlite"):
+        from netra_core.events.fanout_postgres import PostgresFanOut
+
+        return PostgresFanOut(urls.platform)
+    from netra_core.events.fanout import InProcessFanOut
+
+    return InProcessFanOut()
+
+
+@asynccontextmanager
+async def _auth_client(
+    settings: Settings, auth: "Starlette | None"
+) -> AsyncGenerator[httpx.AsyncClient]:
+    if auth is not None:
+        transport = httpx.ASGITransport(app=auth)
+        client = httpx.AsyncClient(transport=transport, base_url=settings.http.public_url)
+    elif settings.auth.url is not None:
+        client = httpx.AsyncClient(base_url=settings.auth.url, timeout=AUTH_TIMEOUT_S)
+    else:
+        raise AuthAddressMissingError(
+            "This backend runs without auth in its process and knows no address of it.",
+            hint="Set APEX_AUTH_URL.",
+        )
+    async with client:
+        yield client
+
+
+def _usage_opener(settings: Settings) -> "Callable[[], UsageStore]":
+    def open_usage() -> "UsageStore":
+        from netra_optimizer import UsageStore
+
+        url = settings.usage.clickhouse_url
+        return UsageStore.open(
+            settings.paths.home / "usage" if url is None else url.get_secret_value()
+        )
+
+    return open_usage
