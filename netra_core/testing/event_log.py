@@ -27,8 +27,8 @@ def utc_now() -> str:
 class MemoryEventLog:
     """Implements EventLog. What was appended survives any manager, as a database would.
 
-    `before_read` and `after_commit` are awaited around the log's own work, so that a simulation
-    can let other tasks run there.
+    `around_read` is awaited before and after the log looks at its events, `after_commit` between
+    the commit and its announcement, so that a simulation can let other tasks run there.
     """
 
     def __init__(
@@ -37,13 +37,13 @@ class MemoryEventLog:
         fan_out: FanOut | None = None,
         now: Callable[[], str] = utc_now,
         new_id: Callable[[], str] = lambda: uuid.uuid4().hex,
-        before_read: Callable[[], Awaitable[None]] | None = None,
+        around_read: Callable[[], Awaitable[None]] | None = None,
         after_commit: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self.fan_out = fan_out
         self._now = now
         self._new_id = new_id
-        self._before_read = before_read
+        self._around_read = around_read
         self._after_commit = after_commit
         self._epochs: dict[Stream, str] = {}
         self._events: dict[Stream, list[Event]] = {}
@@ -67,17 +67,23 @@ class MemoryEventLog:
     async def head(self, stream: Stream) -> StreamHead:
         """Where the stream stands."""
         await self._pause()
-        return self._head(stream)
+        head = self._head(stream)
+        await self._pause()
+        return head
 
     async def heads(self, streams: Sequence[Stream]) -> dict[Stream, StreamHead]:
         """The heads of many streams."""
         await self._pause()
-        return {stream: self._head(stream) for stream in streams}
+        heads = {stream: self._head(stream) for stream in streams}
+        await self._pause()
+        return heads
 
     async def read(self, stream: Stream, *, after_seq: int, limit: int) -> list[Event]:
         """The events after `after_seq`, at most `limit`."""
         await self._pause()
-        return self._events.get(stream, [])[after_seq : after_seq + limit]
+        events = self._events.get(stream, [])[after_seq : after_seq + limit]
+        await self._pause()
+        return events
 
     async def read_run(
         self, ctx: UserExecutionContext, run_id: str, *, after_run_seq: int = 0
@@ -85,15 +91,17 @@ class MemoryEventLog:
         """The events of a run of this context's stream."""
         await self._pause()
         events = self._events.get(ctx.stream, [])
-        return [e for e in events if e.run_id == run_id and e.run_seq > after_run_seq]
+        found = [e for e in events if e.run_id == run_id and e.run_seq > after_run_seq]
+        await self._pause()
+        return found
 
     def all_events(self, stream: Stream) -> list[Event]:
         """Everything in a stream, to compare with."""
         return list(self._events.get(stream, []))
 
     async def _pause(self) -> None:
-        if self._before_read is not None:
-            await self._before_read()
+        if self._around_read is not None:
+            await self._around_read()
         else:
             await asyncio.sleep(0)
 

@@ -91,7 +91,7 @@ class Dispatcher:
         manager, connection = self._manager, self._connection
         match message:
             case Resume(epoch, after_seq):
-                await manager.resume(connection.connection_id, epoch=epoch, after_seq=after_seq)
+                await self._resume(epoch, after_seq)
                 return
             case Ping():
                 connection.pinged = True
@@ -103,6 +103,16 @@ class Dispatcher:
             case _:
                 assert_never(message)
         manager.release(connection)
+
+    async def _resume(self, epoch: str, after_seq: int) -> None:
+        connection = self._connection
+        try:
+            await self._manager.resume(connection.connection_id, epoch=epoch, after_seq=after_seq)
+        except Exception as error:  # the edge: a client whose resume failed has to start over
+            self._fail(error)
+            self._manager.close_connection(
+                connection, CloseCode.SERVER_FAULT, "The resume failed. Reconnect."
+            )
 
     async def _user_message(self, message: UserMessage) -> None:
         manager, connection = self._manager, self._connection

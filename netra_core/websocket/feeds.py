@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 
 import structlog
 
@@ -115,10 +116,10 @@ class Feeds:
     async def poll_forever(self) -> None:
         """Compare heads after `Missed` and every `poll_s`."""
         while True:
-            try:
-                await asyncio.wait_for(self._check.wait(), self._poll_s)
-            except TimeoutError:
-                pass
+            # Not wait_for: before Python 3.12 it may swallow a cancellation.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._poll_s):
+                    await self._check.wait()
             self._check.clear()
             await self.compare_heads()
 
@@ -137,19 +138,19 @@ class Feeds:
         failures = 0
         try:
             while feed.behind and self._feeds.get(feed.stream) is feed:
+                before = feed.head  # notices may move it while the log is read
                 try:
                     self.log_reads += 1
                     events = await self._event_log.read(
                         feed.stream, after_seq=feed.head, limit=READ_EVENTS
                     )
-                    moved = feed.absorb(events)
+                    feed.absorb(events)
                 except EventGapError as error:
                     _log.error("the event log has a gap", error=str(error))
                     return
                 except (ApexError, OSError) as error:
                     _log.warning("the event log cannot be read", error=str(error))
-                    moved = False
-                if moved:
+                if feed.head > before:
                     failures = 0
                     feed.wake()
                 else:

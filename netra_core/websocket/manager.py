@@ -245,7 +245,8 @@ class UnifiedWebSocketManager:
         waiting = self._arrivals.setdefault(stream, [])
         waiting.append(future)
         try:
-            return await asyncio.wait_for(future, timeout_s)
+            async with asyncio.timeout(timeout_s):
+                return await future
         finally:
             if future in waiting:
                 waiting.remove(future)

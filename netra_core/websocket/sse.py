@@ -63,7 +63,8 @@ async def run_events(
                 if ends_run(event, root):
                     return
             try:
-                await asyncio.wait_for(moved.wait(), keep_alive_s)
+                async with asyncio.timeout(keep_alive_s):
+                    await moved.wait()
             except TimeoutError:
                 yield b": keep-alive\n\n"
     finally:

@@ -218,10 +218,10 @@ async def test_events_logged_while_the_replay_is_read_follow_it_without_a_seam(
     gate = asyncio.Event()
     gate.set()
 
-    async def before_read() -> None:
+    async def around_read() -> None:
         await gate.wait()
 
-    log = MemoryEventLog(before_read=before_read)
+    log = MemoryEventLog(around_read=around_read)
     async with up(log, limits) as service:
         await log.append_many(person(), run[:400])
         async with service.connect() as socket:
