@@ -7,6 +7,7 @@ import pytest
 
 from netra_apex.build_web import WebBuildError, build, digest, frontend_folder, node_command
 from netra_apex.build_web import install_packages as install
+from netra_apex.web_types import generate
 
 pytestmark = pytest.mark.xdist_group("web")
 
@@ -71,3 +72,8 @@ def test_the_lock_names_no_place_to_download_from(frontend: Path) -> None:
     lock = (frontend / "package-lock.json").read_text()
     assert '"resolved"' not in lock
     assert lock.count('"integrity"') > 50
+
+
+def test_the_types_of_the_web_app_are_those_of_the_public_api(frontend: Path) -> None:
+    for path, text in generate(frontend).items():
+        assert path.read_text() == text, f"{path.name}: run python -m netra_apex.web_types"

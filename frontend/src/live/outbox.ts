@@ -67,6 +67,8 @@ async function deliver(clientId: string, opened: (threadId: string) => void): Pr
     runs.expect(accepted.run_id, accepted.thread_id);
     showAccepted(threadId, {
       id: clientId,
+      thread_id: threadId,
+      position: Number.MAX_SAFE_INTEGER,
       role: "user",
       content: message.content,
       run_id: accepted.run_id,

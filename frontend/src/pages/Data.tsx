@@ -163,15 +163,14 @@ function uploadProgress(upload: Upload): [string, number | null] {
 function AuditView({ item }: { item: Import }) {
   const audit = item.audit;
   const dropped = Object.entries(audit?.dropped ?? {}).filter(([, n]) => n > 0);
-  const error = typeof item.error === "string" ? { message: item.error } : item.error;
   return (
     <div className="stack audit">
       {item.status === "failed" && (
         <div className="note bad" role="alert">
           <Icon name="warn" />
           <div>
-            <strong>{error?.message ?? "The import failed."}</strong>
-            {error?.hint && <p className="small">{error.hint}</p>}
+            <strong>{item.error?.message ?? "The import failed."}</strong>
+            {item.error && <code className="small">{item.error.code}</code>}
           </div>
         </div>
       )}

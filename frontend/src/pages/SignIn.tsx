@@ -2,14 +2,10 @@ import { useEffect, useState, type FormEvent } from "react";
 import { Link } from "../app/router";
 import { asProblem, type Problem } from "../api/problem";
 import { session } from "../api/session";
+import type { AuthConfig } from "../api/types";
 import { Field } from "../ui/Field";
 import { ProblemNote } from "../ui/parts";
 import { Gate } from "./Gate";
-
-interface AuthConfig {
-  password?: { min_length: number };
-  registration?: string;
-}
 
 export function SignInPage({ mode }: { mode: "sign-in" | "register" }) {
   return (
@@ -23,7 +19,7 @@ function Form({ register }: { register: boolean }) {
   const [problem, setProblem] = useState<Problem | null>(null);
   const [busy, setBusy] = useState(false);
   const [mailed, setMailed] = useState<string | null>(null);
-  const [config, setConfig] = useState<AuthConfig>({});
+  const [config, setConfig] = useState<AuthConfig | null>(null);
   useEffect(() => {
     document.title = `${register ? "Create an account" : "Sign in"} · Netra Apex`;
     if (!register) return;
@@ -59,7 +55,7 @@ function Form({ register }: { register: boolean }) {
       </div>
     );
   }
-  const least = config.password?.min_length;
+  const least = config?.password.min_length;
   return (
     <form className="stack" onSubmit={(event) => void submit(event)}>
       <h1>{register ? "Create an account" : "Sign in"}</h1>

@@ -142,7 +142,7 @@ function CombinedView({ combined, report }: { combined: Combined; report: Report
     <section className="combined">
       <h3>All verified changes together</h3>
       <p className="muted small">
-        One joint replay of {period(combined.period.from, combined.period.to)}; what changes take from each
+        One joint replay of {period(combined.period["from"] ?? null, combined.period["to"] ?? null)}; what changes take from each
         other is counted once.
       </p>
       <div className="before-after">
