@@ -29,10 +29,17 @@ class ReportSource:
 
 
 def render_terminal(
-    analysis: Analysis, console: Console, *, source: ReportSource | None = None
+    analysis: Analysis,
+    console: Console,
+    *,
+    source: ReportSource | None = None,
+    brief: bool = False,
 ) -> None:
-    """Print the report; readable from 60 columns on, plain where the console is no terminal."""
-    for part in _parts(analysis, source or ReportSource()):
+    """Print the report; readable from 60 columns on, plain where the console is no terminal.
+
+    `brief` leaves out the evidence of each change.
+    """
+    for part in _parts(analysis, source or ReportSource(), brief=brief):
         if console.is_terminal:
             console.print(part)
             continue
@@ -42,14 +49,15 @@ def render_terminal(
             console.file.write(line.rstrip() + "\n")
 
 
-def _parts(analysis: Analysis, source: ReportSource) -> Iterator[RenderableType]:
+def _parts(analysis: Analysis, source: ReportSource, *, brief: bool) -> Iterator[RenderableType]:
     yield _head(analysis, source)
     yield _spend(analysis)
     if analysis.opportunities:
         yield _summary(analysis)
         yield _overview(analysis)
-        for number, item in enumerate(analysis.opportunities, start=1):
-            yield _detail(number, item)
+        if not brief:
+            for number, item in enumerate(analysis.opportunities, start=1):
+                yield _detail(number, item)
     else:
         yield Padding(Text("Nothing to save was found in these records."), (1, 0, 1, 2))
     yield _audit(analysis)
