@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import insert, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from netra_auth.audit import AuditLog
 from netra_auth.changes import ChangeFeed, ChangeKind
-from netra_auth.database.tables import api_keys, memberships, users
+from netra_auth.database.tables import AnyRow, api_keys, memberships, users
 from netra_auth.deps import AuthDeps
 from netra_auth.errors import NotAllowedNow, NotFound, NotPermitted
 from netra_auth.memberships import Memberships
@@ -140,8 +141,9 @@ class ApiKeys:
                     api_keys.c.revoked_at.is_(None),
                 )
                 .values(revoked_at=round(self._clock() * 1000))
+                .returning(api_keys.c.id)
             )
-            if changed.rowcount == 0:
+            if changed.one_or_none() is None:
                 raise NotFound("There is no such key.")
             await self._changes.add(
                 connection,
@@ -190,7 +192,7 @@ class ApiKeys:
             expires_at=row.expires_at / 1000,
         )
 
-    async def _live(self, user_id: str, connection) -> list[ApiKey]:
+    async def _live(self, user_id: str, connection: AsyncSession) -> list[ApiKey]:
         query = (
             select(api_keys)
             .where(
@@ -207,7 +209,7 @@ def _scopes(text: str) -> tuple[Scope, ...]:
     return tuple(Scope(part) for part in text.split())
 
 
-def _api_key(row: Row[tuple[object, ...]]) -> ApiKey:
+def _api_key(row: AnyRow) -> ApiKey:
     return ApiKey(
         id=row.id,
         workspace_id=row.workspace_id,

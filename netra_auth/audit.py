@@ -80,7 +80,7 @@ class AuditLog:
             expected += 1
             if row.seq != expected:
                 return Tampered(seq=expected, reason="an entry is missing")
-            entry = {name: row._mapping[name] for name in _CHAINED}
+            entry = {name: getattr(row, name) for name in _CHAINED}
             if bytes(row.previous) != previous or bytes(row.digest) != _digest(previous, entry):
                 return Tampered(seq=expected, reason="an entry was changed")
             previous = bytes(row.digest)

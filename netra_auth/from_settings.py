@@ -80,6 +80,7 @@ def _providers(settings: Settings) -> tuple[OidcProvider, ...]:
             issuer=GOOGLE_ISSUER,
             client_id=auth.google_oauth_client_id,
             client_secret=auth.google_oauth_client_secret.get_secret_value(),
+            redirect_url=auth.google_oauth_redirect_url,
         )
         found.append(google)
     return tuple(found)

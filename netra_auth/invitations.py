@@ -1,12 +1,13 @@
 """Invitations into workspaces: mailed, single-use, for one address and one role."""
 
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import ColumnElement, Select, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from netra_auth.changes import ChangeFeed, ChangeKind
-from netra_auth.database.tables import invitations, workspaces
+from netra_auth.database.tables import AnyRow, invitations, workspaces
 from netra_auth.deps import AuthDeps
 from netra_auth.errors import LinkInvalid, NotFound
 from netra_auth.memberships import Membership, Memberships
@@ -129,12 +130,13 @@ class Invitations:
                 _open(now),
             )
             .values(revoked_at=round(now * 1000))
+            .returning(invitations.c.id)
         )
-        if changed.rowcount == 0:
+        if changed.one_or_none() is None:
             raise NotFound("There is no such invitation.")
 
 
-def _open(now: float):
+def _open(now: float) -> ColumnElement[bool]:
     return (
         invitations.c.accepted_at.is_(None)
         & invitations.c.revoked_at.is_(None)
@@ -142,13 +144,13 @@ def _open(now: float):
     )
 
 
-def _select():
+def _select() -> Select[*tuple[Any, ...]]:  # Any: columns are read by name
     return select(invitations, workspaces.c.name.label("workspace_name")).join(
         workspaces, workspaces.c.id == invitations.c.workspace_id
     )
 
 
-def _invitation(row: Row[tuple[object, ...]]) -> Invitation:
+def _invitation(row: AnyRow) -> Invitation:
     return Invitation(
         id=row.id,
         workspace_id=row.workspace_id,

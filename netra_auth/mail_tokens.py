@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, Row, delete, insert, select, update
+from sqlalchemy import ColumnElement, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from netra_auth.database.tables import mail_tokens
+from netra_auth.database.tables import AnyRow, mail_tokens
 from netra_auth.deps import Clock, RandomBytes
 from netra_auth.errors import LinkInvalid
 from netra_auth.secret import digest, new_secret
@@ -104,7 +104,7 @@ class MailTokens:
         )
 
 
-def _redeemed(row: Row[tuple[str | None, str | None]] | None) -> Redeemed:
+def _redeemed(row: AnyRow | None) -> Redeemed:
     if row is None:
         raise LinkInvalid("This link does not work any more.", hint="Ask for a new one.")
     return Redeemed(user_id=row.user_id, email=row.email)

@@ -1,11 +1,12 @@
 """Workspaces and who belongs to them, within the caller's transaction."""
 
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Row, Select, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Select, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from netra_auth.database.tables import memberships, users, workspaces
+from netra_auth.database.tables import AnyRow, memberships, users, workspaces
 from netra_auth.deps import Clock
 from netra_core import Role
 
@@ -126,15 +127,15 @@ class Memberships:
         await connection.execute(delete(workspaces).where(workspaces.c.id == workspace_id))
 
 
-def _place(workspace_id: str, user_id: str):
+def _place(workspace_id: str, user_id: str) -> ColumnElement[bool]:
     return (memberships.c.workspace_id == workspace_id) & (memberships.c.user_id == user_id)
 
 
-def _memberships() -> Select[tuple[str, str, str]]:
+def _memberships() -> Select[*tuple[Any, ...]]:  # Any: columns are read by name
     return select(workspaces.c.id, workspaces.c.name, memberships.c.role).join(
         memberships, memberships.c.workspace_id == workspaces.c.id
     )
 
 
-def _membership(row: Row[tuple[str, str, str]]) -> Membership:
+def _membership(row: AnyRow) -> Membership:
     return Membership(id=row.id, name=row.name, role=Role(row.role))

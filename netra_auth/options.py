@@ -34,6 +34,8 @@ class OidcProvider:
     client_id: str
     client_secret: str = field(repr=False)
     scope: str = "openid email profile"
+    redirect_url: str | None = None
+    """Where the provider sends people back; under the public URL when absent."""
     trust_email: bool = True
     """Take `email_verified: true` of this issuer as proof of the address."""
 

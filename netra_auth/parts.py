@@ -8,6 +8,7 @@ from netra_auth.audit import AuditLog
 from netra_auth.changes import ChangeFeed
 from netra_auth.deps import AuthDeps
 from netra_auth.device import Devices
+from netra_auth.housekeeping import Housekeeping
 from netra_auth.invitations import Invitations
 from netra_auth.letters import Letters
 from netra_auth.local_key import local_key
@@ -15,6 +16,7 @@ from netra_auth.mail import make_mailer
 from netra_auth.mail_queue import MailQueue
 from netra_auth.mail_tokens import MailTokens
 from netra_auth.memberships import Memberships
+from netra_auth.oauth import OAuthFlow
 from netra_auth.passwords import Passwords
 from netra_auth.people import People
 from netra_auth.service_credentials import ServiceCredentials
@@ -37,6 +39,8 @@ class AuthParts:
     tokens: AccessTokens
     accounts: Accounts
     setup: Setup
+    oauth: OAuthFlow
+    housekeeping: Housekeeping
     sessions: Sessions
     workspaces: Workspaces
     api_keys: ApiKeys
@@ -109,6 +113,8 @@ def build_parts(deps: AuthDeps) -> AuthParts:
             letters=letters,
             audit=audit,
         ),
+        oauth=OAuthFlow(deps, accounts=accounts, people=people, audit=audit),
+        housekeeping=Housekeeping(deps),
         sessions=sessions,
         workspaces=workspaces,
         api_keys=ApiKeys(deps, memberships, changes, audit),

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import Row, delete, insert, select, update
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from netra_auth.database.tables import users
+from netra_auth.database.tables import AnyRow, users
 from netra_auth.deps import Clock
 
 
@@ -105,7 +105,7 @@ class People:
         await connection.execute(update(users).where(users.c.id == user_id).values(**values))
 
 
-def _person(row: Row[tuple[object, ...]] | None) -> Person | None:
+def _person(row: AnyRow | None) -> Person | None:
     if row is None:
         return None
     return Person(

@@ -81,8 +81,9 @@ class ServiceCredentials:
                     service_credentials.c.name == name, service_credentials.c.revoked_at.is_(None)
                 )
                 .values(revoked_at=round(self._clock() * 1000))
+                .returning(service_credentials.c.id)
             )
-            if changed.rowcount == 0:
+            if changed.one_or_none() is None:
                 raise NotFound(f"There is no live service credential {name!r}.")
             await self._audit.write(connection, "service.revoked", name=name)
 

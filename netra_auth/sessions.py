@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from typing import assert_never
 
 import msgspec
-from sqlalchemy import Row, delete, insert, select, update
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from netra_auth.audit import AuditLog
 from netra_auth.changes import ChangeFeed, ChangeKind
 from netra_auth.database import AuthDatabaseManager
-from netra_auth.database.tables import refresh_tokens, sessions
+from netra_auth.database.tables import AnyRow, refresh_tokens, sessions
 from netra_auth.deps import AuthDeps
 from netra_auth.errors import NotFound, NotSignedIn, SessionEnded
 from netra_auth.memberships import Membership, Memberships
@@ -127,7 +127,7 @@ class Sessions:
             )
         )
         refresh = await self._add_refresh(connection, session_id, generation=1)
-        pair = self._pair(person, workspace, session_id, int(now), refresh)
+        pair = self._pair(person, workspace, session_id, int(now), absolute, refresh)
         await self._audit.write(
             connection,
             "session.opened",
@@ -174,12 +174,22 @@ class Sessions:
         self, connection: AsyncSession, principal: Principal, workspace: Membership
     ) -> tuple[str, float]:
         """An access token for another workspace of this person; the session stays there."""
-        await connection.execute(
+        moved = await connection.execute(
             update(sessions)
-            .where(sessions.c.id == principal.session_id)
+            .where(sessions.c.id == principal.session_id, sessions.c.ended_at.is_(None))
             .values(workspace_id=workspace.id)
+            .returning(sessions.c.absolute_expires_at)
         )
-        return self._access(principal.person, workspace, principal.session_id, principal.auth_time)
+        absolute = moved.scalar_one_or_none()
+        if absolute is None:
+            raise NotSignedIn("This session has ended.", hint="Sign in again.")
+        return self._access(
+            principal.person,
+            workspace,
+            principal.session_id,
+            principal.auth_time,
+            absolute / 1000,
+        )
 
     async def live(self, connection: AsyncSession, user_id: str) -> list[SessionInfo]:
         """Live sessions of a person, newest use first."""
@@ -280,7 +290,7 @@ class Sessions:
             case _:
                 assert_never(verdict)
 
-    async def _find(self, connection: AsyncSession, token: str) -> Row[tuple[object, ...]] | None:
+    async def _find(self, connection: AsyncSession, token: str) -> AnyRow | None:
         query = (
             select(
                 refresh_tokens.c.session_id,
@@ -306,9 +316,7 @@ class Sessions:
         await connection.execute(lock)
         return (await connection.execute(query)).one_or_none()
 
-    async def _place(
-        self, connection: AsyncSession, row: Row[tuple[object, ...]]
-    ) -> Membership | None:
+    async def _place(self, connection: AsyncSession, row: AnyRow) -> Membership | None:
         """The session's workspace, or another one when the person is no longer in it."""
         found = await self._memberships.find(connection, row.workspace_id, row.user_id)
         if found is not None:
@@ -319,7 +327,7 @@ class Sessions:
     async def _rotate(
         self,
         connection: AsyncSession,
-        row: Row[tuple[object, ...]],
+        row: AnyRow,
         token: str,
         person: Person,
         workspace: Membership,
@@ -327,7 +335,9 @@ class Sessions:
     ) -> SignedIn:
         session_id, generation = str(row.session_id), row.current + 1
         refresh = await self._add_refresh(connection, session_id, generation=generation)
-        pair = self._pair(person, workspace, session_id, row.auth_time // 1000, refresh)
+        absolute = row.absolute_expires_at / 1000
+        auth_time = row.auth_time // 1000
+        pair = self._pair(person, workspace, session_id, auth_time, absolute, refresh)
         sealed = seal(
             msgspec.json.encode(pair).decode(), secret=token, random_bytes=self._random_bytes
         )
@@ -371,23 +381,34 @@ class Sessions:
         return token
 
     def _pair(
-        self, person: Person, workspace: Membership, session_id: str, auth_time: int, refresh: str
+        self,
+        person: Person,
+        workspace: Membership,
+        session_id: str,
+        auth_time: int,
+        absolute: float,
+        refresh: str,
     ) -> Pair:
-        access, expires_at = self._access(person, workspace, session_id, auth_time)
+        access, expires_at = self._access(person, workspace, session_id, auth_time, absolute)
         return Pair(access_token=access, refresh_token=refresh, expires_at=expires_at)
 
     def _access(
-        self, person: Person, workspace: Membership, session_id: str, auth_time: int
+        self,
+        person: Person,
+        workspace: Membership,
+        session_id: str,
+        auth_time: int,
+        absolute: float,
     ) -> tuple[str, float]:
-        token = self._tokens.issue(
+        return self._tokens.issue(
             user_id=person.id,
             workspace_id=workspace.id,
             role=workspace.role.value,
             session_id=session_id,
             jti=self._new_id("tok"),
             auth_time=auth_time,
+            not_after=absolute,
         )
-        return token, int(self._clock()) + self._options.access_ttl_s
 
     async def _end_where(
         self, connection: AsyncSession, ids: Sequence[str], *, reason: str
@@ -410,9 +431,7 @@ class Sessions:
                 )
 
 
-def _repeat(
-    row: Row[tuple[object, ...]], token: str, person: Person, workspace: Membership
-) -> SignedIn | None:
+def _repeat(row: AnyRow, token: str, person: Person, workspace: Membership) -> SignedIn | None:
     text = None if row.sealed is None else unseal(bytes(row.sealed), secret=token)
     if text is None:
         return None
@@ -420,7 +439,7 @@ def _repeat(
     return SignedIn(person=person, workspace=workspace, session_id=str(row.session_id), pair=pair)
 
 
-def _info(row: Row[tuple[object, ...]]) -> SessionInfo:
+def _info(row: AnyRow) -> SessionInfo:
     return SessionInfo(
         id=row.id,
         method=row.method,

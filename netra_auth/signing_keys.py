@@ -3,7 +3,7 @@
 import fcntl
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -169,7 +169,7 @@ class SigningKeys:
         self._ring = None
 
     @contextmanager
-    def _locked(self) -> Iterator[None]:
+    def _locked(self) -> Generator[None]:
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         descriptor = os.open(self._folder / "auth-signing.lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
@@ -186,5 +186,6 @@ def _generate(active_from: float) -> StoredKey:
 
 
 def _import(stored: StoredKey) -> OKPKey:
-    data = {"kty": "OKP", "crv": "Ed25519", "x": stored.x, "d": stored.d, "kid": stored.kid}
+    data: dict[str, str | list[str]] = {"kty": "OKP", "crv": "Ed25519"}
+    data |= {"x": stored.x, "d": stored.d, "kid": stored.kid}
     return OKPKey.import_key(data)

@@ -75,6 +75,10 @@ class _Rule:
             return 0.0
         return min(2.0 ** min(failures - self.free - 1, 30), self.longest_s)
 
+    def left_s(self, blocked_until: float, now: float) -> float:
+        """What is left to wait; never more than the longest, also when the clock stepped back."""
+        return min(blocked_until - now, self.longest_s)
+
 
 _PAIR = _Rule(free=5, longest_s=900)
 _SOURCE = _Rule(free=50, longest_s=900)
@@ -113,7 +117,7 @@ class LoginGuard:
         async with self._database.session() as connection:
             now = self._clock()
             counts = await self._counts(connection, list(rules), now)
-            wait = max(until for _, until in counts.values()) - now
+            wait = max(rule.left_s(counts[key][1], now) for key, rule in rules.items())
             if wait <= 0:
                 for key, rule in rules.items():
                     await self._count(connection, key, rule, counts[key][0] + 1, now)
@@ -155,13 +159,17 @@ class LoginGuard:
     async def _count(
         self, connection: AsyncSession, key: bytes, rule: _Rule, failures: int, now: float
     ) -> None:
+        wait_s = rule.wait_s(failures)
         values = {
             "failures": failures,
-            "blocked_until": round((now + rule.wait_s(failures)) * 1000),
+            "blocked_until": round((now + wait_s) * 1000) if wait_s else 0,
             "forget_at": round((now + _FORGET_S) * 1000),
         }
         changed = await connection.execute(
-            update(login_failures).where(login_failures.c.key == key).values(**values)
+            update(login_failures)
+            .where(login_failures.c.key == key)
+            .values(**values)
+            .returning(login_failures.c.key)
         )
-        if changed.rowcount == 0:
+        if changed.one_or_none() is None:
             await connection.execute(insert(login_failures).values(key=key, **values))

@@ -55,14 +55,16 @@ class AccessTokens:
         session_id: str,
         jti: str,
         auth_time: int,
-    ) -> str:
-        """A signed token that lives `access_ttl_s`.
+        not_after: float,
+    ) -> tuple[str, int]:
+        """A signed token and when it ends: after `access_ttl_s`, and not after `not_after`.
 
         `iat` is in milliseconds, so that a verifier can tell a token from before a change of
         rights from one made right after it.
         """
         now = self._clock()
         kid, key = self._keys.signer()
+        exp = min(int(now) + self._options.access_ttl_s, int(not_after))
         claims: dict[str, Any] = {  # Any: the library's own type of claims
             "iss": self._options.issuer,
             "aud": self._options.audience,
@@ -73,11 +75,11 @@ class AccessTokens:
             "jti": jti,
             "iat": round(now, 3),
             "nbf": int(now),
-            "exp": int(now) + self._options.access_ttl_s,
+            "exp": exp,
             "auth_time": auth_time,
         }
         header = {"alg": self._options.algorithm, "typ": TOKEN_TYPE, "kid": kid}
-        return jwt.encode(header, claims, key, registry=self._registry)
+        return jwt.encode(header, claims, key, registry=self._registry), exp
 
     def verify(self, token: str) -> AccessClaims:
         """The claims of a token of ours that is valid now; NotSignedIn for anything else.
@@ -87,7 +89,7 @@ class AccessTokens:
         at.
         """
         header = _header(token)
-        if set(header) != _HEADER_NAMES or header["typ"] != TOKEN_TYPE:
+        if header.keys() != _HEADER_NAMES or header["typ"] != TOKEN_TYPE:
             raise NotSignedIn("This is not an access token.")
         kid = header["kid"]
         key = self._keys.verifier(kid) if isinstance(kid, str) else None

@@ -1,12 +1,21 @@
 """The auth service as an ASGI app."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
-from netra_auth.api import account, api_keys, internal, problems, public, sign_in, workspaces
+from netra_auth.api import (
+    account,
+    api_keys,
+    internal,
+    oauth,
+    problems,
+    public,
+    sign_in,
+    workspaces,
+)
 from netra_auth.api.cookies import OWN_HEADER
 from netra_auth.api.guard import GuardMiddleware
 from netra_auth.deps import AuthDeps
@@ -23,7 +32,7 @@ def create_app(deps: AuthDeps) -> FastAPI:
     parts = build_parts(deps)
 
     @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(_app: FastAPI) -> AsyncGenerator[None]:
         await start(parts)
         try:
             yield
@@ -40,7 +49,7 @@ def create_app(deps: AuthDeps) -> FastAPI:
     )
     app.state.parts = parts
     problems.install(app)
-    for module in (sign_in, account, workspaces, api_keys, internal, public):
+    for module in (sign_in, account, workspaces, api_keys, oauth, internal, public):
         app.include_router(module.router)
     problems.describe(app)
     app.add_middleware(GuardMiddleware)
@@ -61,6 +70,7 @@ async def start(parts: AuthParts) -> None:
     await parts.deps.database.migrate()
     parts.keys.signer()
     parts.mail.start()
+    parts.housekeeping.start()
     if parts.deps.options.production:
         link = await parts.setup.link()
         if link is not None:
@@ -69,5 +79,6 @@ async def start(parts: AuthParts) -> None:
 
 async def stop(parts: AuthParts) -> None:
     """Send what mail is waiting and let the threads go."""
+    await parts.housekeeping.aclose()
     await parts.mail.aclose()
     parts.passwords.close()

@@ -17,6 +17,7 @@ DEVICE_COOKIE = "apex_device"
 OAUTH_COOKIE = "apex_oauth"
 OWN_HEADER = "x-apex-request"
 _PATH = "/auth"
+_OAUTH_PATH = "/auth/oauth"
 _DEVICE_LIFE_S = 180 * 86_400
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -51,6 +52,30 @@ def set_device_cookie(response: Response, options: AuthOptions, value: str) -> N
         secure=options.secure_cookies,
         httponly=True,
         samesite="strict",
+    )
+
+
+def set_oauth_cookie(response: Response, options: AuthOptions, value: str) -> None:
+    """Bind a sign-in under way to this browser. Lax: the provider's redirect must bring it."""
+    response.set_cookie(
+        OAUTH_COOKIE,
+        value,
+        max_age=options.oauth_state_ttl_s,
+        path=_OAUTH_PATH,
+        secure=options.secure_cookies,
+        httponly=True,
+        samesite="lax",
+    )
+
+
+def clear_oauth_cookie(response: Response, options: AuthOptions) -> None:
+    """The sign-in is over."""
+    response.delete_cookie(
+        OAUTH_COOKIE,
+        path=_OAUTH_PATH,
+        secure=options.secure_cookies,
+        httponly=True,
+        samesite="lax",
     )
 
 

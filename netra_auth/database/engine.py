@@ -1,7 +1,7 @@
 """AuthDatabaseManager: the one place that owns the connection to people, sessions and keys."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -63,7 +63,7 @@ class AuthDatabaseManager:
         return self._sessions.dialect
 
     @asynccontextmanager
-    async def session(self, *, read_only: bool = False) -> AsyncIterator[AsyncSession]:
+    async def session(self, *, read_only: bool = False) -> AsyncGenerator[AsyncSession]:
         """One transaction: committed at the end of the block, rolled back on any exception.
 
         A transaction that may write is alone on SQLite from its first statement, so what it has

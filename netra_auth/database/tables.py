@@ -1,5 +1,7 @@
 """Tables of the auth service. Times are Unix milliseconds; secrets are stored as digests only."""
 
+from typing import Any, TypeAlias
+
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -9,6 +11,7 @@ from sqlalchemy import (
     LargeBinary,
     MetaData,
     PrimaryKeyConstraint,
+    Row,
     String,
     Table,
     Text,
@@ -18,6 +21,9 @@ from sqlalchemy import (
 from netra_core.database.metadata import NAMING, rows_of
 
 metadata = MetaData(naming_convention=NAMING)
+
+AnyRow: TypeAlias = Row[*tuple[Any, ...]]
+"""A row whose columns are read by name; Any because the columns differ by query."""
 
 _ID = String(64)
 _DIGEST = LargeBinary(32)
