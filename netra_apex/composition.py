@@ -10,8 +10,9 @@ from netra_apex.backend_part import backend_part
 from netra_apex.database_urls import database_urls
 from netra_apex.gateway import AUTH_PREFIXES, BACKEND_PREFIXES, Gateway
 from netra_apex.web_files import create_web_app
-from netra_core.configuration import Settings, ensure_secrets, load_settings
-from netra_core.environment import IsolatedEnvironment
+from netra_core.configuration import Settings, UnifiedConfigurationManager, open_configuration
+from netra_core.environment import IsolatedEnvironment, Redactor
+from netra_core.telemetry import configure_logging
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -27,13 +28,23 @@ class Part(StrEnum):
     WEB = "web"
 
 
-def settings_for(
+def open_settings(
     env: IsolatedEnvironment, *, overrides: "Mapping[str, Value] | None" = None
-) -> Settings:
-    """The settings of this process; its home folder and, in development, its secrets are made."""
-    home = load_settings(env, overrides=overrides).paths.home
-    home.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return load_settings(env, overrides=overrides, generated=ensure_secrets(home))
+) -> UnifiedConfigurationManager:
+    """The configuration of this process, its logs set up by it.
+
+    The home folder is made; in development the secrets of this machine are made too.
+
+    Raises:
+        ConfigurationError: a value cannot be used, or a critical finding stands in staging or
+            production; says all of them.
+    """
+    manager = open_configuration(env, overrides=overrides)
+    manager.require_sound()
+    settings = manager.settings
+    settings.paths.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    configure_logging(settings.telemetry, redactor=Redactor(manager.core.secrets()))
+    return manager
 
 
 @asynccontextmanager

@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from sqlalchemy import make_url
 
-from netra_apex.composition import settings_for
+from netra_apex.composition import open_settings
 from netra_apex.database_urls import database_urls
 from netra_core.database import DatabaseOptions, mask_url
 from netra_core.database.migrations import MigrationRunner, MigrationStatus
@@ -74,7 +74,7 @@ def _runners() -> dict[str, tuple[str, MigrationRunner]]:
     from netra_backend.migrations import platform_migrations
 
     env = get_env()
-    urls = database_urls(settings_for(env))
+    urls = database_urls(open_settings(env)).settings
     migrator = env.get(MIGRATION_URL)
 
     def role(url: str) -> str | None:

@@ -21,13 +21,12 @@ def demo(
 
 
 async def _demo(given: dict[str, Value]) -> None:
-    from netra_apex.composition import composed, settings_for
+    from netra_apex.composition import composed, open_settings
     from netra_apex.server import address, run_server
     from netra_core.environment import get_env
-    from netra_core.telemetry import configure_logging
 
-    settings = settings_for(get_env(), overrides=given)
-    configure_logging(settings.telemetry)
+    manager = open_settings(get_env(), overrides=given)
+    settings = manager.settings
     tasks: set[asyncio.Task[None]] = set()
 
     async def ready(port: int) -> None:

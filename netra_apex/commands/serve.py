@@ -38,16 +38,16 @@ def overrides(*, host: str | None, port: int | None, home: Path | None) -> dict[
 
 async def run(*, only: Part | None, overrides: dict[str, Value]) -> None:
     """Compose, listen, tell the address, serve."""
-    from netra_apex.composition import composed, settings_for
+    from netra_apex.composition import composed, open_settings
     from netra_apex.server import address, run_server
     from netra_core.environment import get_env
-    from netra_core.telemetry import configure_logging
 
-    settings = settings_for(get_env(), overrides=overrides)
-    configure_logging(settings.telemetry)
+    manager = open_settings(get_env(), overrides=overrides)
+    settings = manager.settings
 
     async def ready(port: int) -> None:
         typer.echo(f"Apex is ready on {address(settings, port)} (Ctrl+C stops it)")
 
-    async with composed(settings, only=only, say=typer.echo) as app:
-        await run_server(app, settings=settings, on_ready=ready)
+    with manager.watch(sighup=True):
+        async with composed(settings, only=only, say=typer.echo) as app:
+            await run_server(app, settings=settings, on_ready=ready)
