@@ -110,5 +110,7 @@ async def _call(subscription: Subscription, notification: Notification) -> None:
         result = subscription.listener(notification)
         if result is not None:
             await result
-    except Exception:
-        _log.exception("state_listener_failed", listener=repr(subscription.listener))
+    except Exception as error:  # a listener's fault is its owner's; the others hear on
+        _log.warning(
+            "state_listener_failed", listener=repr(subscription.listener), error=repr(error)
+        )

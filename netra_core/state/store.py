@@ -150,7 +150,7 @@ def decide(
     if write.expected_version is not None and write.expected_version != (
         live.version if live else 0
     ):
-        raise _conflict(write, live)
+        raise moved(write.address, write.expected_version, live, write.data)
     if write.kind == "check":
         return None
     if write.kind == "delete":
@@ -171,14 +171,17 @@ def decide(
     return Change(write.address, "set", Record(data, version + 1, revision, now, by, expires))
 
 
-def _conflict(write: Write, live: Record | None) -> StateConflictError:
+def moved(
+    address: Address, expected: int, live: Record | None, wanted: bytes = b""
+) -> StateConflictError:
+    """The conflict of a key that is not at the version expected; its base is not looked up."""
     return StateConflictError(
-        write.address.key,
-        expected=write.expected_version or 0,
+        address.key,
+        expected=expected,
         actual=live.version if live else 0,
         base=None,
         actual_value=decode(live.data) if live else None,
-        wanted_value=decode(write.data or None),
+        wanted_value=decode(wanted or None),
     )
 
 

@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from netra_core.state.scopes import check_ttl
-from netra_core.state.store import Change, Write
+from netra_core.state.store import Change, Write, moved
 from netra_core.state.types import Address, Fence, JsonValue, Scope
 from netra_core.state.values import decode, encode
 
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 class StateTransaction:
     """Reads are remembered with their versions, writes are kept until the end of the block.
 
-    Serializable: it commits only when every key read is still what it was.
+    Serializable: it commits only when every key read is still what it was, and its reads are of one
+    moment: `get` raises StateConflictError as soon as a key read before has moved.
     """
 
     def __init__(self, view: StateView) -> None:
@@ -46,8 +47,16 @@ class StateTransaction:
         address = self._view.address(scope, key)
         if (write := self._writes.get(address)) is not None:
             return default if write.kind == "delete" else decode(write.data)
-        (record,) = await self._view.records([address])
-        self._read.setdefault(address, 0 if record is None else record.version)
+        # All keys read so far are read again in the same moment: the block never sees two of them
+        # from different moments, not even when it would fail at its end.
+        addresses = list(dict.fromkeys([*self._read, address]))
+        found = dict(zip(addresses, await self._view.records(addresses), strict=True))
+        versions = {at: 0 if record is None else record.version for at, record in found.items()}
+        for at, version in self._read.items():
+            if versions[at] != version:
+                raise moved(at, version, found[at])
+        self._read[address] = versions[address]
+        record = found[address]
         return default if record is None else decode(record.data)
 
     def set(

@@ -6,6 +6,7 @@ import pytest
 
 from netra_core.environment import get_env
 
+pytest_plugins = ("netra_core.testing.database_fixtures",)
 PROOF_VARIABLE = "APEX_PROOF"
 REAL_DATA_VARIABLE = "APEX_REAL_DATA"
 

