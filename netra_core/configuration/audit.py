@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from pydantic import SecretStr
 
 from netra_core.configuration.encryption import Cipher
-from netra_core.configuration.errors import EncryptionError
+from netra_core.configuration.errors import ConfigurationFileError, EncryptionError
 from netra_core.configuration.findings import Finding
 from netra_core.configuration.keys import Key, KeyTable, Value
 from netra_core.configuration.layers import Entry, Layer, Source
@@ -142,6 +142,18 @@ def tampering_finding(reason: str, remedy: str = "") -> Finding:
         source="database",
         reason=reason,
         remedy=remedy or "Find out who wrote to the store; restore from a backup.",
+    )
+
+
+def unreadable_file(name: str, error: ConfigurationFileError) -> Finding:
+    """The finding that the file of settings cannot be read."""
+    return Finding(
+        rule="unreadable_file",
+        severity=Severity.CRITICAL,
+        key="deployment.config_file",
+        source=f"file: {name}",
+        reason=error.message,
+        remedy=error.hint or "Make the file readable, or name another in APEX_CONFIG_FILE.",
     )
 
 

@@ -15,9 +15,11 @@ from netra_core.configuration.audit import (
     secret_text,
     secrets_of,
     tampering_finding,
+    unreadable_file,
 )
 from netra_core.configuration.encryption import Cipher
 from netra_core.configuration.errors import (
+    ConfigurationFileError,
     InvalidConfigurationError,
     RevisionConflictError,
     TamperedHistoryError,
@@ -314,7 +316,7 @@ class ConfigurationCore:
             raise InvalidConfigurationError([environment_changed()])
         from_env, findings = environment_layer(self._env, self.keys, self.environment)
         path = self._named_file or settings_file(own, from_env, self.keys)
-        layers = file_layers(path, self.keys) if path is not None else FileLayers()
+        layers = self._read_file(path)
         return Sources(
             defaults=default_layer(
                 self.keys, None if self.environment.deployed else self._generated
@@ -325,6 +327,16 @@ class ConfigurationCore:
             overrides=overrides,
             findings=(*findings, *layers.findings),
         )
+
+    def _read_file(self, path: Path | None) -> FileLayers:
+        if path is None:
+            return FileLayers()
+        try:
+            return file_layers(path, self.keys)
+        except ConfigurationFileError as error:
+            if self._strict:
+                raise
+            return FileLayers(findings=[unreadable_file(path.name, error)])
 
     def _first_state(self) -> tuple[StoredState, tuple[Finding, ...]]:
         try:
@@ -356,7 +368,7 @@ class ConfigurationCore:
         path = self._named_file or settings_file(overrides, from_env, self.keys)
         if path is None:
             return None
-        entry = file_layers(path, self.keys).common.get(key.name)
+        entry = self._read_file(path).common.get(key.name)
         return secret_text(entry.raw) if entry else None
 
     # -- going one at a time -------------------------------------------------------------------

@@ -29,6 +29,7 @@ class Key:
     default: Value
     annotation: Any  # Any: a type expression
     adapter: TypeAdapter[Any]
+    bounds: tuple[Any, ...] = ()  # Any: annotated_types' bounds
     is_list: bool = False
     is_bool: bool = False
 
@@ -108,6 +109,7 @@ def _keys_of(section: str, model: type[BaseModel]) -> Iterator[Key]:
             default=info.get_default(),
             annotation=info.annotation,
             adapter=TypeAdapter(form),
+            bounds=tuple(m for m in info.metadata if not isinstance(m, Setting)),
             is_list=get_origin(info.annotation) is tuple,
             is_bool=info.annotation is bool,
         )

@@ -187,7 +187,7 @@ class UnifiedConfigurationManager:
         value = self.get(key)
         if isinstance(value, kind) and not (isinstance(value, bool) and kind is int):
             return value
-        entry = self._entries(key)[0]
+        entry = self.entries(key)[0]
         state = "is not set" if value is None else f"is of type {type(value).__name__}"
         raise WrongTypeError(
             f"{key} ({entry.described}): {state}, and was asked for as {kind.__name__}."
@@ -218,14 +218,23 @@ class UnifiedConfigurationManager:
         known = self._core.keys[key]
         return explain(
             known,
-            self._entries(known.name),
+            self.entries(known.name),
             variable=known.variable(self.environment),
             started_with=self._core.started_with.values[known.name],
             value=self.get(known.name),
         )
 
-    def _entries(self, key: str) -> list[Entry]:
-        return self._core.snapshot.covered(key, self._chain)
+    def entry(self, key: str) -> Entry:
+        """Where the value of one key is from."""
+        return self.entries(key)[0]
+
+    def entries(self, key: str) -> list[Entry]:
+        """What every source says about one key, the one that counts first.
+
+        Raises:
+            UnknownKeyError: no setting has this name.
+        """
+        return self._core.snapshot.covered(self._core.keys[key].name, self._chain)
 
     # -- checking ------------------------------------------------------------------------------
 
@@ -393,7 +402,7 @@ class UnifiedConfigurationManager:
     def _result(self, outcome: Outcome, written: Iterable[str], source: Source) -> ChangeResult:
         covered: dict[str, Source] = {}
         for name in written:
-            winner = self._entries(name)[0].source
+            winner = self.entries(name)[0].source
             if winner.rank < source.rank:
                 covered[name] = winner
         return ChangeResult(

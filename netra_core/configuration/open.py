@@ -10,8 +10,8 @@ from pydantic import SecretStr
 from netra_core.configuration.keys import Value
 from netra_core.configuration.manager import UnifiedConfigurationManager, utc_now
 from netra_core.configuration.schema import Settings
-from netra_core.configuration.secrets import ensure_secrets
-from netra_core.configuration.store import open_store
+from netra_core.configuration.secrets import KEYS_FOLDER, ensure_secrets
+from netra_core.configuration.store import MemoryRevisionStore, RevisionStore, open_store
 from netra_core.environment import IsolatedEnvironment
 
 STORE_FILE: Final = "config.sqlite"
@@ -24,12 +24,14 @@ def open_configuration(
     overrides: Mapping[str, Value] | None = None,
     file: Path | None = None,
     strict: bool = True,
+    read_only: bool = False,
     clock: Callable[[], datetime] = utc_now,
 ) -> UnifiedConfigurationManager:
     """The configuration with its stored revisions; development needs nothing to be set.
 
     Outside staging and production the secrets of this machine are made when they are missing.
-    With `strict` False values that cannot be used are left out and found by `validate`.
+    With `strict` False values that cannot be used are left out and found by `validate`. With
+    `read_only` nothing is made: neither folder, nor secrets, nor store.
 
     Raises:
         InvalidConfigurationError, ConfigurationFileError, TamperedHistoryError, StoreError
@@ -37,17 +39,31 @@ def open_configuration(
     # what says where the store is cannot come from the store
     first = UnifiedConfigurationManager(env, overrides=overrides, file=file, strict=False)
     settings = first.settings
-    deployed = settings.environment.deployed
     return UnifiedConfigurationManager(
         env,
         service=service,
         overrides=overrides,
-        generated={} if deployed else ensure_secrets(settings.paths.home),
-        store=open_store(store_url(settings)),
+        generated=_secrets(settings, read_only=read_only),
+        store=_store(settings, read_only=read_only),
         file=file,
         clock=clock,
         strict=strict,
     )
+
+
+def _secrets(settings: Settings, *, read_only: bool) -> dict[str, str]:
+    home = settings.paths.home
+    if settings.environment.deployed or (read_only and not (home / KEYS_FOLDER).is_dir()):
+        return {}
+    return ensure_secrets(home)
+
+
+def _store(settings: Settings, *, read_only: bool) -> RevisionStore:
+    url = store_url(settings)
+    file = settings.paths.home / STORE_FILE
+    if read_only and url == f"sqlite:///{file}" and not file.exists():
+        return MemoryRevisionStore()
+    return open_store(url)
 
 
 def store_url(settings: Settings) -> str:

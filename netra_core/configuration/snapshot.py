@@ -202,7 +202,8 @@ def _dated(entry: Entry, last: Snapshot | None, key: str, now: datetime) -> Entr
     if before is not None and (before.raw, before.source) == (entry.raw, entry.source):
         return replace(entry, since=before.since, previous=before.previous)
     previous = before.raw if before is not None else None
-    return replace(entry, since=entry.since or now, previous=previous)
+    since = None if entry.source is Source.DEFAULT and last is None else now
+    return replace(entry, since=entry.since or since, previous=previous)
 
 
 def _shown_before(stored: Stored | None) -> Value:
