@@ -1,6 +1,7 @@
 """Fixtures of the auth tests: a running service on a database file, and a clock that is moved."""
 
-from collections.abc import AsyncIterator, Callable
+import time
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from netra_auth import (
 from netra_auth.parts import AuthParts
 from netra_auth.tests.kit import BASE_URL, SERVICE_SECRET, Clock, Kit
 
+IN_MEMORY = "sqlite+aiosqlite:///:memory:"
 CHEAP = PasswordCost(time_cost=1, memory_kib=8, concurrency=2)
 
 
@@ -35,8 +37,12 @@ def start_auth(tmp_path: Path, clock: Clock) -> StartAuth:
 
     @asynccontextmanager
     async def start(
-        *, database: str | None = None, announced: list[str] | None = None, **options: object
-    ) -> AsyncIterator[Kit]:
+        *,
+        database: str | None = None,
+        announced: list[str] | None = None,
+        real_time: bool = False,
+        **options: object,
+    ) -> AsyncGenerator[Kit]:
         values = {
             "service_secret": SERVICE_SECRET,
             "password_cost": CHEAP,
@@ -45,11 +51,9 @@ def start_auth(tmp_path: Path, clock: Clock) -> StartAuth:
         }
         deps = AuthDeps(
             options=AuthOptions(**values),
-            database=AuthDatabaseManager(database or ":memory:", testing=True)
-            if database
-            else AuthDatabaseManager("sqlite+aiosqlite:///:memory:", testing=True),
+            database=AuthDatabaseManager(database or IN_MEMORY, testing=True),
             folders=AuthFolders(keys=tmp_path / "keys", outbox=tmp_path / "outbox"),
-            clock=clock,
+            clock=time.time if real_time else clock,
             announce=(announced if announced is not None else []).append,
         )
         app = create_app(deps)
@@ -67,7 +71,7 @@ def start_auth(tmp_path: Path, clock: Clock) -> StartAuth:
 
 
 @pytest.fixture
-async def kit(start_auth: StartAuth) -> AsyncIterator[Kit]:
+async def kit(start_auth: StartAuth) -> AsyncGenerator[Kit]:
     """The service as in development."""
     async with start_auth() as running:
         yield running
