@@ -1,10 +1,8 @@
 """The calls of one feature, in columns."""
 
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from netra_optimizer.generate.arrivals import (
     DAY_S,
@@ -12,47 +10,13 @@ from netra_optimizer.generate.arrivals import (
     poisson_arrivals,
     within_group_cumsum,
 )
+from netra_optimizer.generate.calls import FeatureCalls, mix
+from netra_optimizer.generate.extras import with_refusals, with_twins
 from netra_optimizer.generate.spec import FeatureSpec
 from netra_optimizer.usage.columns import Bool, Float64, Int32, Int64, UInt64
 
 CACHE_LIFE_S: Final = 300.0
 CACHE_MINIMUM: Final = 4096
-
-
-@dataclass(eq=False, kw_only=True)
-class FeatureCalls:
-    """Columns of a feature's calls, in order of their conversations; block names flat."""
-
-    start_s: Float64
-    conversation: Int64
-    """Number of the conversation within the feature."""
-    turn: Int64
-    user: Int64
-    prompt: Int64
-    output: Int64
-    cache_read: Int64
-    cache_write: Int64
-    prompt_name: UInt64
-    latency_ms: Float64
-    ttft_ms: Float64
-    failed: Bool
-    upgraded: Bool
-    quality: Float64
-    blocks: UInt64
-    block_counts: Int32
-
-
-def mix(*parts: "UInt64 | int") -> UInt64:
-    """64-bit names from numbers (splitmix64's finalizer, Steele et al. 2014), arrays welcome."""
-    state = np.zeros(1, np.uint64)
-    with np.errstate(over="ignore"):
-        for part in parts:
-            state = state ^ np.asarray(part, np.uint64)
-            state = state + np.uint64(0x9E3779B97F4A7C15)
-            state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-            state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-            state = state ^ (state >> np.uint64(31))
-    return state
 
 
 def generate_feature(
@@ -79,7 +43,7 @@ def generate_feature(
     ttft = spec.ttft_ms * rng.lognormal(0.0, 0.25, count) + prompt * 0.02
     latency = ttft + output / spec.tokens_per_s * 1000 * rng.lognormal(0.0, 0.15, count)
     read, written = _cache_use(spec, began, block_tokens)
-    return FeatureCalls(
+    calls = FeatureCalls(
         start_s=began,
         conversation=conversation,
         turn=turn,
@@ -92,11 +56,26 @@ def generate_feature(
         latency_ms=np.round(latency, 1),
         ttft_ms=np.round(ttft, 1) if spec.streamed else np.full(count, np.nan),
         failed=rng.random(count) < spec.error_share,
+        refused=np.zeros(count, np.bool_),
+        attempt=np.ones(count, np.int64),
+        wasted=np.zeros(count, np.bool_),
+        reasoning=_reasoning(rng, spec, count),
         upgraded=upgraded,
         quality=_quality(rng, spec, upgraded),
         blocks=blocks,
         block_counts=counts,
     )
+    if spec.twin_share:
+        calls = with_twins(calls, rng.random(count) < spec.twin_share, rng)
+    if spec.refused_share:
+        calls = with_refusals(calls, rng.random(len(calls.start_s)) < spec.refused_share)
+    return calls
+
+
+def _reasoning(rng: np.random.Generator, spec: FeatureSpec, count: int) -> Int64:
+    if not spec.reasoning_tokens:
+        return np.zeros(count, np.int64)
+    return _sizes(rng, spec.reasoning_tokens, spec.sigma, count)
 
 
 def _arrivals(

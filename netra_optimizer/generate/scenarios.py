@@ -2,9 +2,8 @@
 
 from msgspec import structs
 
+from netra_optimizer.generate.matrix import HAIKU, SONNET, known_answer_scenarios
 from netra_optimizer.generate.spec import FeatureSpec, Planted, Scenario, Upgrade
-
-SONNET, HAIKU = "claude-sonnet-4-5", "claude-haiku-4-5"
 
 
 def demo_scenario() -> Scenario:
@@ -132,31 +131,3 @@ def scaled(scenario: Scenario, *, scale: float = 1.0, days: float | None = None)
             upgrade = structs.replace(upgrade, day=upgrade.day * length / scenario.days)
         features.append(structs.replace(spec, per_day=spec.per_day * scale, upgrade=upgrade))
     return structs.replace(scenario, features=tuple(features), days=length)
-
-
-def known_answer_scenarios() -> tuple[Scenario, ...]:
-    """Workloads with one planted waste each, with several that interact, and with none."""
-    return (
-        _scenario(
-            "system_prompt",
-            (_assistant(),),
-            (Planted(lever="prompt_cache", feature="assistant", tokens=4096),),
-        ),
-        _scenario("clean_assistant", (_clean_assistant(),), ()),
-    )
-
-
-def _scenario(
-    name: str, features: tuple[FeatureSpec, ...], planted: tuple[Planted, ...], days: float = 6.0
-) -> Scenario:
-    return Scenario(name=name, features=features, planted=planted, days=days)
-
-
-def _assistant() -> FeatureSpec:
-    return FeatureSpec(
-        name="assistant", model=SONNET, provider="anthropic", per_day=900, system_tokens=4096
-    )
-
-
-def _clean_assistant() -> FeatureSpec:
-    return FeatureSpec(name="assistant", model=SONNET, provider="anthropic", per_day=700)

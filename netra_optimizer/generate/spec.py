@@ -58,18 +58,34 @@ class FeatureSpec(msgspec.Struct, frozen=True, kw_only=True):
     """Share of calls whose answer was scored (score 0 or 1 with mean `quality`)."""
     upgrade: Upgrade | None = None
     users: int = 50
+    twin_share: float = 0.0
+    """Share of calls that a client fires twice within a second."""
+    refused_share: float = 0.0
+    """Share of calls refused as invalid, and asked twice more in vain; the prompt is billed."""
+    reasoning_tokens: int = 0
+
+
+class OutcomePlan(msgspec.Struct, frozen=True, kw_only=True):
+    """Paired scores of two models: the first's mean, the true difference, how often they disagree."""
+
+    baseline: str
+    candidate: str
+    items: int = 3000
+    mean: float = 0.8
+    difference: float = 0.0
+    disagree: float = 0.12
 
 
 class Planted(msgspec.Struct, frozen=True, kw_only=True):
     """A change that is known to save (or to lose) money on a feature.
 
-    `lever` prompt_cache: `lifetime_s`, `write` and `tokens` (None: the whole prompt; 0: no cache);
-    response_cache: `ttl_s`; batch_tier; model_switch: `model`.
+    `lever` prompt_cache: `write` and `tokens` (None: the whole prompt; 0: no cache), or the best of
+    all of these with `best`; response_cache: `ttl_s`; batch_tier; model_switch: `model`; retry_waste.
     """
 
     lever: str
     feature: str
-    lifetime_s: float = 300.0
+    best: bool = False
     write: Literal["5m", "1h"] = "5m"
     tokens: int | None = None
     ttl_s: float = 86_400.0
@@ -83,5 +99,6 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     features: tuple[FeatureSpec, ...]
     planted: tuple[Planted, ...] = ()
+    outcomes: tuple[OutcomePlan, ...] = ()
     days: float = 7.0
     block_tokens: int = 256

@@ -10,11 +10,14 @@ import numpy as np
 from netra_optimizer.generate.feature import FeatureCalls, generate_feature
 from netra_optimizer.generate.scenarios import demo_scenario
 from netra_optimizer.generate.spec import FeatureSpec, Scenario
-from netra_optimizer.generate.truth import Truth, known_truth
+from netra_optimizer.generate.outcomes import planned_outcomes
+from netra_optimizer.generate.truth import WASTED, Truth, known_truth
 from netra_optimizer.pricing import PriceTable
+from netra_optimizer.usage.batch import batch_of
 from netra_optimizer.usage.columns import count_array, list_array, nest, real_array, text_array
 from netra_optimizer.usage.frame import UsageFrame
-from netra_optimizer.usage.record import TOKEN_BUCKETS, UsageRecord, usage_schema
+from netra_optimizer.usage.record import TOKEN_BUCKETS, UsageRecord
+from netra_optimizer.verify.outcomes import Outcomes
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -47,11 +50,13 @@ class Workload:
                     row[name] = tuple(row[name])
                 yield UsageRecord(**row)
 
+    def outcomes(self) -> Outcomes | None:
+        """Paired scores of the scenario's plans, seeded; None where there are none."""
+        return planned_outcomes(self.scenario.outcomes, self.seed)
+
     def truth(self, prices: PriceTable, frame: UsageFrame | None = None) -> Truth:
         """What the planted changes save, each alone and all together, record by record."""
-        return known_truth(
-            self.frame(prices) if frame is None else frame, self.scenario.planted, prices
-        )
+        return known_truth(self.frame(prices) if frame is None else frame, self.scenario, prices)
 
 
 def generate_workload(
@@ -100,9 +105,10 @@ def _table(scenario: Scenario, parts: list[FeatureCalls], seed: int, start: date
     tokens |= {"input_uncached": plain, "cache_read": read, "cache_write_5m": written}
     failed = column("failed")
     tokens["output_text"] = np.where(failed, 0, column("output"))
+    tokens["reasoning"] = np.where(failed, 0, column("reasoning"))
     columns: dict[str, pa.Array] = {
         "id": text_array([f"g{seed:x}-{at:08d}" for at in range(count)]),
-        "start": count_array(times[order], pa.timestamp("us", tz="UTC")),
+        "start": times[order],
         "model": text_array(_models(specs, which, column("upgraded"))),
         "provider": text([s.provider for s in specs]),
         "operation": text(["chat" for _ in specs]),
@@ -115,8 +121,8 @@ def _table(scenario: Scenario, parts: list[FeatureCalls], seed: int, start: date
         "user": text_array([f"user-{n:04d}" for n in column("user").tolist()]),
         "conversation": text_array(_conversations(specs, which, column("conversation"))),
         "status": text_array(["error" if bad else "ok" for bad in failed.tolist()]),
-        "error_kind": text_array(["server_error" if bad else "" for bad in failed.tolist()]),
-        "attempt": count_array(np.ones(count, np.int32), pa.int32()),
+        "error_kind": text_array(_error_kinds(failed, column("refused"))),
+        "attempt": count_array(column("attempt").astype(np.int32), pa.int32()),
         "params": text([_params(s) for s in specs]),
         "prompt_hash": text_array([f"{n:016x}" for n in column("prompt_name").tolist()]),
         "block_hashes": _block_lists(parts, order),
@@ -126,13 +132,15 @@ def _table(scenario: Scenario, parts: list[FeatureCalls], seed: int, start: date
         "cost_recorded": real_array(np.full(count, np.nan)),
         "source": text(["generated" for _ in specs]),
     }
-    empty = text(["" for _ in specs])
-    none = list_array([()] * count)
-    schema = usage_schema()
-    for field in schema:
-        blank = none if field.name in ("tags", "tool_names") else empty
-        columns.setdefault(field.name, blank)
-    return pa.table([columns[field.name] for field in schema], schema=schema)
+    if column("wasted").any():
+        marked = column("wasted").tolist()
+        columns["tags"] = list_array([(WASTED,) if waste else () for waste in marked])
+    return pa.Table.from_batches([batch_of(count, columns)])
+
+
+def _error_kinds(failed: np.ndarray, refused: np.ndarray) -> list[str]:
+    kinds = np.where(refused, "invalid_request", np.where(failed, "server_error", ""))
+    return kinds.tolist()
 
 
 def _models(specs: tuple[FeatureSpec, ...], which: np.ndarray, upgraded: np.ndarray) -> list[str]:

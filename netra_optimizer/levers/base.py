@@ -30,6 +30,13 @@ class Segment:
     feature: str
     model: str
     provider: str
+    condition: str = ""
+    """SQL of what the scope's columns do not say."""
+
+    @property
+    def name(self) -> str:
+        """For titles: the feature, else the model."""
+        return self.feature or self.model
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -1,19 +1,24 @@
 """How evidence names its rows: the query that gives them from the usage store."""
 
+from typing import Final
+
 from netra_optimizer.levers.base import Segment
+from netra_optimizer.usage.schema import USAGE_TABLE
+
+_COLUMNS: Final = frozenset({"feature", "model", "provider", "team", "user", "operation"})
 
 
 def where(segment: Segment, extra: str = "") -> str:
-    """SQL over the tenant's `usage` that gives the segment's rows."""
-    clauses = [
+    """SQL that gives the segment's rows; the tenant is bound by the store."""
+    clauses = ["tenant = {tenant:String}"]
+    clauses += [
         f"{key} = {_quoted(value)}" for key, value in segment.scope.items() if key in _COLUMNS
     ]
+    if segment.condition:
+        clauses.append(segment.condition)
     if extra:
         clauses.append(extra)
-    return "SELECT * FROM usage WHERE " + (" AND ".join(clauses) or "1")
-
-
-_COLUMNS = frozenset({"feature", "model", "provider", "team", "user"})
+    return f"SELECT * FROM {USAGE_TABLE} WHERE {' AND '.join(clauses)} ORDER BY start, id"
 
 
 def _quoted(value: str) -> str:

@@ -104,7 +104,11 @@ def _simplest(options: Sequence[UsePromptCache], gains: Sequence[float]) -> int:
         return 0
     for at, option in enumerate(options):
         same_write = option.write == options[best].write
-        if option.blocks == ALL_BLOCKS and same_write and gains[at] >= PLAIN_IS_ENOUGH * gains[best]:
+        if (
+            option.blocks == ALL_BLOCKS
+            and same_write
+            and gains[at] >= PLAIN_IS_ENOUGH * gains[best]
+        ):
             return at
     return best
 

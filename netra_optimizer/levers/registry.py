@@ -6,9 +6,14 @@ from typing import Final
 from netra_optimizer.errors import AnalysisError
 from netra_optimizer.levers.base import Lever
 from netra_optimizer.levers.batch_tier import BatchTierLever
+from netra_optimizer.levers.context_growth import ContextGrowthLever
 from netra_optimizer.levers.model_switch import ModelSwitchLever
+from netra_optimizer.levers.output_tokens import OutputTokensLever
 from netra_optimizer.levers.prompt_cache import PromptCacheLever
+from netra_optimizer.levers.provider_switch import ProviderSwitchLever
 from netra_optimizer.levers.response_cache import ResponseCacheLever
+from netra_optimizer.levers.retry_waste import RetryWasteLever
+from netra_optimizer.levers.routing import RoutingLever
 
 ENTRY_POINT_GROUP: Final = "netra_optimizer.levers"
 
@@ -42,7 +47,17 @@ class LeverRegistry:
 def default_levers() -> LeverRegistry:
     """The optimizer's own levers, then those of installed packages."""
     registry = LeverRegistry(
-        (PromptCacheLever(), ResponseCacheLever(), BatchTierLever(), ModelSwitchLever())
+        (
+            PromptCacheLever(),
+            ResponseCacheLever(),
+            BatchTierLever(),
+            ModelSwitchLever(),
+            RoutingLever(),
+            ProviderSwitchLever(),
+            RetryWasteLever(),
+            ContextGrowthLever(),
+            OutputTokensLever(),
+        )
     )
     registry.load_entry_points()
     return registry

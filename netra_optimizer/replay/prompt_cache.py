@@ -58,8 +58,9 @@ def settle(stream: "Stream", plan: CachePlan) -> None:
     prompt = np.zeros(len(traffic), np.int64)
     for bucket in PROMPT_BUCKETS:
         prompt += stream.tokens(bucket)
-    minimum, step, cached = _rules(stream, plan.managed)
-    limit = np.where(plan.managed & stream.sent & cached & ~batched, plan.limit, 0).astype(np.int32)
+    managed = plan.managed & traffic.answered
+    minimum, step, cached = _rules(stream, managed)
+    limit = np.where(managed & stream.sent & cached & ~batched, plan.limit, 0).astype(np.int32)
     blocks = np.minimum(limit, np.diff(traffic.prefix.offsets)).astype(np.int32)
     marked = reused_tokens(blocks, traffic.block_tokens, prompt) // step * step
     blocks[marked < minimum] = 0
@@ -68,7 +69,6 @@ def settle(stream: "Stream", plan: CachePlan) -> None:
     read = reused_tokens(traffic.prefix.leading(alive), traffic.block_tokens, prompt)
     read = np.minimum(read // step * step, marked)
     read[read < minimum] = 0
-    managed = plan.managed
     written = np.where(managed, marked - read, 0)
     five = plan.writes.get("5m", np.zeros(len(prompt), np.bool_))
     hour = plan.writes.get("1h", np.zeros(len(prompt), np.bool_))

@@ -38,6 +38,8 @@ class Traffic:
     cost_usd: Float64
     """What was billed; 0 where the model has no price, which counts nowhere."""
     priced: Bool
+    answered: Bool
+    """False for calls that failed; they neither fill nor use a cache."""
     prefix: PrefixIndex
     block_tokens: Int32
 
@@ -48,7 +50,8 @@ class Traffic:
         priced = ~np.isnan(frame.cost_usd)
         cost = np.where(priced, frame.cost_usd, 0.0)
         rows = np.arange(len(frame), dtype=np.int64)
-        return cls(rows, frame.calls, cost, priced, prefix, frame.block_tokens)
+        answered = frame.status.equals("ok")
+        return cls(rows, frame.calls, cost, priced, answered, prefix, frame.block_tokens)
 
     def take(self, rows: Int64) -> "Traffic":
         """The given rows of the frame (rising), which must be among these."""
@@ -60,6 +63,7 @@ class Traffic:
             self.calls.take(at),
             self.cost_usd[at],
             self.priced[at],
+            self.answered[at],
             self.prefix.take(at),
             self.block_tokens[at],
         )

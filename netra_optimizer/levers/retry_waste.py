@@ -1,0 +1,169 @@
+"""Calls that should not have been made: twins fired together, hopeless retries, cut-off answers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import numpy as np
+
+from netra_optimizer.levers.base import LeverContext, Proposal, Segment
+from netra_optimizer.levers.evidence import where
+from netra_optimizer.levers.response_cache import AnswerRepeats
+from netra_optimizer.usage.columns import Bool, Int64
+
+Waste = Literal["twins", "hopeless_retries", "cut_off"]
+
+TWIN_S: Final = 2.0
+"""Equal requests of one user this close together are one question asked twice."""
+ASKED_AGAIN_S: Final = 600.0
+FINAL_ERRORS: Final = frozenset(
+    {
+        "invalid_request",
+        "invalid_request_error",
+        "bad_request",
+        "badrequesterror",
+        "context_length_exceeded",
+        "contextwindowexceedederror",
+        "content_filter",
+        "contentpolicyviolationerror",
+        "authentication_error",
+        "permission_error",
+        "not_found",
+        "400",
+        "401",
+        "403",
+        "404",
+        "413",
+        "422",
+    }
+)
+"""Errors which the same request meets again."""
+_TITLES: Final[dict[Waste, str]] = {
+    "twins": "Join twin requests",
+    "hopeless_retries": "Stop hopeless retries",
+    "cut_off": "Allow the answer its length at once",
+}
+_HOW: Final[dict[Waste, str]] = {
+    "twins": "Equal requests of one user within 2 s of each other want one answer.",
+    "hopeless_retries": "A request refused as invalid is refused again.",
+    "cut_off": "An answer cut off at max_tokens and asked again in full was of no use.",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class _Found:
+    waste: Waste
+    rows: Int64
+
+
+class RetryWasteLever:
+    """Billed calls of no use; the replay leaves them out."""
+
+    id = "retry_waste"
+
+    def propose(self, segment: Segment, context: LeverContext) -> Sequence[Proposal]:
+        """One proposal for each kind of waste that was billed."""
+        found = [
+            _Found("twins", _twins(context, segment.rows)),
+            _Found("hopeless_retries", _hopeless(context, segment.rows)),
+            _Found("cut_off", _cut_off(context, segment.rows)),
+        ]
+        return [
+            _proposal(segment, context, waste)
+            for waste in found
+            if context.traffic.cost_usd[waste.rows].sum() > 0
+        ]
+
+
+def _same_request(context: LeverContext, rows: Int64) -> tuple[Int64, Bool]:
+    """Rows with a known prompt in order of (user, conversation, prompt, time); True: as the last."""
+    frame = context.frame
+    known = np.array([bool(value) for value in frame.prompt_hash.values], np.bool_)
+    rows = rows[known[frame.prompt_hash.codes[rows]]]
+    keys = (frame.prompt_hash.codes, frame.conversation.codes, frame.user.codes)
+    order = np.lexsort(tuple(key[rows] for key in keys))
+    ordered = rows[order]
+    same = np.zeros(len(ordered), np.bool_)
+    same[1:] = True
+    for key in keys:
+        same[1:] &= key[ordered][1:] == key[ordered][:-1]
+    return ordered, same
+
+
+def _pauses_s(context: LeverContext, ordered: Int64) -> np.ndarray:
+    start = context.frame.calls.start_us[ordered]
+    return np.diff(start, prepend=start[:1]) / 1e6
+
+
+def _twins(context: LeverContext, rows: Int64) -> Int64:
+    """Later ones of equal requests fired together, both answered."""
+    ordered, same = _same_request(context, rows)
+    if not len(ordered):
+        return ordered
+    answered = context.frame.status.equals("ok")[ordered]
+    first_attempt = context.frame.attempt[ordered] <= 1
+    together = same & (_pauses_s(context, ordered) <= TWIN_S) & answered & first_attempt
+    together[1:] &= answered[:-1]
+    return np.sort(ordered[together])
+
+
+def _hopeless(context: LeverContext, rows: Int64) -> Int64:
+    """Attempts after the first which failed for a reason that a retry cannot mend."""
+    frame = context.frame
+    final = np.array([kind.lower() in FINAL_ERRORS for kind in frame.error_kind.values], np.bool_)
+    failed = frame.status.equals("error")[rows] & final[frame.error_kind.codes[rows]]
+    again = frame.attempt[rows] > 1
+    linked = np.array([bool(value) for value in frame.retry_of.values], np.bool_)
+    again |= linked[frame.retry_of.codes[rows]]
+    return rows[failed & again]
+
+
+def _cut_off(context: LeverContext, rows: Int64) -> Int64:
+    """Answers that ended at their limit of length and were asked again soon."""
+    ordered, same = _same_request(context, rows)
+    if len(ordered) < 2:
+        return ordered[:0]
+    frame = context.frame
+    limited = np.array(
+        [v in ("length", "max_tokens") for v in frame.finish_reason.values], np.bool_
+    )
+    cut = limited[frame.finish_reason.codes[ordered]]
+    followed = np.zeros(len(ordered), np.bool_)
+    followed[:-1] = same[1:] & (_pauses_s(context, ordered)[1:] <= ASKED_AGAIN_S)
+    followed[:-1] &= ~cut[1:]
+    return np.sort(ordered[cut & followed])
+
+
+def _proposal(segment: Segment, context: LeverContext, found: _Found) -> Proposal:
+    billed = float(context.traffic.cost_usd[found.rows].sum())
+    return Proposal(
+        lever="retry_waste",
+        title=f"{_TITLES[found.waste]} ({segment.name})",
+        segment=segment,
+        policy=AnswerRepeats(segment.rows, found.rows),
+        evidence={
+            "kind": found.waste,
+            "requests": len(segment.rows),
+            "wasted_requests": len(found.rows),
+            "billed_usd": billed,
+            "rows": [{"id": context.frame.id[int(row)]} for row in found.rows[:20]],
+            "query": where(segment),
+        },
+        assumptions=[_HOW[found.waste]],
+        patch=_patch(found.waste),
+        effort="low",
+        risk="low: the calls left out gave nothing that was used",
+        rollback="Send them again.",
+        variant=found.waste,
+    )
+
+
+def _patch(waste: Waste) -> dict[str, object]:
+    match waste:
+        case "twins":
+            return {"client": {"deduplicate_in_flight": True, "window_s": TWIN_S}}
+        case "hopeless_retries":
+            never = {"BadRequestErrorRetries": 0, "ContentPolicyViolationErrorRetries": 0}
+            return {"litellm": {"router_settings": {"retry_policy": never}}}
+        case "cut_off":
+            return {"client": {"max_tokens": "the 99th percentile of the answer's length"}}
