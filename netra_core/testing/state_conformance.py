@@ -49,6 +49,7 @@ class Clock:
         self.now = 1_800_000_000.0
 
     def __call__(self) -> float:
+        """Seconds since 1970."""
         return self.now
 
 
