@@ -93,6 +93,9 @@ async def _ask(client: ApexClient) -> None:
     async for _ in client.run_events(run_id):
         pass
     run = await client.run(run_id)
+    while run["status"] == "running":  # the last event is logged just before the run is closed
+        await asyncio.sleep(0.05)
+        run = await client.run(run_id)
     if run["status"] != "completed":
         raise ClientError(f"The demo's question was not answered: the run {run['status']}.")
 

@@ -74,7 +74,7 @@ def _runners() -> dict[str, tuple[str, MigrationRunner]]:
     from netra_backend.migrations import platform_migrations
 
     env = get_env()
-    urls = database_urls(open_settings(env)).settings
+    urls = database_urls(open_settings(env).settings)
     migrator = env.get(MIGRATION_URL)
 
     def role(url: str) -> str | None:

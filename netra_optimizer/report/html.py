@@ -87,7 +87,7 @@ def _overview(analysis: Analysis) -> str:
         return (
             "<section class='card'><h2>Nothing to save was found in these records.</h2></section>"
         )
-    parts = analysis.combined.attribution
+    parts = text.in_cents(analysis.combined.attribution)
     counted = [item for item in analysis.opportunities if item.id in parts]
     attribution = plots.bars(
         [(item.title, parts[item.id], text.money(parts[item.id])) for item in counted],

@@ -15,7 +15,7 @@ from netra_optimizer.report import text
 from netra_optimizer.report.patches import patch_text
 from netra_optimizer.results import Analysis, Opportunity
 
-BAR_WIDTH = 14
+BAR_WIDTH = 8
 STATUS_STYLES = {"verified": "green", "needs_evaluation": "yellow", "loses_money": "red"}
 
 
@@ -125,14 +125,15 @@ def _clip(fraction: float) -> float:
 def _overview(analysis: Analysis) -> RenderableType:
     table = Table(box=box.SIMPLE_HEAD, expand=False, pad_edge=False, header_style="dim")
     table.add_column("#", justify="right")
-    table.add_column("Change", overflow="fold", min_width=16, max_width=28)
+    table.add_column("Change", overflow="fold", min_width=16, max_width=44)
     table.add_column("Alone", justify="right", no_wrap=True)
     table.add_column("In all", justify="right", no_wrap=True)
     table.add_column("", no_wrap=True)
-    table.add_column("Status", overflow="fold")
-    largest = max((abs(part) for part in analysis.combined.attribution.values()), default=0.0)
+    table.add_column("Status", no_wrap=True)
+    attribution = text.in_cents(analysis.combined.attribution)
+    largest = max((abs(part) for part in attribution.values()), default=0.0)
     for number, item in enumerate(analysis.opportunities, start=1):
-        part = analysis.combined.attribution.get(item.id)
+        part = attribution.get(item.id)
         width = round(BAR_WIDTH * abs(part) / largest) if part and largest else 0
         table.add_row(
             str(number),

@@ -1,5 +1,6 @@
 """How figures are written for people: money, tokens, shares, time, the same everywhere."""
 
+import math
 from datetime import datetime
 
 from netra_optimizer.results import Interval
@@ -20,9 +21,9 @@ LEVER_NAMES = {
 }
 
 STATUS_NAMES = {
-    "verified": "proven by replay",
-    "needs_evaluation": "needs evaluation",
-    "loses_money": "would lose money",
+    "verified": "proven",
+    "needs_evaluation": "to evaluate",
+    "loses_money": "loses money",
 }
 
 
@@ -34,6 +35,23 @@ def money(usd: float) -> str:
     if size >= 0.01 or size < 5e-7:
         return f"{sign}${size:,.2f}" if size >= 5e-7 else "$0.00"
     return f"{sign}${size:.2g}" if size >= 1e-4 else f"{sign}${size:.6f}"
+
+
+def in_cents(parts: dict[str, float]) -> dict[str, float]:
+    """Parts rounded to the cent so that they still add up to their rounded total.
+
+    The cents that plain rounding would lose go to the largest remainders. Totals below a dollar
+    stay as they are: cents would hide them.
+    """
+    total = sum(parts.values())
+    if abs(total) < 1:
+        return dict(parts)
+    floors = {name: math.floor(part * 100) for name, part in parts.items()}
+    missing = round(total * 100) - sum(floors.values())
+    by_remainder = sorted(parts, key=lambda name: floors[name] - parts[name] * 100)
+    for name in by_remainder[:missing]:
+        floors[name] += 1
+    return {name: cents / 100 for name, cents in floors.items()}
 
 
 def interval(value: Interval) -> str:

@@ -97,7 +97,7 @@ def test_an_analysis_with_nothing_to_save_says_so() -> None:
 
 def test_a_change_that_is_not_proven_is_shown_but_not_counted() -> None:
     said = printed(analysis(opportunity(status="needs_evaluation")))
-    assert "needs evaluation" in said
+    assert "to evaluate" in said
     assert "You can save $0.00" in said
 
 
@@ -121,3 +121,14 @@ def test_the_page_escapes_what_came_from_the_records() -> None:
 )
 def test_money_shows_the_digits_that_matter(usd: float, written: str) -> None:
     assert text.money(usd) == written
+
+
+def test_parts_shown_to_the_cent_still_add_up() -> None:
+    parts = {"a": 48.044, "b": 11.394, "c": 5.554, "d": 2.974, "e": 2.264}
+    shown = text.in_cents(parts)
+    assert round(sum(shown.values()), 2) == 70.23
+    assert all(abs(shown[name] - part) < 0.01 for name, part in parts.items())
+
+
+def test_parts_of_a_tiny_total_are_not_rounded_away() -> None:
+    assert text.in_cents({"a": 0.0031, "b": 0.0009}) == {"a": 0.0031, "b": 0.0009}
