@@ -35,7 +35,7 @@ export function compact(value: number): string {
 /** A number of per cent, already times 100. */
 export function percent(value: number): string {
   const size = Math.abs(value);
-  return `${value < 0 ? MINUS : ""}${fixed(size, size >= 10 || size === 0 ? 0 : 1)} %`;
+  return `${value < 0 ? MINUS : ""}${fixed(size, size >= 10 || size === 0 ? 0 : 1)}\u00a0%`;
 }
 
 export function milliseconds(value: number): string {
@@ -104,7 +104,7 @@ export function cell(value: unknown, unit?: string | null): string {
   if (value === null || value === undefined || value === "") return "not known";
   if (typeof value === "number") return inUnit(value, unit);
   if (typeof value === "boolean") return value ? "yes" : "no";
-  if (typeof value === "string") return value;
+  if (typeof value === "string") return prose(value);
   return JSON.stringify(value);
 }
 
@@ -132,6 +132,25 @@ const CLOCK = new Intl.DateTimeFormat("en-GB", {
 export const day = (iso: string): string => DAY.format(new Date(iso));
 export const fullDay = (iso: string): string => FULL.format(new Date(iso));
 export const clock = (iso: string): string => CLOCK.format(new Date(iso));
+
+const ISO = /\b(\d{4}-\d{2}-\d{2})T(\d{2}:\d{2})(?::\d{2}(?:\.\d+)?)?(?:Z|\+00:00)/g;
+
+/** A sentence of the server as a person reads it: times in words, no break before a per cent sign. */
+export function prose(text: string): string {
+  return text
+    .replace(ISO, (_, date: string, time: string) =>
+      time === "00:00" ? fullDay(date) : `${fullDay(date)}, ${time}`,
+    )
+    .replaceAll(" %", "\u00a0%");
+}
+
+/** Labels of an axis: days or hours where they are moments, as they are otherwise. */
+export function axisTexts(labels: readonly string[]): string[] {
+  const moments = labels.map((label) => /^\d{4}-\d{2}-\d{2}(T|$)/.test(label));
+  if (!labels.length || !moments.every(Boolean)) return labels.map(prose);
+  const daily = labels.every((label) => !label.includes("T") || label.includes("T00:00"));
+  return labels.map((label) => (daily ? day(label) : `${day(label)} ${label.slice(11, 16)}`.trim()));
+}
 
 /** From and to as days, or with the hour when both are the same day; UTC. */
 export function period(from: string | null, to: string | null): string {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { bytes, compact, elapsed, inUnit, percent, period, usd } from "../src/format";
+import { axisTexts, bytes, compact, elapsed, inUnit, percent, period, prose, usd } from "../src/format";
 import { shownLabels, ticks } from "../src/plots/scale";
 import { labelOf, patchText, shapeOf, unitOf } from "../src/report/patch";
 import { problemOf } from "../src/api/problem";
@@ -23,12 +23,12 @@ describe("numbers", () => {
 
   it("shows each unit as itself", () => {
     expect(inUnit(1_234_567, "tokens")).toBe("1.23M tokens");
-    expect(inUnit(12.34, "percent")).toBe("12 %");
-    expect(inUnit(0.046, "fraction")).toBe("4.6 %");
+    expect(inUnit(12.34, "percent")).toBe("12\u00a0%");
+    expect(inUnit(0.046, "fraction")).toBe("4.6\u00a0%");
     expect(inUnit(1530, "ms")).toBe("1.5 s");
     expect(inUnit(1530, "count")).toBe("1,530");
     expect(inUnit(3, "apples")).toBe("3 apples");
-    expect(percent(-3.21)).toBe("\u22123.2 %");
+    expect(percent(-3.21)).toBe("\u22123.2\u00a0%");
   });
 
   it("shows sizes and times", () => {
@@ -40,7 +40,22 @@ describe("numbers", () => {
   });
 });
 
+describe("the server's sentences", () => {
+  it("show times in words and keep a number with its sign", () => {
+    expect(prose("44.7 % between 2026-11-02T00:19:36.111Z and 2026-11-15T00:00:00+00:00.")).toBe(
+      "44.7\u00a0% between 2 Nov 2026, 00:19 and 15 Nov 2026.",
+    );
+    expect(prose("nothing to change")).toBe("nothing to change");
+  });
+});
+
 describe("axes", () => {
+  it("show days and hours where labels are moments", () => {
+    expect(axisTexts(["2026-11-02T00:00:00Z", "2026-11-03T00:00:00Z"])).toEqual(["2 Nov", "3 Nov"]);
+    expect(axisTexts(["2026-11-02T05:00:00Z", "2026-11-02"])).toEqual(["2 Nov 05:00", "2 Nov"]);
+    expect(axisTexts(["support", "2026-11-02"])).toEqual(["support", "2026-11-02"]);
+  });
+
   it("have round marks that enclose the values", () => {
     expect(ticks(3, 481)).toEqual([0, 200, 400, 600]);
     expect(ticks(-31, 902)).toEqual([-250, 0, 250, 500, 750, 1000]);

@@ -1,4 +1,4 @@
-import { elapsed, milliseconds } from "../format";
+import { elapsed, milliseconds, prose } from "../format";
 import { isTerminal, type AgentState, type RunState, type Step } from "../live/fold";
 import { Icon } from "../ui/Icon";
 import { useNow } from "../ui/parts";
@@ -73,7 +73,7 @@ function agentEnd(agent: AgentState): string {
 }
 
 function StepItem({ step }: { step: Step }) {
-  if (step.kind === "thought") return <li className="thought">{step.text}</li>;
+  if (step.kind === "thought") return <li className="thought">{prose(step.text)}</li>;
   const result = resultText(step);
   return (
     <li className={`tool ${step.state}`}>

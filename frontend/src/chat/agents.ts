@@ -1,5 +1,5 @@
 import type { AgentState, RunState, Step } from "../live/fold";
-import { cell, words } from "../format";
+import { cell, prose, words } from "../format";
 import { labelOf, unitOf } from "../report/patch";
 
 /** What each agent does, in the present. */
@@ -52,6 +52,7 @@ export function argsText(args: Record<string, unknown>): string {
 }
 
 function short(value: unknown): string {
+  if (typeof value === "string") return prose(value);
   if (Array.isArray(value)) return value.map(short).join(" and ");
   if (typeof value === "object" && value !== null) {
     return Object.entries(value)

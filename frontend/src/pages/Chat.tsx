@@ -98,8 +98,9 @@ function UnsentMessage({ message }: { message: Unsent }) {
 
 function Welcome({ ask }: { ask: (text: string) => void }) {
   const { data } = useRead("summary", api.summary);
-  const features = useRead("breakdown:feature", () => api.breakdown("feature")).data?.items ?? [];
-  const named = features.map((row) => row.key).filter((name) => /^\w/.test(name));
+  const features = useRead("breakdown:feature", () => api.breakdown("feature"));
+  const named = (features.data?.items ?? []).map((row) => row.key).filter((name) => /^\w/.test(name));
+  const known = features.data !== undefined || features.problem !== null;
   return (
     <div className="welcome">
       <Peak />
@@ -119,7 +120,7 @@ function Welcome({ ask }: { ask: (text: string) => void }) {
           </div>
         </div>
       )}
-      <ul className="suggestions" aria-label="Suggested questions">
+      <ul className="suggestions" aria-label="Suggested questions" hidden={!known}>
         {questions(named).map(({ text, gives }) => (
           <li key={text}>
             <button type="button" onClick={() => ask(text)}>

@@ -1,5 +1,5 @@
 import { useId, useLayoutEffect, useRef, useState, type ReactNode } from "react";
-import { axisLabel, inUnit } from "../format";
+import { axisLabel, axisTexts, inUnit } from "../format";
 import type { ReportPlot } from "../api/types";
 import { linear, shownLabels, ticks } from "./scale";
 
@@ -25,7 +25,8 @@ export interface PlotProps {
 }
 
 /** A plot as SVG, with every value in a table for who cannot see it or wants the numbers. */
-export function Plot({ plot, height = 220, heading }: PlotProps) {
+export function Plot({ plot: given, height = 220, heading }: PlotProps) {
+  const plot = { ...given, x: axisTexts(given.x) };
   const titleId = useId();
   const [asTable, setAsTable] = useState(false);
   const empty = plot.series.every((s) => s.values.every((v) => v === null));
@@ -44,8 +45,43 @@ export function Plot({ plot, height = 220, heading }: PlotProps) {
         </button>
       </div>
       {plot.series.length > 1 && !asTable && <Legend plot={plot} />}
-      {asTable ? <PlotTable plot={plot} /> : <Drawing plot={plot} height={height} />}
+      {asTable ? (
+        <PlotTable plot={plot} />
+      ) : isList(plot) ? (
+        <BarList plot={plot} />
+      ) : (
+        <Drawing plot={plot} height={height} />
+      )}
     </figure>
+  );
+}
+
+/** Few named things with one value each read better as a list of bars than under slanted labels. */
+function isList(plot: ReportPlot): boolean {
+  const named = plot.x.length <= 14 && plot.x.some((label) => label.length > 12);
+  return plot.kind === "bar" && plot.series.length === 1 && named;
+}
+
+function BarList({ plot }: { plot: ReportPlot }) {
+  const values = plot.series[0]?.values ?? [];
+  const most = Math.max(...values.map((value) => Math.abs(value ?? 0))) || 1;
+  return (
+    <ul className="bars">
+      {plot.x.map((label, i) => {
+        const value = values[i] ?? 0;
+        return (
+          <li key={label}>
+            <span className="name" title={label}>
+              {label}
+            </span>
+            <span className="num">{inUnit(value, plot.unit)}</span>
+            <span className="track">
+              <span className={value < 0 ? "loss" : undefined} style={{ width: `${(Math.abs(value) / most) * 100}%` }} />
+            </span>
+          </li>
+        );
+      })}
+    </ul>
   );
 }
 

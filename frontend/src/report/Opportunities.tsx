@@ -1,6 +1,6 @@
 import { useId, useState } from "react";
 import type { Opportunity } from "../api/types";
-import { milliseconds, percent, usd } from "../format";
+import { milliseconds, percent, prose, usd } from "../format";
 import { Icon } from "../ui/Icon";
 import { CopyButton } from "../ui/parts";
 import { Evidence } from "./Evidence";
@@ -41,7 +41,7 @@ function OpportunityRow({ item, Heading }: { item: Opportunity; Heading: "h2" | 
         >
           <Icon name="chevron" className={open ? "icon chev open" : "icon chev"} />
           <span className="opp-title">
-            <span>{item.title}</span>
+            <span>{prose(item.title)}</span>
             <span className="opp-sub">
               <span className={`badge ${state.tone}`}>{state.label}</span>
               <span>
@@ -80,7 +80,7 @@ function Detail({ item, Heading }: { item: Opportunity; Heading: "h3" | "h5" }) 
           <Heading>Assumptions</Heading>
           <ul className="bullets">
             {item.assumptions.map((text) => (
-              <li key={text}>{text}</li>
+              <li key={text}>{prose(text)}</li>
             ))}
           </ul>
         </section>
@@ -99,7 +99,7 @@ function Detail({ item, Heading }: { item: Opportunity; Heading: "h3" | "h5" }) 
       {item.rollback && (
         <section>
           <Heading>Way back</Heading>
-          <p>{item.rollback}</p>
+          <p>{prose(item.rollback)}</p>
         </section>
       )}
     </>
@@ -124,7 +124,7 @@ function Facts({ item }: { item: Opportunity }) {
       {facts.map(([name, value]) => (
         <div key={name}>
           <dt>{name}</dt>
-          <dd>{value}</dd>
+          <dd>{prose(value)}</dd>
         </div>
       ))}
     </dl>
@@ -132,6 +132,7 @@ function Facts({ item }: { item: Opportunity }) {
 }
 
 function qualityText(quality: Opportunity["quality"]): string {
+  if (quality.delta === 0 && !quality.bound) return "unchanged";
   if (quality.delta === null) return quality.verified ? "unchanged by construction" : "not measured";
   const bound = quality.bound === null ? "" : `, at worst ${signed(quality.bound)}`;
   return `${signed(quality.delta)}${bound}${quality.verified ? "" : ", not proven"}`;

@@ -1,5 +1,5 @@
-import type { Combined, Constraint, Figure, Report, ReportTable } from "../api/types";
-import { cell, inUnit, percent, period, usd } from "../format";
+import type { Combined, Constraint, Figure, Report, ReportPlot, ReportTable } from "../api/types";
+import { cell, inUnit, percent, period, prose, usd } from "../format";
 import { Plot } from "../plots/Plot";
 import { Icon, type IconName } from "../ui/Icon";
 import { leverName } from "./levers";
@@ -10,16 +10,16 @@ export function ReportView({ report, onAsk }: { report: Report; onAsk?: (text: s
   return (
     <article className="report" aria-label="Report">
       <header className="report-head">
-        <h2>{report.headline}</h2>
+        <h2>{prose(report.headline)}</h2>
         {report.summary.map((text) => (
-          <p key={text}>{text}</p>
+          <p key={text}>{prose(text)}</p>
         ))}
       </header>
       <Sufficiency sufficiency={report.sufficiency} />
       {report.constraints.length > 0 && <Constraints constraints={report.constraints} />}
       {report.figures.length > 0 && <Figures figures={report.figures} />}
       {report.combined && <CombinedView combined={report.combined} report={report} />}
-      {report.plots.map((plot) => (
+      {report.plots.filter((plot) => !repeats(plot, report.combined ?? null)).map((plot) => (
         <section key={plot.title}>
           <Plot plot={plot} />
         </section>
@@ -39,7 +39,7 @@ export function ReportView({ report, onAsk }: { report: Report; onAsk?: (text: s
           <h3>What next</h3>
           <ol className="steps">
             {report.next_steps.map((text) => (
-              <li key={text}>{text}</li>
+              <li key={text}>{prose(text)}</li>
             ))}
           </ol>
           {onAsk && report.kind !== "cache_audit" && report.kind !== "needs_data" && (
@@ -57,6 +57,14 @@ export function ReportView({ report, onAsk }: { report: Report; onAsk?: (text: s
   );
 }
 
+/** True for a plot of the very parts that the joint replay lists already. */
+function repeats(plot: ReportPlot, combined: Combined | null): boolean {
+  const parts = Object.values(combined?.attribution ?? {}).map((value) => value.toFixed(2));
+  const values = plot.series[0]?.values.map((value) => value?.toFixed(2)) ?? [];
+  const same = values.length === parts.length && values.every((value) => parts.includes(value ?? ""));
+  return parts.length > 1 && plot.series.length === 1 && same;
+}
+
 function Sufficiency({ sufficiency }: { sufficiency: Report["sufficiency"] }) {
   if (sufficiency.level === "sufficient" && !sufficiency.ask) return null;
   const tone = sufficiency.level === "insufficient" ? "bad" : sufficiency.level === "partial" ? "warn" : "";
@@ -69,7 +77,7 @@ function Sufficiency({ sufficiency }: { sufficiency: Report["sufficiency"] }) {
     <div className={`note ${tone}`}>
       <Icon name={sufficiency.level === "sufficient" ? "info" : "warn"} />
       <div>
-        <strong>{label}</strong> {sufficiency.ask}
+        <strong>{label}</strong> {sufficiency.ask && prose(sufficiency.ask)}
       </div>
     </div>
   );
@@ -88,8 +96,8 @@ function Constraints({ constraints }: { constraints: Constraint[] }) {
                 <Icon name={icon} />
               </span>
               <div>
-                <strong>{constraint.text}</strong> <span className={`badge ${tone}`}>{said}</span>
-                {constraint.detail && <p className="soft">{constraint.detail}</p>}
+                <strong>{prose(constraint.text)}</strong> <span className={`badge ${tone}`}>{said}</span>
+                {constraint.detail && <p className="soft">{prose(constraint.detail)}</p>}
               </div>
             </li>
           );
@@ -106,6 +114,7 @@ function verdict(honoured: boolean | null): [IconName, string, string] {
 
 function Figures({ figures }: { figures: Figure[] }) {
   return (
+    <section>
     <dl className="figures">
       {figures.map((figure) => (
         <div key={figure.label} className="figure">
@@ -114,11 +123,30 @@ function Figures({ figures }: { figures: Figure[] }) {
             <strong>{inUnit(figure.value, figure.unit)}</strong>
             <Range figure={figure} />
             {figure.assumption && <span className="badge warn">assumption</span>}
-            {figure.evidence && <span className="figure-why">{figure.evidence}</span>}
           </dd>
         </div>
       ))}
     </dl>
+    <Grounds figures={figures} />
+    </section>
+  );
+}
+
+/** What the figures rest on, each ground once, however many figures share it. */
+function Grounds({ figures }: { figures: Figure[] }) {
+  const grounds = new Map<string, string[]>();
+  for (const { label, evidence } of figures) {
+    if (evidence) grounds.set(evidence, [...(grounds.get(evidence) ?? []), label]);
+  }
+  if (!grounds.size) return null;
+  return (
+    <ul className="grounds" aria-label="What the figures rest on">
+      {[...grounds].map(([evidence, labels]) => (
+        <li key={evidence}>
+          <strong>{labels.join(", ")}:</strong> {prose(evidence)}
+        </li>
+      ))}
+    </ul>
   );
 }
 
@@ -187,6 +215,8 @@ function CombinedView({ combined, report }: { combined: Combined; report: Report
   );
 }
 
+const isLong = (value: unknown): boolean => typeof value === "string" && value.length > 36;
+
 function TableView({ table }: { table: ReportTable }) {
   const numeric = (key: string) =>
     table.rows.some((row) => typeof row[key] === "number") ? "n" : undefined;
@@ -208,7 +238,7 @@ function TableView({ table }: { table: ReportTable }) {
             {table.rows.map((row, i) => (
               <tr key={i}>
                 {table.columns.map((column) => (
-                  <td key={column.key} className={numeric(column.key)}>
+                  <td key={column.key} className={isLong(row[column.key]) ? "long" : numeric(column.key)}>
                     {cell(row[column.key], column.unit)}
                   </td>
                 ))}

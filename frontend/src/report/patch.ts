@@ -33,12 +33,12 @@ function isPlainObject(value: unknown): value is Record<string, unknown> {
 
 /** A name of evidence as words; what its value's mark says already is left out. */
 export function labelOf(name: string): string {
-  return words(name.replace(/_(usd|pct|ms)$/, "").replace(/_s$/, " (s)"));
+  return words(name.replace(/_(usd|pct|ms)(?=_|$)/, "").replace(/_s$/, " (s)"));
 }
 
 /** The unit that a name of evidence ends with: cost_usd, latency_ms, reuse_pct. */
 export function unitOf(name: string): string | null {
-  if (/usd$|(^|_)cost$/.test(name)) return "usd";
+  if (/(^|_)usd(_|$)|(^|_)cost$/.test(name)) return "usd";
   if (/(_ms|_p\d+)$/.test(name)) return "ms";
   if (/(pct|percent)$/.test(name)) return "percent";
   if (/(share|fraction|rate|reuse|change)($|_by_)/.test(name)) return "fraction";
