@@ -64,6 +64,10 @@ def read_files(
     )
 
 
+CUT_OFF: Final = "file_cut_off"
+"""Stands, once a file, for what lay behind the place where its packed data breaks."""
+
+
 class Import:
     """Files being imported. `batches` may be called again: it reads from the beginning."""
 
@@ -120,6 +124,8 @@ class Import:
                     self._progress(done + rows.source.bytes_read, self._total)
                 if batch is not None:
                     yield batch
+            if rows.source.cut_off:
+                self._audit.add(Chunk(rows=0, columns={}, dropped=Counter({CUT_OFF: 1})))
             done += rows.source.size
         if self._progress:
             self._progress(self._total, self._total)
@@ -217,6 +223,12 @@ def _recognize(source: Source, fmt: str | None) -> tuple[Importer, Rows]:
     return importer_named("generic"), rows
 
 
+def _check_mapping(mapping: Mapping[str, str]) -> None:
+    from netra_optimizer.usage.importers.generic import columns_of
+
+    columns_of((), tuple(mapping.items()))
+
+
 def _options(
     model: str | None,
     start: "datetime | str | None",
@@ -225,6 +237,7 @@ def _options(
     now: datetime,
 ) -> Options:
     zone = _zone(timezone)
+    _check_mapping(mapping or {})
     name, provider = (model or "").strip(), ""
     if "/" in name:
         head, _, tail = name.partition("/")

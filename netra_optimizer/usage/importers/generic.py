@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
-from netra_optimizer.usage.errors import BadOption, ColumnMissing
+from netra_optimizer.usage.errors import BadOption, ColumnMissing, ModelNeeded
 from netra_optimizer.usage.importers.answers import tier_of
 from netra_optimizer.usage.importers.base import (
     NO_MODEL,
@@ -150,14 +150,17 @@ class GenericImporter(RowImporter):
         for field, found, usual in (
             ("start", "start" in fields, "timestamp"),
             ("input and output", _counts(fields), "input_tokens and output_tokens"),
-            ("model", "model" in fields or bool(options.model), "model"),
         ):
             if not found:
                 raise ColumnMissing(
                     f"{rows.source.name} has no column for {field} (its columns: {known}).",
-                    hint=f"Name it {usual}, use --map, "
-                    + ("or give --model." if field == "model" else "or give --format."),
+                    hint=f"Name it {usual}, use --map, or give --format.",
                 )
+        if "model" not in fields and not options.model:
+            raise ModelNeeded(
+                f"{rows.source.name} has no column for the model (its columns: {known}).",
+                hint="Give --model, or name the column with --map model=COLUMN.",
+            )
         yield from super().chunks(rows, options)
 
     def read(self, row: Row, options: Options) -> Outcome:

@@ -57,13 +57,12 @@ class MooncakeImporter(Importer):
 
     def score(self, rows: Rows) -> float:
         """Sure when lengths stand beside block names."""
-        if not rows.sample:
+        names = {name for row in rows.sample for name in row}
+        if not all(names.intersection(usual) for usual in (_TIME, _INPUT, _OUTPUT)):
             return 0.0
-        row = rows.sample[0]
-        lengths = first(row, _INPUT) is not None and first(row, _OUTPUT) is not None
-        if not lengths or first(row, _TIME) is None or "messages" in row:
-            return 0.0
-        return 0.99 if any(name in row for name in _HASHES) else 0.5
+        if names.intersection(_HASHES):
+            return 0.99
+        return 0.5 if names <= {*_TIME, *_INPUT, *_OUTPUT, *_CONVERSATION} else 0.0
 
     def latest_relative_us(self, rows: Rows) -> int | None:
         """The largest time stamp, found in a pass over that column alone."""

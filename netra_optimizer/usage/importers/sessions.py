@@ -25,12 +25,11 @@ class SessionsImporter(RowImporter):
 
     def score(self, rows: Rows) -> float:
         """Sure when the input and output are text beside a session."""
-        if not rows.sample:
-            return 0.0
-        row = rows.sample[0]
-        spoken = isinstance(row.get("input"), str) and isinstance(row.get("output"), str)
-        counted = any("token" in name.lower() or name == "usage" for name in row)
-        return 0.9 if spoken and not counted and "session_id" in row and "timestamp" in row else 0.0
+        names = {name for row in rows.sample for name in row}
+        spoken = any(isinstance(row.get("input"), str) for row in rows.sample)
+        counted = any("token" in name.lower() or name == "usage" for name in names)
+        expected = names >= {"timestamp", "input", "output", "session_id"}
+        return 0.9 if expected and spoken and not counted else 0.0
 
     def read(self, row: Row, options: Options) -> Outcome:
         """One call."""

@@ -43,6 +43,8 @@ class Source:
         self._content = content
         self.bytes_read = 0
         """Compressed bytes consumed by the latest reading."""
+        self.cut_off = False
+        """Whether the latest reading ended where the packed data breaks, not where it ends."""
         try:
             self.size = len(content) if content is not None else path.stat().st_size
             with self.open() as file:
@@ -107,6 +109,7 @@ class Source:
 
     def _unpacked(self) -> Iterator[bytes]:
         self.bytes_read = 0
+        self.cut_off = False
         with self.open() as raw:
             if not self.head.startswith(b"\x1f\x8b"):
                 while piece := raw.read(CHUNK):
@@ -115,7 +118,7 @@ class Source:
                 return
             total = 0
             with gzip.GzipFile(fileobj=raw) as file:
-                while piece := self._unpack(file):
+                while piece := self._unpack(file, total):
                     self.bytes_read = min(raw.tell(), self.size)
                     total += len(piece)
                     if total > RATIO_FROM and total > MAX_RATIO * self.size:
@@ -125,12 +128,13 @@ class Source:
                         )
                     yield piece
 
-    def _unpack(self, file: gzip.GzipFile) -> bytes:
+    def _unpack(self, file: gzip.GzipFile, before: int) -> bytes:
         try:
             return file.read1(CHUNK)
-        except EOFError:
-            return b""  # truncated: what came before it counts, the reader sees a broken last line
-        except (OSError, zlib.error):
+        except (EOFError, OSError, zlib.error):
+            self.cut_off = True
+            if before:
+                return b""  # what came before the break counts
             raise FileDamaged(
                 f"{self.name} cannot be unpacked: its gzip data is damaged.",
                 hint="Transfer it again.",

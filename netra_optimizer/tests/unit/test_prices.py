@@ -1,0 +1,254 @@
+"""The price table against genai-prices itself, call by call."""
+
+import random
+from datetime import UTC, date, datetime, timedelta
+from functools import cache
+
+import genai_prices
+import numpy as np
+import pytest
+from genai_prices.data_snapshot import get_snapshot
+
+from netra_optimizer import Calls, CustomPrice, PriceTable
+from netra_optimizer.pricing import BUCKET_UNITS, TIER_CONTEXTS, BadPrice, context_of, usage_of
+from netra_optimizer.usage.columns import Text
+from netra_optimizer.usage.record import TOKEN_BUCKETS
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@cache
+def table() -> PriceTable:
+    return PriceTable.load()
+
+
+def calls_of(rows: list[dict]) -> Calls:
+    return Calls(
+        provider=Text.of([row.get("provider", "") for row in rows]),
+        model=Text.of([row["model"] for row in rows]),
+        tier=Text.of([row.get("tier", "standard") for row in rows]),
+        start_us=np.array([(row["start"] - EPOCH) // timedelta(microseconds=1) for row in rows]),
+        **{b: np.array([row.get(b, 0) for row in rows], np.int64) for b in TOKEN_BUCKETS},
+    )
+
+
+def genai_cost(row: dict) -> float:
+    calculated = genai_prices.calc_price(
+        genai_prices.Usage(**usage_of(row)),
+        row["model"],
+        provider_id=row.get("provider"),
+        genai_request_timestamp=row["start"],
+        price_context=dict(context_of(row.get("tier", "standard"))),
+    )
+    return float(calculated.total_price)
+
+
+def random_row(rng: random.Random, provider: str, model: str) -> dict:
+    sizes = (0, rng.randrange(1000), rng.randrange(300_000))
+    return {
+        "provider": provider,
+        "model": model,
+        "tier": rng.choice(list(TIER_CONTEXTS)),
+        "start": datetime(2022, 1, 1, tzinfo=UTC)
+        + timedelta(microseconds=rng.randrange(6 * 365 * 86_400_000_000)),
+        **{bucket: rng.choice(sizes) for bucket in TOKEN_BUCKETS},
+    }
+
+
+def known_models() -> list[tuple[str, str]]:
+    """Every (provider, id) that genai-prices finds again by that very name."""
+    found = []
+    for provider in get_snapshot().providers:
+        for model in provider.models:
+            try:
+                get_snapshot().find_provider_model(model.id, None, provider.id, None)
+            except LookupError:
+                continue
+            found.append((provider.id, model.id))
+    return found
+
+
+def assert_agrees(rows: list[dict]) -> None:
+    costs = table().cost(calls_of(rows))
+    for row, cost in zip(rows, costs.tolist(), strict=True):
+        expected = genai_cost(row)
+        if np.isnan(cost):
+            assert expected == 0, row  # genai-prices has no price by the token either
+        else:
+            assert cost == pytest.approx(expected, abs=1e-9), row
+
+
+def test_random_usages_cost_what_genai_prices_says(full_counts: bool) -> None:
+    rng = random.Random(7)
+    models = known_models()
+    count = 50_000 if full_counts else 1_000
+    assert_agrees([random_row(rng, *rng.choice(models)) for _ in range(count)])
+
+
+def test_every_known_model_costs_what_genai_prices_says() -> None:
+    rng = random.Random(8)
+    assert_agrees([random_row(rng, *model) for model in known_models()])
+
+
+def test_a_tier_begins_above_its_threshold_not_at_it() -> None:
+    day = datetime(2026, 1, 5, tzinfo=UTC)
+    rows = [
+        {"provider": "google", "model": "gemini-2.5-pro", "start": day, "input_uncached": size}
+        for size in (199_999, 200_000, 200_001)
+    ]
+    costs = table().cost(calls_of(rows))
+    assert costs.tolist() == pytest.approx([genai_cost(row) for row in rows], abs=1e-12)
+    assert costs[2] > 1.9 * costs[1]
+
+
+def test_the_price_of_a_call_is_the_price_of_its_hour() -> None:
+    day = datetime(2026, 1, 5, tzinfo=UTC)
+    edges = [timedelta(minutes=30), timedelta(hours=16, minutes=30)]
+    moments = [day + edge + timedelta(microseconds=by) for edge in edges for by in (-1, 0)]
+    rows = [
+        {"provider": "deepseek", "model": "deepseek-chat", "start": at, "input_uncached": 10**6}
+        for at in moments
+    ]
+    costs = table().cost(calls_of(rows))
+    assert costs.tolist() == pytest.approx([genai_cost(row) for row in rows], abs=1e-12)
+    assert len(set(costs.tolist())) == 2
+
+
+def test_as_of_prices_history_at_another_day() -> None:
+    row = {
+        "provider": "openai", "model": "o3", "input_uncached": 10**6,
+        "start": datetime(2025, 5, 1, tzinfo=UTC),
+    }  # fmt: skip
+    then = table().cost(calls_of([row]))[0]
+    now = table().on(date(2026, 1, 1)).cost(calls_of([row]))[0]
+    assert (then, now) == pytest.approx((10.0, 2.0))
+    assert now == pytest.approx(genai_cost({**row, "start": datetime(2026, 1, 1, tzinfo=UTC)}))
+
+
+def test_a_model_nobody_knows_has_no_price_rather_than_a_price_of_zero() -> None:
+    row = {"model": "acme-llm-9", "start": datetime(2026, 1, 1, tzinfo=UTC), "input_uncached": 5}
+    assert np.isnan(table().cost(calls_of([row]))[0])
+    assert table().resolve("acme-llm-9") is None
+    assert not table().is_priced("acme-llm-9")
+
+
+def test_rates_times_tokens_are_the_cost() -> None:
+    rng = random.Random(9)
+    rows = [random_row(rng, *rng.choice(known_models())) for _ in range(300)]
+    calls = calls_of(rows)
+    rates = table().rates(calls)
+    total = rates.request + sum(getattr(rates, b) * getattr(calls, b) for b in TOKEN_BUCKETS)
+    np.testing.assert_allclose(total, table().cost(calls), atol=1e-12, equal_nan=True)
+
+
+def test_a_call_asked_of_another_model_is_priced_as_that_models() -> None:
+    start = datetime(2026, 11, 5, tzinfo=UTC)
+    row = {"model": "gpt-4o", "provider": "openai", "start": start, "input_uncached": 10**5}
+    calls = calls_of([row])
+    switched = calls.with_model("claude-sonnet-4-5", "anthropic").with_tier("batch")
+    assert table().cost(calls)[0] == pytest.approx(0.25)
+    assert table().cost(switched)[0] == pytest.approx(0.15)
+
+
+@pytest.mark.parametrize(
+    ("model", "provider", "sold"),
+    [
+        ("gpt-4o", "openai", True),
+        ("claude-sonnet-4-5", "anthropic", True),
+        ("gpt-4o", "azure", False),  # priced by OpenAI's list, whose batch price is not Azure's
+        ("acme-llm-9", "", False),
+    ],
+)
+def test_a_tier_without_a_price_of_its_own_is_told(model: str, provider: str, sold: bool) -> None:
+    assert table().has_tier(model, provider, "batch") is sold
+
+
+@pytest.mark.parametrize(
+    ("recorded", "provider", "key"),
+    [
+        ("openai/gpt-4o", "openai", ("openai", "gpt-4o")),
+        ("azure/gpt-4o", "azure", ("azure", "gpt-4o")),
+        ("gemini/gemini-2.5-pro", "gemini", ("google", "gemini-2.5-pro")),
+        ("openrouter/anthropic/claude-3.5-sonnet", "openrouter", ("openrouter", "anthropic/claude-3.5-sonnet")),
+        ("gpt-5", "litellm_proxy", ("openai", "gpt-5")),
+        ("claude-sonnet-4-5-20250929", "", ("anthropic", "claude-sonnet-4-5")),
+        (
+            "arn:aws:bedrock:us-east-1:1:inference-profile/us.anthropic.claude-sonnet-4-5-20250929-v1:0",
+            "bedrock",
+            ("aws", "regional.anthropic.claude-sonnet-4-5-20250929-v1:0"),
+        ),
+        (
+            "us.anthropic.claude-sonnet-4-5-20250929-v1:0",
+            "",
+            ("aws", "regional.anthropic.claude-sonnet-4-5-20250929-v1:0"),
+        ),
+    ],
+)  # fmt: skip
+def test_names_of_gateways_and_clouds_are_understood(
+    recorded: str, provider: str, key: tuple[str, str]
+) -> None:
+    found = table().resolve(recorded, provider)
+    assert found is not None
+    assert (found.provider, found.model) == key
+
+
+def test_a_provider_that_does_not_list_the_model_is_not_replaced_by_another() -> None:
+    assert table().resolve("claude-sonnet-4-5", "groq") is None
+
+
+def test_an_alias_prices_a_deployment_as_the_model_behind_it() -> None:
+    prices = PriceTable.load(aliases={"prod-chat": "azure/gpt-4o", "internal": "gpt-4o-mini"})
+    start = datetime(2026, 1, 5, tzinfo=UTC)
+    rows = [
+        {"model": "prod-chat", "provider": "azure", "start": start, "input_uncached": 10**6},
+        {"model": "internal", "provider": "gateway", "start": start, "input_uncached": 10**6},
+    ]
+    assert prices.cost(calls_of(rows)).tolist() == pytest.approx([2.5, 0.15])
+
+
+def test_a_custom_price_serves_a_model_nobody_lists_from_its_day_on() -> None:
+    prices = PriceTable.load(
+        custom=[
+            CustomPrice(model="acme-llm-9", input=1.0, output=4.0, start=date(2026, 1, 1)),
+            CustomPrice(model="acme-llm-9", input=0.5, output=2.0, start=date(2026, 3, 1)),
+        ]
+    )
+    days = [datetime(2025, 12, 31, 23, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=UTC),
+            datetime(2026, 3, 1, tzinfo=UTC)]  # fmt: skip
+    rows = [{"model": "acme-llm-9", "start": day, "input_uncached": 10**6, "cache_read": 10**6,
+             "output_text": 10**6} for day in days]  # fmt: skip
+    costs = prices.cost(calls_of(rows))
+    assert np.isnan(costs[0])
+    assert costs[1:].tolist() == pytest.approx([6.0, 3.0])
+
+
+def test_a_negotiated_discount_comes_off_every_listed_rate() -> None:
+    discounted = PriceTable.load(
+        custom=[
+            CustomPrice(model="*", provider="anthropic", discount=0.2),
+            CustomPrice(model="claude-sonnet-4-5", provider="anthropic", discount=0.5),
+        ]
+    )
+    start = datetime(2026, 1, 5, tzinfo=UTC)
+    rows = [
+        {"model": model, "start": start, "input_uncached": 1000, "cache_read": 5000,
+         "cache_write_1h": 70, "reasoning": 30, "output_text": 100, "provider": provider}
+        for model, provider in (
+            ("claude-sonnet-4-5", "anthropic"), ("claude-3-haiku", "anthropic"), ("gpt-4o", "openai"),
+        )
+    ]  # fmt: skip
+    listed = table().cost(calls_of(rows))
+    assert (discounted.cost(calls_of(rows)) / listed).tolist() == pytest.approx([0.5, 0.8, 1.0])
+
+
+@pytest.mark.parametrize("entry", [{"input": -1.0}, {"discount": 1.0}, {}, {"input": float("nan")}])
+def test_an_impossible_custom_price_is_refused(entry: dict) -> None:
+    with pytest.raises(BadPrice, match="m-1"):
+        CustomPrice(model="m-1", **entry)
+
+
+def test_every_bucket_is_billed_by_exactly_one_unit() -> None:
+    assert set(BUCKET_UNITS) == set(TOKEN_BUCKETS)
+    only = {bucket: 10**i for i, bucket in enumerate(TOKEN_BUCKETS)}
+    usage = usage_of(only)
+    assert usage["input_tokens"] + usage["output_tokens"] == sum(only.values())
