@@ -92,7 +92,7 @@ def read_toml(path: Path) -> dict[str, Any]:
         line = raw.count(b"\n", 0, error.start) + 1
         raise ConfigurationFileError(f"{name!r} is not UTF-8, line {line}.") from None
     except tomllib.TOMLDecodeError as error:
-        line = raw.count(b"\n") + 1 if "end of document" in str(error) else None
+        line = len(raw.rstrip().splitlines()) if "end of document" in str(error) else None
         where = f" (line {line})" if line else ""
         raise ConfigurationFileError(
             f"{name!r} is not TOML: {_without_values(str(error))}{where}.",

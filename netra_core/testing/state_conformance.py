@@ -548,7 +548,4 @@ class StateConformance:
     def _interleaved(history: list[Observed]) -> bool:
         """True when some operation began while another was under way."""
         ordered = sorted(history, key=lambda operation: operation.started)
-        return any(
-            later.started < earlier.ended
-            for earlier, later in pairwise(ordered)
-        )
+        return any(later.started < earlier.ended for earlier, later in pairwise(ordered))
