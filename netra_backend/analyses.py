@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Select, insert, select, tuple_
 
@@ -128,7 +129,7 @@ class AnalysisStore:
         return Page(items, str(skip + limit) if len(rows) > limit else None)
 
 
-def _analyses(ctx: UserExecutionContext) -> Select[tuple[object, ...]]:
+def _analyses(ctx: UserExecutionContext) -> Select[Any]:
     return select(analyses).where(analyses.c.workspace_id == ctx.workspace_id)
 
 

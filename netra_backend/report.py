@@ -82,7 +82,7 @@ class Figure(_Part):
 
 
 class Constraint(_Part):
-    """Something the question asked for. `honoured` None: the data cannot tell; `detail` says why."""
+    """Something the question asked for. `honoured` None: the data cannot tell, see `detail`."""
 
     text: str
     honoured: bool | None

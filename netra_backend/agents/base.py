@@ -94,7 +94,7 @@ class BaseAgent(ABC, Generic[Req, Res]):
         except Exception as error:
             self._fail(error)
             if not ctx.is_root:
-                await ctx.ended(False, {"error": str(error)})
+                await ctx.ended(False, {"error": _reason(error)})
             raise AgentFailedError(f"The agent {self.name!r} failed: {_reason(error)}") from error
         except BaseException:
             self._move(Lifecycle.CANCELLED)
@@ -117,7 +117,7 @@ class BaseAgent(ABC, Generic[Req, Res]):
         return AgentHealth(self.name, self._state, self._error is None, self._error)
 
     def _fail(self, error: Exception) -> None:
-        self._error = str(error)
+        self._error = _reason(error)
         self._move(Lifecycle.FAILED)
 
     def _move(self, to: Lifecycle) -> None:

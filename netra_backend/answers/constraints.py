@@ -58,7 +58,7 @@ def _bound(wish: LatencyWish, row: UsageRow | None, analysis: Analysis | None) -
         return Constraint(
             text=wish.text,
             honoured=False,
-            detail=f"{row.key} takes {row.p50_ms:,.0f} ms at the median already, before any change.",
+            detail=f"{row.key} takes {row.p50_ms:,.0f} ms at the median before any change.",
         )
     counted = analysis.combined.attribution if analysis else {}
     return Constraint(
@@ -124,6 +124,6 @@ def _speed(goals: Goals, data: DataFinding, analysis: Analysis) -> list[Constrai
         Constraint(
             text=text,
             honoured=best >= goals.speed_factor,
-            detail=f"The best proven change makes its calls {best:.2f} times as fast at the median.",
+            detail=f"The best change found makes its calls {best:.2f} times as fast at the median.",
         )
     ]

@@ -30,7 +30,7 @@ def _said(intent: Intent) -> tuple[list[str], str]:
                 [
                     "No prompt has to leave your systems: token counts, time stamps, models and "
                     "hashes of prompts are enough for every figure.",
-                    "Everything runs on your own machine, and erasing a workspace erases its usage.",
+                    "Everything runs on your own machine; erasing a workspace erases its usage.",
                 ],
                 "export token counts without texts, and upload them",
             )
@@ -69,9 +69,7 @@ def _said(intent: Intent) -> tuple[list[str], str]:
             )
         case Topic.ERRORS:
             return (
-                [
-                    "Failed calls and retries are often billed: rows with their status show how much."
-                ],
+                ["Failed calls and retries are often billed; rows with a status show how much."],
                 "upload calls with their status, error kind and attempt",
             )
         case Topic.CHARGEBACK:

@@ -56,7 +56,9 @@ def _ask(profile: Profile) -> str | None:
     if profile.priced_share < 0.95:
         return "Name the models that have no price, so that every call counts."
     if profile.requests < 1000 or profile.days < 2:
-        return "Bring two days of traffic or more: then changes are chosen on one part, proven on another."
+        return (
+            "Bring two days of traffic or more: changes are chosen on a part, proven on the rest."
+        )
     if profile.prefix_share < 0.5:
         return (
             "Log prompts, or hashes of their blocks: then prompt caching can be replayed exactly."

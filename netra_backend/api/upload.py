@@ -1,6 +1,6 @@
 """A multipart upload, written to its folder as it arrives; never whole in memory."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from shutil import copyfileobj
@@ -71,7 +71,7 @@ async def receive_upload(request: Request, *, folder: Path, name: str, max_bytes
         form = await parser.parse()
     except MultiPartException as error:
         raise InvalidRequestError(f"The upload cannot be read: {error.message}") from error
-    async with form:
+    try:
         file = form.get("file")
         if not isinstance(file, UploadFile) or not file.filename:
             raise InvalidRequestError("There is no file in the upload.", hint="Send field `file`.")
@@ -84,9 +84,11 @@ async def receive_upload(request: Request, *, folder: Path, name: str, max_bytes
             if isinstance(value := form.get(key), str) and value.strip()
         }
         return Upload(file.filename, path, size, fields)
+    finally:
+        await form.close()
 
 
-async def _bounded(stream: AsyncIterator[bytes], max_bytes: int) -> AsyncIterator[bytes]:
+async def _bounded(stream: AsyncIterator[bytes], max_bytes: int) -> AsyncGenerator[bytes]:
     received = 0
     async for chunk in stream:
         received += len(chunk)

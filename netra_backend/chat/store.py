@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import Connection, Select, func, insert, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -245,7 +246,7 @@ def _find_threads(
     cursor: Cursor | None = None,
     limit: int = 1,
 ) -> list[ThreadRecord]:
-    query: Select[tuple[object, ...]] = select(threads).where(
+    query: Select[Any] = select(threads).where(
         threads.c.workspace_id == ctx.workspace_id, threads.c.user_id == ctx.user_id
     )
     if thread_id is not None:

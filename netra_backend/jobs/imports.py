@@ -20,8 +20,6 @@ from netra_core.events.types import JsonObject
 from netra_optimizer.errors import OptimizerError
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from netra_optimizer import PriceTable, TenantUsage
 
 KIND: Final = "import"
@@ -180,8 +178,9 @@ def _load(
         fmt=options.get("format"),
         start=options.get("start"),
         progress=_progress(so_far),
+        import_id=record.id,
     )
-    tenant.insert(_counted(imported.batches(), so_far))
+    tenant.insert(_counted(imported.batches(), so_far), import_id=record.id)
     audit = imported.audit
     return ImportOutcome(
         status=ImportStatus.COMPLETED,
@@ -193,18 +192,17 @@ def _load(
     )
 
 
-def _progress(so_far: ReadSoFar) -> Callable[..., None]:
-    def tell(*position: Any) -> None:  # Any: the importer says bytes, or what and a share
+def _progress(so_far: ReadSoFar) -> Callable[[int, int], None]:
+    def tell(bytes_done: int, _bytes_total: int) -> None:
         if so_far.stop():
             raise WorkAbandonedError
-        numbers = [value for value in position if isinstance(value, int | float)]
-        if numbers:
-            so_far.bytes = int(numbers[0])
+        so_far.bytes = bytes_done
 
     return tell
 
 
-def _counted(batches: "Iterator[pa.RecordBatch]", so_far: ReadSoFar) -> "Iterator[pa.RecordBatch]":
+def _counted(batches: "Iterator[Any]", so_far: ReadSoFar) -> "Iterator[Any]":
+    # Any: pyarrow, whose batches these are, has no types.
     for batch in batches:
         if so_far.stop():
             raise WorkAbandonedError

@@ -25,7 +25,7 @@ class StepSerializer(Serializer):
         """Encode; tuples become lists, exceptions their tagged object."""
         return msgspec.json.encode(data, enc_hook=_encode).decode()
 
-    def deserialize(cls, serialized_data: str) -> Any:
+    def deserialize(self, serialized_data: str) -> Any:
         """Decode what `serialize` made."""
         value = msgspec.json.decode(serialized_data)
         if isinstance(value, dict) and _ERROR_KEY in value:

@@ -141,6 +141,9 @@ class RunService:
         except FencedError:
             _log.info("run_taken_over", run_id=run_id)
             return
+        except Exception:
+            _log.exception("run_not_ended", run_id=run_id)
+            raise
         finally:
             self._tokens.pop(run_id, None)
             self._fences.pop(run_id, None)

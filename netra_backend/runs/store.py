@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection, Select, func, select, text, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -102,9 +103,9 @@ class RunStore:
         async with self._sessions.session(_SYSTEM) as session:
             await self._lock_dispatch(session)
             chosen = _choose(
-                (await session.execute(_waiting_runs())).tuples().all(),
-                (await session.execute(_running_runs())).tuples().all(),
-                {(w, s, k) for w, s, k in (await session.execute(_pauses())).tuples()},
+                [(r, w, u, t, k) for r, w, u, t, k in await session.execute(_waiting_runs())],
+                [(w, u, t) for w, u, t in await session.execute(_running_runs())],
+                {(w, s, k) for w, s, k in await session.execute(_pauses())},
                 limits,
             )
             if chosen:
@@ -175,7 +176,7 @@ class RunStore:
     async def watch(self, run_ids: Sequence[str]) -> dict[str, tuple[int, str | None]]:
         """Fence and wish to stop of some runs."""
         query = select(runs.c.id, runs.c.fence, runs.c.cancel_reason).where(runs.c.id.in_(run_ids))
-        rows = await self._sessions.read(_SYSTEM, lambda c: c.execute(query).tuples().all())
+        rows = await self._sessions.read(_SYSTEM, lambda c: c.execute(query).all())
         return {run_id: (fence, reason) for run_id, fence, reason in rows}
 
     async def finish(self, session: AsyncSession, run: RunRecord, outcome: Outcome) -> None:
@@ -209,13 +210,13 @@ def check_fence(connection: Connection, run: RunRecord) -> None:
         raise FencedError(f"The run {run.id!r} belongs to another execution by now.")
 
 
-def _owned(ctx: UserExecutionContext) -> Select[tuple[object, ...]]:
+def _owned(ctx: UserExecutionContext) -> Select[Any]:
     return select(runs).where(
         runs.c.workspace_id == ctx.workspace_id, runs.c.user_id == ctx.user_id
     )
 
 
-def _waiting_runs() -> Select[tuple[str, str, str, str, str]]:
+def _waiting_runs() -> Select[str, str, str, str, str]:
     return (
         select(runs.c.id, runs.c.workspace_id, runs.c.user_id, runs.c.thread_id, runs.c.kind)
         .where(runs.c.status == RunStatus.PENDING.value)
@@ -224,13 +225,13 @@ def _waiting_runs() -> Select[tuple[str, str, str, str, str]]:
     )
 
 
-def _running_runs() -> Select[tuple[str, str, str]]:
+def _running_runs() -> Select[str, str, str]:
     return select(runs.c.workspace_id, runs.c.user_id, runs.c.thread_id).where(
         runs.c.status == RunStatus.RUNNING.value
     )
 
 
-def _pauses() -> Select[tuple[str, str, str]]:
+def _pauses() -> Select[str, str, str]:
     return select(pauses.c.workspace_id, pauses.c.scope, pauses.c.key)
 
 

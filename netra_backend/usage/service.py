@@ -3,12 +3,14 @@
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from netra_backend.usage.facts import Failures, LoadProfile, Profile, Repriced
+from netra_backend.errors import InvalidRequestError
+from netra_backend.usage.facts import Failures, LoadProfile, Profile, Repriced, UsageRow
 from netra_core.context import UserExecutionContext
 
 if TYPE_CHECKING:
@@ -17,15 +19,18 @@ if TYPE_CHECKING:
         AnalysisOptions,
         PriceTable,
         TenantUsage,
+        UsageFilter,
         UsageFrame,
         UsageStore,
     )
+    from netra_optimizer.usage.store import BreakdownRow, UsageSummary
 
 T = TypeVar("T")
 Stop = Callable[[], bool]
 """Asked now and then by long work in a thread; True means that nobody wants the answer."""
 
 _THREADS = 2
+_MAX_GROUPS = 1000
 
 
 class WorkAbandonedError(Exception):
@@ -59,9 +64,24 @@ class UsageService:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._threads, self._call, ctx.workspace_id, work)
 
-    async def has_usage(self, ctx: UserExecutionContext) -> bool:
-        """True when the workspace has one record or more."""
-        return await self.run(ctx, lambda tenant, _: tenant.summary().requests > 0)
+    async def totals(
+        self, ctx: UserExecutionContext, *, start: str | None, end: str | None
+    ) -> "UsageSummary":
+        """Totals of a period; zeros where there is no usage."""
+        return await self.run(
+            ctx, lambda tenant, prices: tenant.summary(_period(start, end), prices=prices)
+        )
+
+    async def breakdown(
+        self, ctx: UserExecutionContext, by: str, *, start: str | None, end: str | None
+    ) -> list[UsageRow]:
+        """Totals by group, the dearest first; over time in time's order."""
+
+        def work(tenant: "TenantUsage", prices: "PriceTable") -> list[UsageRow]:
+            found = tenant.breakdown(by, _period(start, end), prices=prices, limit=_MAX_GROUPS)
+            return [_usage_row(by, row) for row in found]
+
+        return await self.run(ctx, work)
 
     async def profile(self, ctx: UserExecutionContext) -> Profile:
         """The workspace's usage at a glance."""
@@ -93,7 +113,7 @@ class UsageService:
         def work(_: Any, frame: "UsageFrame", prices: "PriceTable") -> dict[str, Any]:
             from netra_optimizer import audit_caching
 
-            return msgspec.to_builtins(audit_caching(frame, prices=prices))
+            return msgspec.to_builtins(audit_caching(frame, prices))
 
         return await self.on_frame(ctx, work)
 
@@ -101,11 +121,12 @@ class UsageService:
         self, ctx: UserExecutionContext, change_at: str | None
     ) -> dict[str, Any]:
         """Before against after a change, with the traffic's mix corrected."""
+        at = None if change_at is None else _moment(change_at)
 
         def work(_: Any, frame: "UsageFrame", prices: "PriceTable") -> dict[str, Any]:
             from netra_optimizer import review_change
 
-            return msgspec.to_builtins(review_change(frame, prices=prices, at=change_at))
+            return msgspec.to_builtins(review_change(frame, prices, at=at))
 
         return await self.on_frame(ctx, work)
 
@@ -164,15 +185,45 @@ class UsageService:
         self, workspace_id: str, tenant: "TenantUsage", prices: "PriceTable"
     ) -> "UsageFrame":
         """The records, kept for the next question until they change."""
-        state = tenant.summary()
+        state = tenant.summary(prices=prices)
         kept = self._frames.get(workspace_id)
         if kept is not None and kept[0] == state:
             return kept[1]
-        frame = tenant.frame()
-        if bool(frame.cost_usd[:1].size) and frame.cost_usd[0] != frame.cost_usd[0]:
-            frame = frame.priced(prices)
+        frame = tenant.frame(prices=prices)
         self._frames = {workspace_id: (state, frame)}  # one: a frame may be large
         return frame
+
+
+def _period(start: str | None, end: str | None) -> "UsageFilter":
+    from netra_optimizer import UsageFilter
+
+    return UsageFilter(
+        start=None if start is None else _moment(start), end=None if end is None else _moment(end)
+    )
+
+
+def _moment(text: str) -> datetime:
+    """An aware time; UTC where the text names no zone. Raises InvalidRequestError."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise InvalidRequestError(f"{text!r} is no time.", hint="Write RFC 3339.") from error
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def _usage_row(by: str, row: "BreakdownRow") -> UsageRow:
+    key = row.key[by] or "(none)"
+    return UsageRow(
+        key=f"{key}T00:00:00Z" if by == "day" else key,
+        requests=row.requests,
+        input_tokens=row.input_tokens,
+        cached_input_tokens=row.cached_input_tokens,
+        output_tokens=row.output_tokens,
+        cost_usd=row.cost_usd,
+        p50_ms=row.latency_p50_ms,
+        p95_ms=row.latency_p95_ms,
+        error_share=row.errors / row.requests if row.requests else 0.0,
+    )
 
 
 def _stopper(stop: Stop) -> Callable[[str, float], None]:
