@@ -10,6 +10,18 @@ import structlog
 from netra_core.environment import Redactor
 
 _HANDLER_NAME = "apex"
+_LIBRARIES = (
+    "alembic",
+    "asyncio",
+    "clickhouse_connect",
+    "dbos",
+    "httpcore",
+    "httpx",
+    "sqlalchemy",
+    "uvicorn",
+    "watchfiles",
+    "websockets",
+)
 
 
 class LogSettings(Protocol):
@@ -46,8 +58,10 @@ def configure_logging(
 ) -> None:
     """Sends every log line of the process to `stream` (standard error), secrets redacted.
 
-    Calling it again replaces what the earlier call set up.
+    Libraries are heard from WARNING on, unless the level is DEBUG. Calling it again replaces what
+    the earlier call set up.
     """
+    redact = _Redact(redactor or Redactor())
     shared: list[Any] = [  # Any: structlog's processors
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -62,6 +76,7 @@ def configure_logging(
         processors=[
             structlog.stdlib.filter_by_level,
             *shared,
+            redact,  # here for whatever handler another library adds; below for its own lines
             structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
         ],
         wrapper_class=structlog.stdlib.BoundLogger,
@@ -72,7 +87,7 @@ def configure_logging(
     formatter = structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=shared,
         processors=[
-            _Redact(redactor or Redactor()),
+            redact,
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
             _renderer(settings.log_format, output),
         ],
@@ -85,6 +100,9 @@ def configure_logging(
         root.removeHandler(old)
     root.addHandler(handler)
     root.setLevel(settings.log_level)
+    quiet = max(logging.WARNING, root.level) if root.level > logging.DEBUG else logging.NOTSET
+    for library in _LIBRARIES:
+        logging.getLogger(library).setLevel(quiet)
 
 
 def _renderer(log_format: str, output: TextIO) -> Any:  # Any: a structlog processor
