@@ -58,7 +58,7 @@ def analyze(
         frame, Traffic.of(frame), prices, options, outcomes, split.choose, split.claim
     )
     proposals = _proposals(context, levers or default_levers(), tell)
-    blocks = Blocks.of(frame, options)
+    blocks = Blocks.of(frame)
     tell("Replaying all changes together", 0.75)
     figures = [_figure(context, proposal, blocks) for proposal in proposals]
     figures = [figure for figure in figures if figure is not None]

@@ -47,7 +47,6 @@ class AnalysisOptions(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     seed: int = 0
-    draws: int = 1000
     quality_margin: float = 0.02
     levers: tuple[str, ...] | None = None
     features: dict[str, FeatureRule] = {}

@@ -34,7 +34,7 @@ def generate_feature(
         output = np.maximum(output, 1).astype(np.int64)
     said = user_tokens + np.where(turn > 0, np.roll(output, 1), 0)
     prompt = spec.system_tokens + within_group_cumsum(said, first).astype(np.int64)
-    identity = mix(rng.integers(1 << 62), conversation.astype(np.uint64))
+    identity = mix(int(rng.integers(1 << 62)), conversation.astype(np.uint64))
     tail = turn.copy()
     if spec.repeat_share:
         prompt, identity, tail = _repeats(rng, spec, prompt, identity, tail)
@@ -120,11 +120,15 @@ def _sizes(rng: np.random.Generator, median: int, sigma: float, count: int) -> I
 def _repeats(
     rng: np.random.Generator, spec: FeatureSpec, prompt: Int64, identity: UInt64, tail: Int64
 ) -> tuple[Int64, UInt64, Int64]:
-    """Some calls ask one of the popular prompts, the more popular the oftener (Zipf)."""
+    """Some calls ask one of the popular prompts, the more popular the oftener (Zipf).
+
+    The popular prompts belong to the feature, not to the seed: they are the same in every workload.
+    """
     weight = 1 / np.arange(1, spec.popular + 1)
     chosen = rng.choice(spec.popular, len(prompt), p=weight / weight.sum())
-    sizes = spec.system_tokens + _sizes(rng, spec.user_tokens, spec.sigma, spec.popular)
-    names = mix(rng.integers(1 << 62), np.arange(spec.popular, dtype=np.uint64))
+    own = np.random.default_rng(list(spec.name.encode()))
+    sizes = spec.system_tokens + _sizes(own, spec.user_tokens, spec.sigma, spec.popular)
+    names = mix(int(own.integers(1 << 62)), np.arange(spec.popular, dtype=np.uint64))
     again = rng.random(len(prompt)) < spec.repeat_share
     return (
         np.where(again, sizes[chosen], prompt),

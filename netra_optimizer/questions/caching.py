@@ -94,7 +94,7 @@ def audit_caching(
         frame = frame.priced(prices)
     everything = np.ones(len(frame), np.bool_)
     context = LeverContext(frame, Traffic.of(frame), prices, options, None, everything, everything)
-    blocks = Blocks.of(frame, options)
+    blocks = Blocks.of(frame)
     segments = find_segments(frame, limit=options.max_segments)
     uses = [_use(context, segment, blocks) for segment in segments]
     start = frame.calls.start_us
