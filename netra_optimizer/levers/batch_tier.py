@@ -176,7 +176,7 @@ def _proposal(
             "Answers within 24 hours are early enough."
             if stated
             else "Calls come in scheduled runs, none streamed, none part of a conversation: nobody waits.",
-            "Batches find no short-lived prompt cache warm.",
+            "Batches find no short-lived prompt cache warm; their price is today's.",
         ],
         patch={"batch": {"endpoint": "/v1/chat/completions", "completion_window": "24h"}},
         effort="medium",

@@ -6,16 +6,22 @@ policy edits columns of calls; none knows a price. A replay without policies cos
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from datetime import date
 from enum import IntEnum
-from typing import Protocol
+from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from netra_optimizer.pricing import PriceTable
 from netra_optimizer.replay.prefix import PrefixIndex
 from netra_optimizer.replay.prompt_cache import CachePlan, settle
 from netra_optimizer.usage.columns import Bool, Float64, Int32, Int64, Text
-from netra_optimizer.usage.frame import Calls, Pricing, UsageFrame
+from netra_optimizer.usage.frame import Calls, UsageFrame
+
+
+LATEST_PRICES: Final = date(9999, 1, 1)
+"""A day on which every price of the list has begun."""
 
 
 class Stage(IntEnum):
@@ -126,7 +132,7 @@ class Stream:
         labels = {name: Text(c, tuple(v)) for name, (c, v) in self._labels.items()}
         return replace(self._calls, **self._columns, **labels)
 
-    def cost(self, prices: Pricing) -> Float64:
+    def cost(self, prices: PriceTable) -> Float64:
         """USD of each call; 0 where none is made or the model had no price to begin with.
 
         A call moved to where no price is known costs what it did: no saving without a price.
@@ -134,9 +140,34 @@ class Stream:
         before = self.traffic.cost_usd
         if self.sent.all() and not self._columns and not self._labels:
             return before.copy()
-        after = prices.cost(self.calls())
+        calls = self.calls()
+        after = prices.cost(calls)
+        if "tier" in self._labels:
+            after = self._tier_of_today(calls, after, prices)
         after = np.where(np.isnan(after) | ~self.traffic.priced, before, after)
         return np.where(self.sent, after, 0.0)
+
+    def _tier_of_today(self, calls: Calls, after: Float64, prices: PriceTable) -> Float64:
+        """Calls moved to a tier whose price was not yet listed on their day get today's discount.
+
+        Price lists know tiers from some day on; a change is made from now on.
+        """
+        moved = np.flatnonzero(calls.tier.codes != self._calls.tier.codes)
+        if not len(moved):
+            return after
+        there = calls.take(moved)
+        here = replace(there, tier=self._calls.tier.take(moved))
+        stayed = prices.cost(here)
+        undiscounted = after[moved] == stayed
+        if not undiscounted.any():
+            return after
+        latest = prices.on(LATEST_PRICES)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            factor = latest.cost(there) / latest.cost(here)
+        factor = np.where(np.isfinite(factor), factor, 1.0)
+        after = after.copy()
+        after[moved] = np.where(undiscounted, stayed * factor, after[moved])
+        return after
 
 
 class Policy(Protocol):
@@ -157,7 +188,7 @@ class Policy(Protocol):
         ...
 
 
-def replay(traffic: Traffic, policies: Iterable[Policy], prices: Pricing) -> Float64:
+def replay(traffic: Traffic, policies: Iterable[Policy], prices: PriceTable) -> Float64:
     """USD of each record of `traffic` once the policies hold, float64[len(traffic)].
 
     The rows of every policy must be among the traffic's. Policies of one stage apply in the order
