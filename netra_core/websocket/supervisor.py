@@ -20,11 +20,12 @@ class TaskHealth:
 
 
 class _Supervised:
-    __slots__ = ("last_error", "restarts", "task")
+    __slots__ = ("last_error", "restarts", "stopping", "task")
 
     def __init__(self) -> None:
         self.task: asyncio.Task[None] | None = None
         self.restarts = 0
+        self.stopping = False
         self.last_error = ""
 
 
@@ -61,6 +62,7 @@ class TaskSupervisor:
         """Cancel and await the task of this name, if any, and start it again."""
         known = self._tasks.pop(name, None)
         if known is not None and known.task is not None:
+            known.stopping = True
             known.task.cancel()
             await asyncio.wait([known.task])
         self.start(name, work)
@@ -79,8 +81,11 @@ class TaskSupervisor:
 
     async def stop(self) -> None:
         """Cancel and await every task."""
-        tasks = [s.task for s in self._tasks.values() if s.task is not None]
+        stopping = list(self._tasks.values())
         self._tasks.clear()
+        tasks = [supervised.task for supervised in stopping if supervised.task is not None]
+        for supervised in stopping:
+            supervised.stopping = True
         for task in tasks:
             task.cancel()
         if tasks:
@@ -97,6 +102,8 @@ class TaskSupervisor:
                 await work()
                 return
             except Exception as error:
+                if supervised.stopping:  # work may turn its cancellation into an error
+                    return
                 supervised.restarts += 1
                 supervised.last_error = f"{type(error).__name__}: {error}"
                 _log.error("background task failed", task=name, error=supervised.last_error)
