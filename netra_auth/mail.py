@@ -1,6 +1,7 @@
 """Mail to people: through SMTP where configured, else into a folder that operators can read."""
 
 import asyncio
+import itertools
 import os
 import smtplib
 import ssl
@@ -73,6 +74,7 @@ class OutboxMailer:
         self._sender = sender
         self._clock = clock
         self._random_bytes = random_bytes
+        self._numbers = itertools.count()
 
     async def send(self, *, to: str, subject: str, text: str) -> None:
         """Write the message; MailNotSent when the disk takes nothing."""
@@ -85,7 +87,8 @@ class OutboxMailer:
     def _write(self, message: EmailMessage) -> None:
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         stamp = round(self._clock() * 1_000_000)
-        path = self._folder / f"{stamp:020d}-{self._random_bytes(4).hex()}.eml"
+        number = next(self._numbers) % 10_000
+        path = self._folder / f"{stamp:020d}-{number:04d}-{self._random_bytes(4).hex()}.eml"
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "wb") as file:
             file.write(bytes(message))

@@ -15,7 +15,7 @@ from netra_auth.options import PasswordCost
 
 MIN_LENGTH = 8
 MAX_LENGTH = 256
-_MIN_SCORE = 2
+_MIN_SCORE = 3
 _SCORED_LENGTH = 72
 _OWN_WORDS = ("netra", "apex", "netra apex", "finops")
 

@@ -58,14 +58,15 @@ def start_auth(tmp_path: Path, clock: Clock) -> StartAuth:
         )
         app = create_app(deps)
         parts: AuthParts = app.state.parts
-        async with (
-            app.router.lifespan_context(app),
-            httpx.AsyncClient(
-                transport=httpx.ASGITransport(app, client=("192.0.2.1", 1)), base_url=BASE_URL
-            ) as http,
-        ):
-            yield Kit(app=app, parts=parts, http=http, clock=clock)
-        await deps.database.dispose()
+        transport = httpx.ASGITransport(app, client=("192.0.2.1", 1))
+        try:
+            async with (
+                app.router.lifespan_context(app),
+                httpx.AsyncClient(transport=transport, base_url=BASE_URL) as http,
+            ):
+                yield Kit(app=app, parts=parts, http=http, clock=clock)
+        finally:
+            await deps.database.dispose()
 
     return start
 
