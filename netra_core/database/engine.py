@@ -3,11 +3,10 @@
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
-from sqlalchemy import URL, Connection, Engine, event, util
+from sqlalchemy import URL, Connection, Engine, event
 from sqlalchemy.engine.interfaces import DBAPIConnection, Dialect
-from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 from netra_core.database import postgres, sqlite
@@ -20,7 +19,6 @@ from netra_core.database.url_mask import mask_url
 
 T = TypeVar("T")
 Work = Callable[[Connection], T]
-_LANE: Final = "apex_lane"
 
 
 class Engines:
@@ -57,8 +55,7 @@ class Engines:
         self.url = sqlite.shared_memory_url(url, f"/apex-{id(self):x}") if self.memory else url
         options = self.options
         self.lane = WriteLane(wait_s=options.busy_timeout_s)
-        self.sessions = sqlite.async_engine(self.url, options)
-        _take_lane(self.sessions, self.lane)
+        self.sessions = sqlite.async_engine(self.url, options, self.lane)
         self._writer = _Threads(sqlite.sync_engine(self.url, options, size=1), 1, "writer")
         readers = sqlite.sync_engine(self.url, options, size=options.reader_threads, read_only=True)
         self._readers = _Threads(readers, options.reader_threads, "reader")
@@ -135,28 +132,6 @@ class _Threads:
     async def close(self) -> None:
         self._pool.shutdown(wait=True)
         self.engine.dispose()
-
-
-def _take_lane(engine: AsyncEngine, lane: WriteLane) -> None:
-    """Writing transactions of sessions pass through the lane from their BEGIN to the return of
-    their connection to the pool.
-    """
-    sync = engine.sync_engine
-
-    @event.listens_for(sync, "begin", insert=True)
-    def take(connection: Connection) -> None:
-        info = connection.info
-        if connection.get_execution_options().get(sqlite.READ_ONLY) or info.get(_LANE):
-            return
-        util.await_only(lane.acquire())
-        info[_LANE] = True
-
-    @event.listens_for(sync, "checkin")
-    def give_back(_connection: DBAPIConnection | None, record: ConnectionPoolEntry) -> None:
-        if record.info.pop(_LANE, False):
-            lane.release()
-
-    del take, give_back
 
 
 def _explain_connect_errors(engine: Engine, where: str) -> None:

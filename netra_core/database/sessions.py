@@ -150,7 +150,12 @@ class DatabaseSessionManager:
         At most `attempts` times; `work` must be safe to run again after a rollback.
         """
         async for attempt in stamina.retry_context(
-            on=TransactionConflictError, attempts=attempts, wait_initial=0.01, wait_max=0.5
+            on=TransactionConflictError,
+            attempts=attempts,
+            wait_initial=0.01,
+            wait_max=0.5,
+            wait_jitter=0.05,
+            wait_jitter=0.05,
         ):
             with attempt:
                 async with self.session(ctx) as session:

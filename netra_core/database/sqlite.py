@@ -2,13 +2,15 @@
 
 from typing import Final
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, util
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry, QueuePool
 
+from netra_core.database.lane import WriteLane
 from netra_core.database.options import DatabaseOptions
 
+_LANE: Final = "apex_lane"
 READ_ONLY: Final = "apex_read_only"
 """Execution option: the transaction only reads, so it begins DEFERRED and blocks nobody."""
 
@@ -43,8 +45,8 @@ def sync_engine(
     return engine
 
 
-def async_engine(url: URL, options: DatabaseOptions) -> AsyncEngine:
-    """An engine for sessions on the event loop."""
+def async_engine(url: URL, options: DatabaseOptions, lane: WriteLane) -> AsyncEngine:
+    """An engine for sessions on the event loop; their writers pass through the lane."""
     engine = create_async_engine(
         url.set(drivername="sqlite+aiosqlite"),
         poolclass=AsyncAdaptedQueuePool,
@@ -53,6 +55,7 @@ def async_engine(url: URL, options: DatabaseOptions) -> AsyncEngine:
         pool_timeout=options.pool_timeout_s,
         connect_args=_connect_args(options),
     )
+    _take_lane(engine, lane)  # before _prepare: listeners run in order, and BEGIN comes after
     _prepare(engine.sync_engine, options, read_only=False)
     return engine
 
@@ -63,6 +66,28 @@ def _connect_args(options: DatabaseOptions) -> dict[str, object]:
         "isolation_level": None,
         "check_same_thread": False,
     }
+
+
+def _take_lane(engine: AsyncEngine, lane: WriteLane) -> None:
+    """Writing transactions of sessions pass through the lane from their BEGIN to the return of
+    their connection to the pool.
+    """
+    sync = engine.sync_engine
+
+    @event.listens_for(sync, "begin")
+    def take(connection: Connection) -> None:
+        info = connection.info
+        if connection.get_execution_options().get(READ_ONLY) or info.get(_LANE):
+            return
+        util.await_only(lane.acquire())
+        info[_LANE] = True
+
+    @event.listens_for(sync, "checkin")
+    def give_back(_connection: DBAPIConnection | None, record: ConnectionPoolEntry) -> None:
+        if record.info.pop(_LANE, False):
+            lane.release()
+
+    del take, give_back
 
 
 def _prepare(engine: Engine, options: DatabaseOptions, *, read_only: bool) -> None:

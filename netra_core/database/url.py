@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Literal
+from urllib.parse import quote
+
+from sqlalchemy import URL
 
 from netra_core.database.drivers import Driver, driver_named, tls_mode
 from netra_core.database.errors import DatabaseUrlError
@@ -268,4 +271,24 @@ class DatabaseURLBuilder:
 def _render(parts: DatabaseParts, driver: Driver) -> str:
     if parts.memory and not parts.query:
         return f"{driver.scheme}:///{MEMORY}"
-    return parts.url(driver).render_as_string(hide_password=False)
+    url = parts.url(driver)
+    return _encoded(url) if parts.dialect == "postgresql" else url.render_as_string(False)
+
+
+def _encoded(url: URL) -> str:
+    """SQLAlchemy leaves spaces as they are, which libpq refuses: encode all but the harmless."""
+
+    def encoded(text: str | None) -> str:
+        return quote(text or "", safe="")
+
+    login = encoded(url.username)
+    if url.password is not None:
+        login += f":{encoded(url.password)}"
+    host = url.host or ""
+    if ":" in host:
+        host = f"[{host}]"
+    port = f":{url.port}" if url.port else ""
+    pairs = [f"{name}={encoded(str(value))}" for name, value in url.query.items()]
+    query = f"?{'&'.join(pairs)}" if pairs else ""
+    at = "@" if login else ""
+    return f"{url.drivername}://{login}{at}{host}{port}/{encoded(url.database)}{query}"
