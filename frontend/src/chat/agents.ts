@@ -46,9 +46,14 @@ function lowerFirst(text: string): string {
 /** Arguments of a tool in a few words. */
 export function argsText(args: Record<string, unknown>): string {
   const parts = Object.entries(args)
-    .filter(([, value]) => value !== null && value !== undefined && value !== "")
+    .filter(([, value]) => !isEmpty(value))
     .map(([name, value]) => `${words(name).toLowerCase()} ${short(value)}`);
   return clip(parts.join(", "), 110);
+}
+
+function isEmpty(value: unknown): boolean {
+  if (value === null || value === undefined || value === "") return true;
+  return typeof value === "object" && Object.keys(value).length === 0;
 }
 
 function short(value: unknown): string {
@@ -69,7 +74,10 @@ export function resultText(step: Step): string {
   const result = step.result;
   if (result === null || result === undefined) return "";
   if (typeof result === "object" && !Array.isArray(result)) {
-    const plain = Object.entries(result).filter(([, v]) => ["string", "number", "boolean"].includes(typeof v));
+    const known = new Set(Object.values(step.args));
+    const plain = Object.entries(result).filter(
+      ([, v]) => ["string", "number", "boolean"].includes(typeof v) && v !== "" && !known.has(v),
+    );
     return clip(plain.map(([k, v]) => `${labelOf(k).toLowerCase()} ${cell(v, unitOf(k))}`).join(", "), 160);
   }
   return typeof result === "string" || typeof result === "number" ? clip(cell(result), 160) : "";

@@ -215,7 +215,10 @@ function CombinedView({ combined, report }: { combined: Combined; report: Report
   );
 }
 
-const isLong = (value: unknown): boolean => typeof value === "string" && value.length > 36;
+function cellClass(value: unknown): string | undefined {
+  if (typeof value === "number") return "n";
+  return typeof value === "string" && value.length > 36 ? "long" : "short";
+}
 
 function TableView({ table }: { table: ReportTable }) {
   const numeric = (key: string) =>
@@ -238,7 +241,7 @@ function TableView({ table }: { table: ReportTable }) {
             {table.rows.map((row, i) => (
               <tr key={i}>
                 {table.columns.map((column) => (
-                  <td key={column.key} className={isLong(row[column.key]) ? "long" : numeric(column.key)}>
+                  <td key={column.key} className={cellClass(row[column.key])}>
                     {cell(row[column.key], column.unit)}
                   </td>
                 ))}

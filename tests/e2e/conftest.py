@@ -1,0 +1,184 @@
+"""A browser, a server that can be killed, and a workload to bring: what the browser tests share.
+
+Where no Chromium is found the tests that ask for one are skipped, each by its name.
+"""
+
+import re
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Generator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    expect,
+    sync_playwright,
+)
+
+from netra_apex.build_web import build, frontend_folder
+from netra_apex.web_files import default_folder
+from netra_optimizer.generate import generate_workload, write_workload
+
+CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "/usr/bin/chromium")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+PASSWORD = "correct horse battery staple"
+WAIT_MS = 30_000
+SERVER_AWAY = "ERR_CONNECTION|ERR_INCOMPLETE|ERR_EMPTY_RESPONSE|WebSocket connection to"
+"""What every browser's console says while a killed server is away."""
+
+
+class ApexServer:
+    """`apex serve` in a process of its own, on one folder and one port, however often it dies."""
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
+        self._process: subprocess.Popen[str] | None = None
+        self.port = 0
+
+    @property
+    def url(self) -> str:
+        return f"http://localhost:{self.port}"
+
+    def start(self) -> None:
+        command = [sys.executable, "-m", "netra_apex", "serve"]
+        options = ["--port", str(self.port), "--home", str(self._home)]
+        self._process = subprocess.Popen(
+            [*command, *options], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        assert self._process.stdout is not None
+        said: list[str] = []
+        for line in self._process.stdout:
+            said.append(line)
+            if line.startswith("Apex is ready on "):
+                self.port = int(line.split()[4].rsplit(":", 1)[1])
+                break
+        else:
+            raise AssertionError("the server did not start:\n" + "".join(said[-30:]))
+        self._reader = threading.Thread(target=self._process.stdout.read, daemon=True)
+        self._reader.start()
+
+    def kill(self) -> None:
+        """kill -9: no farewell, nothing flushed."""
+        assert self._process is not None
+        self._process.kill()
+        self._ended()
+
+    def stop(self) -> None:
+        if self._process is not None:
+            self._process.terminate()
+            self._ended()
+
+    def _ended(self) -> None:
+        assert self._process is not None and self._process.stdout is not None
+        self._process.wait(20)
+        self._reader.join()
+        self._process.stdout.close()
+
+
+class Person:
+    """Somebody with a browser of their own; remembers what the console complained about."""
+
+    def __init__(self, browser: Browser, server: ApexServer, email: str, expects: str) -> None:
+        self.server = server
+        self.email = email
+        self._expects = re.compile(expects)
+        self.context: BrowserContext = browser.new_context(
+            viewport={"width": 1280, "height": 860}, reduced_motion="reduce"
+        )
+        self.context.set_default_timeout(WAIT_MS)
+        self.complaints: list[str] = []
+
+    def open(self, path: str) -> Page:
+        """A tab of its own at `path`."""
+        page = self.context.new_page()
+        page.on("console", self._heard)
+        page.on("pageerror", lambda error: self.complaints.append(f"uncaught: {error}"))
+        page.goto(self.server.url + path)
+        return page
+
+    def sign_up(self) -> None:
+        """An account, through the API; the browser keeps the cookie as after signing in."""
+        answer = self.context.request.post(
+            f"{self.server.url}/auth/register?cookie=1",
+            data={"email": self.email, "password": PASSWORD},
+            headers={"Origin": self.server.url},
+        )
+        assert answer.status == 201, answer.text()
+        self.context.add_init_script("localStorage.setItem('apex.session', '1')")
+
+    def _heard(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning") and not self._expects.search(message.text):
+            self.complaints.append(message.text)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Generator[Browser]:
+    found = next((path for name in CHROMIUM_NAMES if (path := shutil.which(name))), None)
+    if found is None:
+        pytest.skip("no Chromium on this machine")
+    with sync_playwright() as playwright:
+        expect.set_options(timeout=WAIT_MS)
+        chromium = playwright.chromium.launch(executable_path=found, args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="module")
+def server(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Generator[ApexServer]:
+    """Asks for the browser first: without one, nothing is built or started."""
+    build(frontend_folder(), default_folder())
+    apex = ApexServer(tmp_path_factory.mktemp("apex"))
+    apex.start()
+    yield apex
+    apex.stop()
+
+
+@pytest.fixture
+def new_person(browser: Browser, server: ApexServer) -> Generator[Callable[..., Person]]:
+    """Makes people. At the end nobody's console may have complained, but for what was expected."""
+    made: list[Person] = []
+
+    def make(email: str, *, expects: str = "(?!)") -> Person:
+        made.append(Person(browser, server, email, expects))
+        return made[-1]
+
+    yield make
+    for person in made:
+        person.context.close()
+    assert [complaint for person in made for complaint in person.complaints] == []
+
+
+@pytest.fixture(scope="module")
+def ada(browser: Browser, server: ApexServer, workload: Path) -> Generator[Person]:
+    """Somebody who has signed up and brought the workload."""
+    person = Person(browser, server, "ada@example.org", SERVER_AWAY)
+    person.sign_up()
+    page = person.open("/data")
+    page.get_by_label("Files to import").set_input_files(workload)
+    expect(page.locator("[data-state=done]")).to_be_visible()
+    page.close()
+    yield person
+    person.context.close()
+    assert person.complaints == []
+
+
+@pytest.fixture(scope="session")
+def workload(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """About 24,000 generated calls with planted waste."""
+    path = tmp_path_factory.mktemp("workload") / "calls.parquet"
+    write_workload(generate_workload(seed=7), path, "parquet")
+    return path
