@@ -171,7 +171,7 @@ class _Tally:
         self._dropped: Counter[str] = Counter()
 
     def add(self, chunk: Chunk) -> None:
-        self._kept += chunk.rows
+        self._kept += chunk.rows if chunk.kept is None else chunk.kept
         self._dropped.update(chunk.dropped)
 
     def drop(self, reason: str, rows: int) -> None:

@@ -4,11 +4,18 @@ from collections.abc import Sequence
 from typing import Final
 
 from netra_optimizer.usage.errors import FormatUnknown
+from netra_optimizer.usage.importers.anthropic_usage import AnthropicUsageImporter
 from netra_optimizer.usage.importers.azure import AzureImporter
 from netra_optimizer.usage.importers.base import Chunk, Importer, Options, RowImporter, RowRefused
+from netra_optimizer.usage.importers.burstgpt import BurstGPTImporter
+from netra_optimizer.usage.importers.claude_code import ClaudeCodeImporter
 from netra_optimizer.usage.importers.generic import GenericImporter
+from netra_optimizer.usage.importers.helicone import HeliconeImporter
+from netra_optimizer.usage.importers.langfuse import LangfuseImporter
 from netra_optimizer.usage.importers.litellm import LiteLLMImporter
 from netra_optimizer.usage.importers.mooncake import MooncakeImporter
+from netra_optimizer.usage.importers.openai_usage import OpenAIUsageImporter
+from netra_optimizer.usage.importers.otlp import OtlpImporter, Spans, decode_traces
 from netra_optimizer.usage.importers.requests import RequestsImporter
 from netra_optimizer.usage.importers.sessions import SessionsImporter
 from netra_optimizer.usage.sources.rows import Rows
@@ -20,6 +27,8 @@ __all__ = [
     "Options",
     "RowImporter",
     "RowRefused",
+    "Spans",
+    "decode_traces",
     "detect",
     "importer_named",
 ]
@@ -27,7 +36,14 @@ __all__ = [
 IMPORTERS: Final[Sequence[Importer]] = (
     MooncakeImporter(),
     AzureImporter(),
+    BurstGPTImporter(),
     LiteLLMImporter(),
+    LangfuseImporter(),
+    HeliconeImporter(),
+    OpenAIUsageImporter(),
+    AnthropicUsageImporter(),
+    ClaudeCodeImporter(),
+    OtlpImporter(),
     RequestsImporter(),
     SessionsImporter(),
     GenericImporter(),

@@ -93,7 +93,7 @@ def finish_reason(answer: Answer) -> str:
     if found is None:
         for choice in _dicts(answer.get("choices")) or _dicts(answer.get("candidates")):
             found = first(choice, ("finish_reason", "finishReason"))
-    if found is None and "output" in answer:
+    if found is None and ("output" in answer or answer.get("object") == "response"):
         incomplete = mapping(answer.get("incomplete_details")).get("reason")
         found = incomplete or answer.get("status")
     return _REASONS.get(text(found).lower(), text(found).lower())

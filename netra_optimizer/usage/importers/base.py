@@ -22,6 +22,7 @@ BAD_TOKENS: Final = "bad_token_counts"
 NEGATIVE_TOKENS: Final = "negative_token_counts"
 NOT_A_CALL: Final = "not_a_model_call"
 DUPLICATE: Final = "duplicate"
+FROM_CACHE: Final = "answered_by_gateway_cache"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +41,7 @@ class Options:
 
 @dataclass(kw_only=True)
 class Chunk:
-    """Some rows of a file. read = rows + sum of dropped.
+    """Some records, and what became of the source's rows: read = kept + sum of dropped.
 
     `columns` hold USAGE_SCHEMA's columns by name (`start` in microseconds); those not named have
     their default.
@@ -49,6 +50,8 @@ class Chunk:
     rows: int
     columns: Mapping[str, Values]
     dropped: Counter[str] = field(default_factory=Counter)
+    kept: int | None = None
+    """Rows of the source the records came from, where that is another number."""
 
 
 class Importer(ABC):

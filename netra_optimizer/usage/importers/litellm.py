@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from netra_optimizer.usage.importers.answers import answer_of, finish_reason, tier_of, tool_names
 from netra_optimizer.usage.importers.attribution import attribution, tags_of
-from netra_optimizer.usage.importers.base import NO_MODEL, NO_TOKENS, Options, Outcome, RowImporter
+from netra_optimizer.usage.importers.base import FROM_CACHE, NO_MODEL, NO_TOKENS, Options, Outcome, RowImporter
 from netra_optimizer.usage.importers.prompts import (
     block_names,
     prompt_hash,
@@ -35,7 +35,6 @@ from netra_optimizer.usage.importers.values import (
 from netra_optimizer.usage.record import UsageRecord
 from netra_optimizer.usage.sources.rows import Row, Rows
 
-FROM_CACHE: Final = "answered_by_gateway_cache"
 _MARKS: Final = frozenset(
     {
         "request_id", "call_type", "spend", "startTime", "endTime", "completionStartTime",
@@ -125,8 +124,8 @@ def _tokens(row: Row, metadata: Mapping[str, Any], *, failed: bool) -> Tokens | 
 
 
 def _failure(row: Row, metadata: Mapping[str, Any]) -> str:
-    status = text(first(row, ("status",)) or metadata.get("status")).lower()
-    if status not in ("failure", "failed", "error"):
+    said = {text(row.get("status")).lower(), text(metadata.get("status")).lower()}
+    if not said & {"failure", "failed", "error"}:
         return ""
     details = mapping(metadata.get("error_information"))
     return text(first(details, ("error_class", "error_code"))) or "error"

@@ -1,0 +1,36 @@
+"""Usage that a provider reports summed over a stretch of time.
+
+A row stands for many requests. It becomes as many records as it counts requests (at most MAX_PARTS),
+its tokens divided evenly, spread over its time: sums are exact, and so is the price, for a band of
+input sizes is decided by the size of one request, not of a day.
+"""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from netra_optimizer.usage.importers.tokens import Tokens
+from netra_optimizer.usage.importers.values import content_id
+from netra_optimizer.usage.record import UsageRecord
+
+MAX_PARTS: Final = 20_000
+
+
+def spread(
+    tokens: Tokens, parts: int, start: datetime, end: datetime, identity: str, **fields: Any
+) -> Iterator[UsageRecord]:
+    """Records that sum to `tokens`; the first get what does not divide. Any: UsageRecord's fields."""
+    parts = max(1, min(parts, MAX_PARTS))
+    counts = {name: getattr(tokens, name) for name in Tokens.__struct_fields__}
+    step = (end - start) / parts
+    for part in range(parts):
+        yield UsageRecord(
+            id=content_id(identity, part),
+            start=start + step * part,
+            **_share(counts, part, parts),
+            **fields,
+        )
+
+
+def _share(counts: Mapping[str, int], part: int, parts: int) -> dict[str, int]:
+    return {name: n // parts + (part < n % parts) for name, n in counts.items()}

@@ -1,0 +1,105 @@
+"""Claude Code's session logs: one line an event, several lines an answer.
+
+Usage is Anthropic's own: input_tokens excludes cache tokens. An answer is logged again while it
+streams and when a session is resumed; lines of one message id and request id are one call, and the
+one with most output counts.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from netra_optimizer.usage.importers.answers import finish_reason, tier_of, tool_names
+from netra_optimizer.usage.importers.base import (
+    DUPLICATE,
+    NOT_A_CALL,
+    Chunk,
+    Options,
+    Outcome,
+    RowImporter,
+    chunk_of,
+)
+from netra_optimizer.usage.importers.tokens import Tokens, anthropic_tokens
+from netra_optimizer.usage.importers.values import content_id, mapping, moment, positive, text
+from netra_optimizer.usage.record import UsageRecord
+from netra_optimizer.usage.sources.rows import CHUNK_ROWS, Row, Rows
+
+_SYNTHETIC: Final = "<synthetic>"
+
+
+class ClaudeCodeImporter(RowImporter):
+    """Answers of the model, once each."""
+
+    name = "claude_code"
+    title = "Claude Code sessions"
+    convention = "input_tokens excludes cache reads and writes"
+
+    def score(self, rows: Rows) -> float:
+        """Sure by sessions with messages."""
+        for row in rows.sample:
+            inner = row.get("message")
+            if isinstance(inner, Mapping) and "sessionId" in row and "uuid" in row:
+                return 0.97
+        return 0.0
+
+    def chunks(self, rows: Rows, options: Options) -> Iterator[Chunk]:
+        """Answers as soon as CHUNK_ROWS others came after them."""
+        held: dict[str, UsageRecord] = {}
+        dropped: Counter[str] = Counter()
+        for row in rows.dicts():
+            for outcome in self.outcomes(row, options):
+                if isinstance(outcome, str):
+                    dropped[outcome] += 1
+                    continue
+                known = held.get(outcome.id)
+                if known is not None:
+                    dropped[DUPLICATE] += 1
+                    outcome = max(known, outcome, key=_weight)
+                held[outcome.id] = outcome
+            if len(held) >= 2 * CHUNK_ROWS:
+                first = [held.pop(name) for name in list(held)[:CHUNK_ROWS]]
+                yield chunk_of(first, dropped)
+                dropped = Counter()
+        yield chunk_of(list(held.values()), dropped)
+
+    def read(self, row: Row, options: Options) -> Outcome:
+        """One line."""
+        message = mapping(row.get("message"))
+        usage = mapping(message.get("usage"))
+        model = text(message.get("model"))
+        if row.get("type") != "assistant" or not usage or model == _SYNTHETIC:
+            return NOT_A_CALL
+        tokens = anthropic_tokens(usage)
+        return UsageRecord(
+            id=_identity(row, message),
+            start=moment(row.get("timestamp"), options.timezone),
+            model=model,
+            provider="anthropic",
+            service_tier="fast" if usage.get("speed") == "fast" else tier_of(usage.get("service_tier")),
+            **{name: getattr(tokens, name) for name in Tokens.__struct_fields__},
+            feature=_project(row),
+            tags=("sidechain",) if row.get("isSidechain") is True else (),
+            conversation=text(row.get("sessionId")),
+            span=text(row.get("uuid")),
+            parent=text(row.get("parentUuid")),
+            status="error" if row.get("isApiErrorMessage") is True else "ok",
+            finish_reason=finish_reason({"stop_reason": message.get("stop_reason")}),
+            tool_names=tool_names(message),
+            cost_recorded=positive(row.get("costUSD")),
+        )
+
+
+def _identity(row: Row, message: Mapping[str, Any]) -> str:
+    name, request = text(message.get("id")), text(row.get("requestId"))
+    if name:
+        return f"{name}:{request}" if request else name
+    return text(row.get("uuid")) or content_id("claude_code", text(message))
+
+
+def _weight(record: UsageRecord) -> tuple[int, int, str]:
+    spoken = record.output_text + record.reasoning
+    return spoken, len(record.tool_names), record.span
+
+
+def _project(row: Row) -> str:
+    return text(row.get("cwd")).replace("\\", "/").rstrip("/").rpartition("/")[2]

@@ -1,0 +1,125 @@
+"""Reading of reports in time buckets, shared by the providers' usage APIs.
+
+A file holds pages (`{"data": [bucket, …]}`), or buckets, or a JSON array of either; a bucket holds
+`results`. The audit counts results.
+"""
+
+from abc import abstractmethod
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from netra_optimizer.usage.importers.base import (
+    UNREADABLE,
+    Chunk,
+    Importer,
+    Options,
+    RowRefused,
+    chunk_of,
+)
+from netra_optimizer.usage.importers.values import first, mapping, moment, optional_moment
+from netra_optimizer.usage.record import UsageRecord
+from netra_optimizer.usage.sources.rows import CHUNK_ROWS, Row, Rows
+
+Result = Mapping[str, Any]
+"""One result of a bucket; Any: each provider's own."""
+
+STARTS: Final = ("start_time", "starting_at", "start_time_iso")
+ENDS: Final = ("end_time", "ending_at", "end_time_iso")
+_DAY: Final = timedelta(days=1)
+
+
+class ReportImporter(Importer):
+    """Results of buckets into records that sum to them."""
+
+    @abstractmethod
+    def owns(self, result: Result) -> bool:
+        """Whether a result is of this report."""
+
+    @abstractmethod
+    def records(
+        self, result: Result, start: datetime, end: datetime, options: Options
+    ) -> Iterator[UsageRecord]:
+        """The records of one result. Raises RowRefused."""
+
+    def score(self, rows: Rows) -> float:
+        """Sure when a bucket holds a result of this report."""
+        results = [
+            found for row in rows.sample for bucket in buckets(row) for found in results_of(bucket)
+        ]
+        return 0.98 if any(self.owns(result) for result in results[:50]) else 0.0
+
+    def chunks(self, rows: Rows, options: Options) -> Iterator[Chunk]:
+        """Results in chunks of about CHUNK_ROWS records."""
+        held: list[UsageRecord] = []
+        dropped: Counter[str] = Counter()
+        kept = 0
+        for row in rows.dicts():
+            if isinstance(row, str):
+                dropped[row] += 1
+                continue
+            for result, start, end, reason in _timed(row, options):
+                records, refused = self._read(result, start, end, reason, options)
+                if refused:
+                    dropped[refused] += 1
+                    continue
+                kept += 1
+                for record in records:
+                    held.append(record)
+                    if len(held) == CHUNK_ROWS:
+                        yield _counted(held, dropped, kept)
+                        held, dropped, kept = [], Counter(), 0
+        yield _counted(held, dropped, kept)
+
+    def _read(
+        self,
+        result: Result,
+        start: datetime | None,
+        end: datetime | None,
+        reason: str,
+        options: Options,
+    ) -> tuple[Iterator[UsageRecord] | Sequence[UsageRecord], str]:
+        if start is None or end is None:
+            return (), reason
+        try:
+            return self.records(result, start, end, options), ""
+        except RowRefused as refused:
+            return (), refused.reason
+        except (TypeError, ValueError, KeyError, AttributeError, OverflowError):
+            return (), UNREADABLE
+
+
+def buckets(row: Row) -> list[Mapping[str, Any]]:
+    """The buckets of a page, or the row itself when it is one."""
+    inner = row.get("data")
+    if isinstance(inner, list):
+        return [bucket for bucket in inner if isinstance(bucket, Mapping)]
+    return [row]
+
+
+def results_of(bucket: Mapping[str, Any]) -> list[Result]:
+    """The results of a bucket."""
+    found = first(bucket, ("results", "result"))
+    return [part for part in found if isinstance(part, Mapping)] if isinstance(found, list) else []
+
+
+def _timed(
+    row: Row, options: Options
+) -> Iterator[tuple[Result, datetime | None, datetime | None, str]]:
+    for bucket in buckets(row):
+        start = end = None
+        reason = ""
+        try:
+            start = moment(first(bucket, STARTS), options.timezone)
+            end = optional_moment(first(bucket, ENDS), options.timezone) or start + _DAY
+        except RowRefused as refused:
+            reason = refused.reason
+        for result in results_of(bucket):
+            yield mapping(result), start, end, reason
+
+
+def _counted(held: list[UsageRecord], dropped: Counter[str], kept: int) -> Chunk:
+    chunk = chunk_of(held, dropped)
+    chunk.kept = kept
+    return chunk
