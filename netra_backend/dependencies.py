@@ -12,6 +12,7 @@ import httpx
 from netra_backend.identity import TokenRules
 from netra_backend.reasoner import DeterministicReasoner, Reasoner
 from netra_backend.runs.limits import RunLimits
+from netra_core.configuration import UnifiedConfigurationManager
 from netra_core.database import DatabaseSessionManager
 from netra_core.events.fanout import FanOut
 from netra_core.events.port import EventLog
@@ -69,5 +70,6 @@ class BackendDependencies:
     auth_client: httpx.AsyncClient
     reasoner: Reasoner = field(default_factory=DeterministicReasoner)
     tickets: TicketStore = field(default_factory=MemoryTicketStore)
+    configuration: UnifiedConfigurationManager | None = None
     clock: Callable[[], datetime] = utc_now
     ids: Callable[[], str] = new_id

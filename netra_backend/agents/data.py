@@ -2,7 +2,7 @@
 
 from netra_backend.agents.base import BaseAgent
 from netra_backend.agents.context import AgentContext
-from netra_backend.agents.findings import DataFinding, DataRequest
+from netra_backend.agents.findings import DataFinding, DataRequest, plain_name
 from netra_backend.reasoner import Intent
 from netra_backend.usage.facts import Profile
 from netra_backend.usage.service import UsageService
@@ -70,20 +70,16 @@ def _found(profile: Profile, unknown: tuple[str, ...]) -> str:
 
 def _match(intent: Intent, profile: Profile) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Named features as the data spells them, and those that it does not have."""
-    spelled = {_plain(row.key): row.key for row in profile.features if row.key != "(none)"}
+    spelled = {plain_name(row.key): row.key for row in profile.features if row.key != "(none)"}
     known: dict[str, None] = {}
     unknown: list[str] = []
     for name in intent.features:
-        if (found := spelled.get(_plain(name))) is not None:
+        if (found := spelled.get(plain_name(name))) is not None:
             known[found] = None
         else:
             unknown.append(name)
-    words = f" {_plain(intent.question)} "
+    words = f" {plain_name(intent.question)} "
     for plain, key in spelled.items():
         if len(plain) > 3 and f" {plain} " in words:
             known[key] = None
     return tuple(known), tuple(unknown)
-
-
-def _plain(name: str) -> str:
-    return " ".join("".join(c if c.isalnum() else " " for c in name.lower()).split())

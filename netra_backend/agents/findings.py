@@ -9,6 +9,11 @@ from netra_backend.usage.facts import Failures, LoadProfile, Profile, Repriced
 from netra_optimizer.results import Analysis
 
 
+def plain_name(name: str) -> str:
+    """A name without its punctuation and case: `Support-Chat` and `support_chat` are one."""
+    return " ".join("".join(c if c.isalnum() else " " for c in name.lower()).split())
+
+
 class Question(msgspec.Struct, frozen=True):
     """What the user wrote."""
 
@@ -21,6 +26,11 @@ class DataFinding(msgspec.Struct, frozen=True, kw_only=True):
     profile: Profile | None
     known: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
+
+    def spelled(self, feature: str) -> str | None:
+        """The feature's name as the data spells it, None where it has none."""
+        wanted = plain_name(feature)
+        return next((name for name in self.known if plain_name(name) == wanted), None)
 
 
 class DataRequest(msgspec.Struct, frozen=True):
@@ -40,6 +50,7 @@ class Computed(msgspec.Struct, frozen=True, kw_only=True):
     """What the optimizer computed; None where the question does not need it."""
 
     analysis: Analysis | None = None
+    by_feature: tuple[Repriced, ...] = ()
     cache_audit: dict[str, Any] | None = None  # Any: JSON of the optimizer's own struct
     change: dict[str, Any] | None = None  # Any: as above
     load: LoadProfile | None = None

@@ -9,7 +9,7 @@ from netra_backend.agents.context import AgentContext
 from netra_backend.agents.findings import Computed, DataFinding, OptimizationRequest
 from netra_backend.errors import ToolFailedError
 from netra_backend.reasoner import Intent, Topic
-from netra_backend.usage.facts import Failures, LoadProfile, Profile, Repriced
+from netra_backend.usage.facts import Failures, LoadProfile, Repriced
 from netra_backend.usage.service import UsageService
 from netra_optimizer.options import AnalysisOptions, FeatureRule
 from netra_optimizer.results import Analysis
@@ -57,9 +57,11 @@ class OptimizationAgent(BaseAgent[OptimizationRequest, Computed]):
                     analysis=await self._savings(ctx, intent, data),
                 )
             case Topic.MODEL_FIT:
+                rows = await self._models(ctx, intent, data)
                 return Computed(
-                    repriced=await self._models(ctx, intent, data, data.profile),
-                    analysis=await self._savings(ctx, intent, data),
+                    repriced=tuple(row for row in rows if row.feature is None),
+                    by_feature=tuple(row for row in rows if row.feature is not None),
+                    analysis=await self._savings(ctx, intent, data, "model_switch", "routing"),
                 )
             case Topic.ERRORS:
                 return Computed(
@@ -107,17 +109,19 @@ class OptimizationAgent(BaseAgent[OptimizationRequest, Computed]):
         return Computed(analysis=analysis, cache_audit=audit)
 
     async def _change(self, ctx: AgentContext, intent: Intent, data: DataFinding) -> Computed:
+        at, notes = _when(intent, data)
         await ctx.think(
-            f"Comparing before and after {intent.change_at}, with the same mix of traffic."
-            if intent.change_at
-            else "The question names no time of the change: looking for the largest one."
+            f"Comparing before and after {at}, with the same mix of traffic."
+            if at
+            else "Looking for changes of model or prompt, feature by feature."
         )
 
         async def review_change(change_at: str | None) -> dict[str, Any]:
             return await self._usage.review_change(ctx.user, change_at)
 
-        review = await _optional(ctx, "review_change", review_change, change_at=intent.change_at)
-        notes = () if review else ("The change could not be reviewed on this data.",)
+        review = await _optional(ctx, "review_change", review_change, change_at=at)
+        if review is None:
+            notes = (*notes, "The change could not be reviewed on this data.")
         return Computed(change=review, notes=notes)
 
     async def _load(self, ctx: AgentContext, data: DataFinding) -> LoadProfile:
@@ -135,7 +139,7 @@ class OptimizationAgent(BaseAgent[OptimizationRequest, Computed]):
         return await ctx.tool("failure_costs", failure_costs, returns=Failures)
 
     async def _models(
-        self, ctx: AgentContext, intent: Intent, data: DataFinding, profile: Profile
+        self, ctx: AgentContext, intent: Intent, data: DataFinding
     ) -> tuple[Repriced, ...]:
         await ctx.think("Pricing your own tokens at the models in question.")
 
@@ -165,20 +169,29 @@ def analysis_options(
         rule = FeatureRule(max_latency_ms=wish.max_ms)
         if wish.feature is None:
             everywhere = rule
-        elif (name := spelled(wish.feature, data)) is not None:
+        elif (name := data.spelled(wish.feature)) is not None:
             rules[name] = rule
     return AnalysisOptions(features=rules, everywhere=everywhere, levers=levers or None)
 
 
-def spelled(feature: str, data: DataFinding) -> str | None:
-    """The feature's name as the data spells it, None where it has none."""
-    return next((name for name in data.known if name.lower() == feature.lower()), None)
-
-
 def focus(intent: Intent, data: DataFinding) -> list[str]:
     """Features to look at alone: those named without a bound; a bound alone narrows nothing."""
-    bounded = {wish.feature.lower() for wish in intent.latency if wish.feature}
-    return [name for name in data.known if name.lower() not in bounded]
+    bounded = {data.spelled(wish.feature) for wish in intent.latency if wish.feature}
+    return [name for name in data.known if name not in bounded]
+
+
+def _when(intent: Intent, data: DataFinding) -> tuple[str | None, tuple[str, ...]]:
+    """When the change was, None to look for it; and what to say about that."""
+    profile, at = data.profile, intent.change_at
+    if at is None or profile is None or profile.first is None or profile.last is None:
+        return None, ()
+    if profile.first[:19] < at[:19] < profile.last[:19]:
+        return at, ()
+    note = (
+        f"The data goes from {profile.first} to {profile.last}; {at[:10]} is not in it, so changes "
+        "were looked for in the data itself."
+    )
+    return None, (note,)
 
 
 async def _optional(

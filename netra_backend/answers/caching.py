@@ -1,9 +1,10 @@
 """Every use of caching: what is read, what is written, what it saves or loses."""
 
+from typing import Any
+
 from netra_backend.agents.findings import Evidence
 from netra_backend.answers import parts
 from netra_backend.answers.savings import attribution_plot, combined_out, headline, savings_figures
-from netra_backend.answers.tables import table_of
 from netra_backend.report import Column, Figure, Report, ReportTable
 from netra_backend.usage.facts import Profile, UsageRow
 from netra_optimizer.results import Analysis
@@ -13,6 +14,13 @@ def caching_report(evidence: Evidence, analysis: Analysis, profile: Profile) -> 
     """What is cached now, by model and by feature, and what more caching would do."""
     share = profile.cached_input_tokens / profile.input_tokens if profile.input_tokens else 0.0
     lines = [_now(profile, share), headline(analysis), *parts.unknown_names(evidence.data)]
+    audit = evidence.computed.cache_audit
+    if audit:
+        lines.append(
+            f"Caching as it is used saved {parts.money(audit['money_usd'])} in the period and lost "
+            f"{parts.money(audit['lost_usd'])}."
+        )
+        lines += [str(note) for note in audit["notes"]]
     lines += [o.title for o in analysis.opportunities if o.status == "loses_money"]
     if profile.prefix_share == 0:
         lines.append(
@@ -38,12 +46,37 @@ def caching_report(evidence: Evidence, analysis: Analysis, profile: Profile) -> 
         tables=[
             _cache_table("By feature", profile.features),
             _cache_table("By model", profile.models),
-            *table_of(evidence.computed.cache_audit or {}),
+            *_uses(evidence.computed.cache_audit),
         ],
         plots=attribution_plot(analysis),
         sufficiency=parts.sufficiency(profile),
         next_steps=list(evidence.next_steps) or [_next(profile)],
     )
+
+
+def _uses(audit: dict[str, Any] | None) -> list[ReportTable]:
+    """The optimizer's judgement of each use: what it found, what to do."""
+    if not audit:
+        return []
+    keys = ("feature", "model", "state", "read_share", "money_usd", "finding", "advice")
+    return [
+        ReportTable(
+            title="Every use of caching",
+            columns=[
+                Column(key="feature", label="Feature"),
+                Column(key="model", label="Model"),
+                Column(key="state", label="State"),
+                Column(key="read_share", label="Read share", unit="percent"),
+                Column(key="money_usd", label="Saved so far", unit="usd"),
+                Column(key="finding", label="Finding"),
+                Column(key="advice", label="Advice"),
+            ],
+            rows=[
+                {key: use[key] for key in keys} | {"read_share": round(100 * use["read_share"], 2)}
+                for use in audit["uses"][:40]
+            ],
+        )
+    ]
 
 
 def _now(profile: Profile, share: float) -> str:

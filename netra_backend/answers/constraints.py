@@ -1,7 +1,6 @@
 """Whether what the question asked for is honoured, each wish with its reason."""
 
 from netra_backend.agents.findings import DataFinding, Evidence
-from netra_backend.agents.optimization import spelled
 from netra_backend.answers.parts import money, percent
 from netra_backend.reasoner import Goals, LatencyWish
 from netra_backend.report import Constraint
@@ -36,7 +35,7 @@ def _latency(wish: LatencyWish, data: DataFinding, analysis: Analysis | None) ->
         known = [row for row in profile.features if row.p50_ms is not None]
         worst = max(known, key=lambda row: row.p50_ms or 0.0, default=None)
         return _bound(wish, worst, analysis)
-    name = spelled(wish.feature, data)
+    name = data.spelled(wish.feature)
     if name is None:
         names = ", ".join(list(rows)[:8])
         return Constraint(

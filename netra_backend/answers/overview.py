@@ -166,8 +166,14 @@ class _Body:
 
     def models(self) -> None:
         rows = self._computed.repriced
-        asked = [row for row in rows[: len(self._evidence.intent.models)]]
-        self._headline = _model_headline(asked or list(rows))
+        intent = self._evidence.intent
+        asked = list(rows[: len(intent.models)])
+        others = list(rows[len(intent.models) :])
+        self._headline = (
+            f"Cheaper than {', '.join(intent.models)}: {_model_headline(_cheaper(others, asked))}"
+            if intent.away_from
+            else _model_headline(asked or others)
+        )
         self._summary = [_model_line(row) for row in asked]
         self._summary.append(
             "Quality: no outcome of another model on your prompts is in the data, so no switch is "
@@ -179,7 +185,10 @@ class _Body:
         self._summary.append(
             "Another tokenizer and more or fewer words in the answers move these figures."
         )
-        self._tables = [_model_table(rows)]
+        self._verbosity(asked)
+        self._tables = [_model_table("Your tokens at other models", rows)]
+        if self._computed.by_feature:
+            self._tables.append(_model_table("Feature by feature", self._computed.by_feature))
         self._plots = _model_plot(rows)
         self._figures = [
             Figure(
@@ -196,6 +205,15 @@ class _Body:
             "Run 300 or more of your prompts on both models, score both answers, and upload the "
             "outcomes: then the switch is proven or refused."
         ]
+
+    def _verbosity(self, asked: Sequence[Repriced]) -> None:
+        for row in asked:
+            if row.output_then_usd is not None and row.cost_then_usd:
+                share = row.output_then_usd / row.cost_then_usd
+                self._summary.append(
+                    f"At {row.model} output is {parts.percent(share)} of the cost: answers a fifth "
+                    f"shorter would save {parts.money(row.output_then_usd / 5)} more (assumption)."
+                )
 
     def errors(self) -> None:
         found: Failures | None = self._computed.failures
@@ -304,10 +322,22 @@ def _model_headline(rows: Sequence[Repriced]) -> str:
     return _model_line(best)
 
 
-def _model_table(rows: Sequence[Repriced]) -> ReportTable:
+def _cheaper(rows: Sequence[Repriced], asked: Sequence[Repriced]) -> list[Repriced]:
+    """The rows below the cheapest of those asked about."""
+    bound = min((row.cost_then_usd for row in asked if row.cost_then_usd is not None), default=None)
+    return [
+        row
+        for row in rows
+        if row.cost_then_usd is not None and (bound is None or row.cost_then_usd < bound)
+    ]
+
+
+def _model_table(title: str, rows: Sequence[Repriced]) -> ReportTable:
+    featured = [Column(key="feature", label="Feature")] if any(r.feature for r in rows) else []
     return ReportTable(
-        title="Your tokens at other models",
+        title=title,
         columns=[
+            *featured,
             Column(key="model", label="Model"),
             Column(key="requests", label="Requests", unit="count"),
             Column(key="cost_now_usd", label="Cost now", unit="usd"),
@@ -317,6 +347,7 @@ def _model_table(rows: Sequence[Repriced]) -> ReportTable:
         ],
         rows=[
             {
+                **({"feature": row.feature} if featured else {}),
                 "model": row.model,
                 "requests": row.requests,
                 "cost_now_usd": row.cost_now_usd,

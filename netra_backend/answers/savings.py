@@ -14,7 +14,7 @@ def savings_report(evidence: Evidence, analysis: Analysis, profile: Profile) -> 
     return Report(
         kind="savings",
         question=evidence.intent.question,
-        headline=headline(analysis),
+        headline=_of_what_is_there(evidence) + headline(analysis),
         summary=_summary(evidence, analysis, profile),
         figures=savings_figures(analysis, profile) + parts.usage_figures(profile)[1:2],
         opportunities=[parts.opportunity_out(o) for o in analysis.opportunities],
@@ -25,6 +25,13 @@ def savings_report(evidence: Evidence, analysis: Analysis, profile: Profile) -> 
         sufficiency=parts.sufficiency(profile),
         next_steps=list(evidence.next_steps) or _otherwise(profile),
     )
+
+
+def _of_what_is_there(evidence: Evidence) -> str:
+    """Said first when what the question names is not in the data."""
+    if evidence.data.known or not evidence.data.unknown:
+        return ""
+    return f"Nothing in the data is named {', '.join(evidence.data.unknown)}; over all calls: "
 
 
 def headline(analysis: Analysis) -> str:

@@ -23,6 +23,10 @@ async def ready(request: Request) -> Response:
     database = await platform.deps.sessions.health_check()
     parts["database"] = "ok" if database.ok else (database.error or "does not answer")
     parts["revocations"] = "stale" if platform.revocations.stale else "ok"
+    configuration = platform.deps.configuration
+    if configuration is not None:
+        sound = configuration.ready
+        parts["configuration"] = "ok" if sound else "a reload left a critical finding"
     good = all(part == "ok" for part in parts.values())
     body = Health(status="ok" if good else "not_ready", parts=parts)
     return JSONResponse(body.model_dump(), 200 if good else 503)

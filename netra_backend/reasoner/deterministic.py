@@ -60,6 +60,11 @@ _MODEL_FIT: Final = re.compile(
     r"\btoo (dear|expensive|costly)\b|\breplace\b|\bcompare\b|\bwork in our\b|\bvariant\b",
     re.I,
 )
+_AWAY: Final = re.compile(
+    r"\btoo (dear|expensive|costly|slow)\b|\breplace\b|\bmove (away|off)\b|\binstead of\b|"
+    r"\balternatives? to\b",
+    re.I,
+)
 _USAGE: Final = re.compile(
     r"\bhow much\b|\boverview\b|\bbreakdown\b|\bsummary\b|\bwhat (do|did) we (spend|pay|use)\b|"
     r"\bwhere does\b.*\b(money|cost|spend)|\bspend(ing)? by\b|\bcosts? by\b|\busage by\b|"
@@ -91,6 +96,7 @@ class DeterministicReasoner:
             latency=latency,
             goals=goals,
             change_at=self._change_at(text),
+            away_from=bool(models) and _AWAY.search(text) is not None,
         )
 
     def _change_at(self, text: str) -> str | None:

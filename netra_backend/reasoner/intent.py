@@ -48,7 +48,8 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
     """A question, understood.
 
     `features` and `models` are names as the question spells them; whether they exist is for the
-    data to say. `change_at` is when a reviewed change happened (RFC 3339 UTC), None when unsaid.
+    data to say. `away_from`: the models named are to be replaced. `change_at` is when a reviewed
+    change happened (RFC 3339 UTC), None when unsaid.
     """
 
     topic: Topic
@@ -58,4 +59,4 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
     latency: tuple[LatencyWish, ...] = ()
     goals: Goals = Goals()
     change_at: str | None = None
-    notes: tuple[str, ...] = ()
+    away_from: bool = False

@@ -75,9 +75,13 @@ class Person:
         out: list[dict[str, Any]] = []
         async with self.http.stream("GET", f"/api/runs/{run_id}/events", timeout=60) as stream:
             assert stream.status_code == 200
-            async for line in stream.aiter_lines():
-                if line.startswith("data: "):
-                    out.append(json.loads(line.removeprefix("data: ")))
+            out.extend(
+                [
+                    json.loads(line.removeprefix("data: "))
+                    async for line in stream.aiter_lines()
+                    if line.startswith("data: ")
+                ]
+            )
         return out
 
     async def answer(self, content: str) -> dict[str, Any]:
@@ -196,7 +200,7 @@ async def stack(
     port: int = 0,
 ) -> AsyncIterator[Stack]:
     """The platform on files under `home`; started again on the same home it goes on."""
-    home.mkdir(parents=True, exist_ok=True)
+    await asyncio.to_thread(home.mkdir, parents=True, exist_ok=True)
     url = f"sqlite+aiosqlite:///{home / 'platform.sqlite'}"
     async with AsyncExitStack() as exits:
         await migrate_platform(url)

@@ -1,5 +1,9 @@
 """Grouping a frame's columns. Imports numpy: only reached once analytics are used."""
 
+import re
+from dataclasses import replace
+
+import msgspec
 import numpy as np
 
 from netra_backend.usage.facts import (
@@ -13,12 +17,18 @@ from netra_backend.usage.facts import (
 from netra_optimizer.pricing import PriceTable
 from netra_optimizer.usage.columns import Bool, Float64, Text
 from netra_optimizer.usage.frame import UsageFrame
+from netra_optimizer.usage.record import OUTPUT_BUCKETS
 
 MINUTE_US = 60_000_000
 HOUR_US = 60 * MINUTE_US
 DAY_US = 24 * HOUR_US
 DAYS_A_MONTH = 365.25 / 12
 _MAX_ROWS = 200
+_OF_ANOTHER_KIND = re.compile(
+    r"audio|image|search|transcribe|tts|realtime|embed|moderation|computer|instruct|live|vision"
+    r"|deep-research|veo|imagen|dall|whisper|guard|ocr|codex"
+)
+"""Models that answer no chat, by their names."""
 
 
 def rows_by(frame: UsageFrame, column: Text) -> list[UsageRow]:
@@ -132,7 +142,19 @@ def reprice(
     ranked = sorted(others.values(), key=lambda row: (-(row.cost_then_usd or 0.0), row.model))
     variants = [row for row in ranked if any(row.model.startswith(name) for name in known)]
     rest = [row for row in ranked if row not in variants]
-    return named + (variants + rest)[:alternatives]
+    split = [row for model in models[:2] for row in _by_feature(frame, prices, model)]
+    return named + (variants + rest)[:alternatives] + split
+
+
+def _by_feature(frame: UsageFrame, prices: PriceTable, model: str) -> list[Repriced]:
+    """One model's price for each of the dearest features."""
+    return [
+        msgspec.structs.replace(
+            _repriced(frame.take(frame.feature.equals(row.key)), prices, model), feature=row.key
+        )
+        for row in rows_by(frame, frame.feature)[:10]
+        if row.key != "(none)"
+    ]
 
 
 def _cheaper(row: Repriced) -> bool:
@@ -148,7 +170,7 @@ def _candidates(frame: UsageFrame, prices: PriceTable, models: list[str]) -> lis
     names = dict.fromkeys(frame.calls.model.values)
     for provider in sorted(providers):
         names.update(dict.fromkeys(prices.models(provider)))
-    return list(names)
+    return [name for name in names if not _OF_ANOTHER_KIND.search(name)]
 
 
 def failures(frame: UsageFrame) -> Failures:
@@ -178,8 +200,14 @@ def _repriced(frame: UsageFrame, prices: PriceTable, model: str) -> Repriced:
     own = _own(frame, model)
     latency, quality = frame.latency_ms[own], frame.quality[own]
     then: Float64 | None = None
+    output = 0.0
     if found is not None:
-        then = prices.cost(frame.calls.with_model(found.model, found.provider))
+        calls = frame.calls.with_model(found.model, found.provider)
+        then = prices.cost(calls)
+        without = replace(
+            calls, **{bucket: np.zeros(len(calls), np.int64) for bucket in OUTPUT_BUCKETS}
+        )
+        output = float(np.nansum(then - prices.cost(without)))
     comparable = np.isnan(frame.cost_usd) if then is None else np.isnan(frame.cost_usd + then)
     return Repriced(
         model=model if found is None else found.model,
@@ -189,6 +217,7 @@ def _repriced(frame: UsageFrame, prices: PriceTable, model: str) -> Repriced:
         cost_then_usd=None if then is None else float(then[~comparable].sum()),
         own_p50_ms=_quantile(latency, 0.5),
         own_quality=None if np.isnan(quality).all() else float(np.nanmean(quality)),
+        output_then_usd=None if then is None else output,
     )
 
 

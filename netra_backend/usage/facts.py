@@ -53,7 +53,10 @@ class LoadProfile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Repriced(msgspec.Struct, frozen=True, kw_only=True):
-    """The same tokens at another model's price; None where the model has no price."""
+    """The same tokens at another model's price; None where the model has no price.
+
+    `output_then_usd` is the part of it that output costs; `feature` None: all features.
+    """
 
     model: str
     known: bool
@@ -62,6 +65,8 @@ class Repriced(msgspec.Struct, frozen=True, kw_only=True):
     cost_then_usd: float | None
     own_p50_ms: float | None
     own_quality: float | None
+    output_then_usd: float | None = None
+    feature: str | None = None
 
 
 class ErrorRow(msgspec.Struct, frozen=True, kw_only=True):
