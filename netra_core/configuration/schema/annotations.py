@@ -64,7 +64,8 @@ class Setting:
     `env` is the name of its environment variable; `{ENV}` in it stands for the upper-case name of
     the environment. `absence` says how severe it is when the value is absent, by environment;
     environments that are not named take it as optional. `stored` is False for what the database
-    layer may not hold because it must be known before the database is.
+    layer may not hold because it must be known before the database is. `self_service` settings may
+    be set by workspaces and users for themselves; others for them by operators alone.
     """
 
     env: str
@@ -75,6 +76,7 @@ class Setting:
     scopes: frozenset[Scope] = DEPLOYMENT_SCOPES
     stored: bool = True
     multiline: bool = False
+    self_service: bool = False
 
     def variable(self, environment: Environment) -> str:
         """The name of its environment variable in this environment."""

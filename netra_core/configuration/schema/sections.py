@@ -70,6 +70,11 @@ class Deployment(Section):
         description="The configuration store; when absent the platform's PostgreSQL, or "
         "`config.sqlite` in the home folder.",
     )
+    operators: Annotated[tuple[str, ...], live("APEX_OPERATORS", BACKEND, stored=False)] = Field(
+        default=(),
+        description="Ids of the users who administer the whole installation. When none is named, "
+        "in development and test every owner or admin of a workspace does.",
+    )
     config_poll_s: Annotated[float, restart("APEX_CONFIG_POLL_S")] = Field(
         default=1.0,
         ge=0.05,
@@ -325,7 +330,9 @@ class Runs(Section):
 class Llm(Section):
     """The optional language model behind the agents."""
 
-    model: Annotated[str | None, live("APEX_LLM_MODEL", BACKEND, scopes=ALL_SCOPES)] = Field(
+    model: Annotated[
+        str | None, live("APEX_LLM_MODEL", BACKEND, scopes=ALL_SCOPES, self_service=True)
+    ] = Field(
         default=None, max_length=255, description="Model that explains findings; none is needed."
     )
     budget_usd: Annotated[float, live("APEX_LLM_BUDGET_USD", BACKEND, scopes=ALL_SCOPES)] = Field(
@@ -334,17 +341,20 @@ class Llm(Section):
         le=1_000_000,
         description="Most that one run may spend on the model, USD.",
     )
-    timeout_s: Annotated[float, live("APEX_LLM_TIMEOUT_S", BACKEND, scopes=ALL_SCOPES)] = Field(
-        default=60.0, gt=0, le=3600, description="Longest wait for an answer, seconds."
-    )
+    timeout_s: Annotated[
+        float, live("APEX_LLM_TIMEOUT_S", BACKEND, scopes=ALL_SCOPES, self_service=True)
+    ] = Field(default=60.0, gt=0, le=3600, description="Longest wait for an answer, seconds.")
     openai_api_key: Annotated[
-        SecretStr | None, live("OPENAI_API_KEY", BACKEND, secret=True, scopes=ALL_SCOPES)
+        SecretStr | None,
+        live("OPENAI_API_KEY", BACKEND, secret=True, scopes=ALL_SCOPES, self_service=True),
     ] = Field(default=None, description="Key for OpenAI.")
     anthropic_api_key: Annotated[
-        SecretStr | None, live("ANTHROPIC_API_KEY", BACKEND, secret=True, scopes=ALL_SCOPES)
+        SecretStr | None,
+        live("ANTHROPIC_API_KEY", BACKEND, secret=True, scopes=ALL_SCOPES, self_service=True),
     ] = Field(default=None, description="Key for Anthropic.")
     gemini_api_key: Annotated[
-        SecretStr | None, live("GEMINI_API_KEY", BACKEND, secret=True, scopes=ALL_SCOPES)
+        SecretStr | None,
+        live("GEMINI_API_KEY", BACKEND, secret=True, scopes=ALL_SCOPES, self_service=True),
     ] = Field(default=None, description="Key for Google Gemini.")
 
 
