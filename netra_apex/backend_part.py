@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from netra_core.events.fanout import FanOut
     from netra_optimizer import UsageStore
 
+LOOPBACK = ("127.0.0.1", 0)
+"""Who asks, for auth in the same process."""
+
 AUTH_TIMEOUT_S = 35
 """Longer than the longest wait of the change feed's long poll."""
 
@@ -122,7 +125,7 @@ async def _auth_client(
     settings: Settings, auth: "Starlette | None"
 ) -> AsyncGenerator[httpx.AsyncClient]:
     if auth is not None:
-        transport = httpx.ASGITransport(app=auth)
+        transport = httpx.ASGITransport(app=auth, client=LOOPBACK)
         client = httpx.AsyncClient(transport=transport, base_url=settings.http.public_url)
     elif settings.auth.url is not None:
         client = httpx.AsyncClient(base_url=settings.auth.url, timeout=AUTH_TIMEOUT_S)

@@ -43,6 +43,7 @@ def check_file(path: Path, *, suite: bool) -> list[Finding]:
 
 def _everywhere(tree: ast.Module) -> list[tuple[int, str]]:
     found: list[tuple[int, str]] = []
+    helpers = _proving_helpers(tree)
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
             found += _call(node)
@@ -53,7 +54,7 @@ def _everywhere(tree: ast.Module) -> list[tuple[int, str]]:
         elif isinstance(node, ast.Assert) and _always_holds(node.test):
             found.append((node.lineno, "an assertion `>= 0` always holds: assert the value"))
         elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            found += _function(node)
+            found += _function(node, helpers)
     return found
 
 
@@ -105,21 +106,37 @@ def _always_holds(test: ast.expr) -> bool:
     )
 
 
-def _function(node: ast.FunctionDef | ast.AsyncFunctionDef) -> list[tuple[int, str]]:
-    if not node.name.startswith("test_"):
+def _proving_helpers(tree: ast.Module) -> frozenset[str]:
+    """Functions of the file that assert, so that a test which calls one asserts too."""
+    return frozenset(
+        node.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and not node.name.startswith("test_")
+        and _proves(node, frozenset())
+    )
+
+
+def _function(
+    node: ast.FunctionDef | ast.AsyncFunctionDef, helpers: frozenset[str]
+) -> list[tuple[int, str]]:
+    if not node.name.startswith("test_") or _proves(node, helpers):
         return []
-    proves = any(
+    return [(node.lineno, f"{node.name} asserts nothing")]
+
+
+def _proves(node: ast.AST, helpers: frozenset[str]) -> bool:
+    return any(
         isinstance(inner, ast.Assert | ast.Raise)
-        or (isinstance(inner, ast.Call) and _asserting_call(ast.unparse(inner.func)))
+        or (isinstance(inner, ast.Call) and _asserting_call(ast.unparse(inner.func), helpers))
         for inner in ast.walk(node)
     )
-    return [] if proves else [(node.lineno, f"{node.name} asserts nothing")]
 
 
-def _asserting_call(name: str) -> bool:
+def _asserting_call(name: str, helpers: frozenset[str]) -> bool:
     last = name.rsplit(".", 1)[-1]
     words = ("assert", "check", "expect", "verify", "raises", "warns", "fail", "run_state_machine")
-    return last.lstrip("_").startswith(words)
+    return last in helpers or last.lstrip("_").startswith(words)
 
 
 def _suite_classes(tree: ast.Module) -> list[tuple[int, str]]:

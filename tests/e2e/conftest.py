@@ -66,10 +66,11 @@ class ApexServer:
             if line.startswith("Apex is ready on "):
                 self.port = int(line.split()[4].rsplit(":", 1)[1])
                 break
-        else:
-            raise AssertionError("the server did not start:\n" + "".join(said[-30:]))
         self._reader = threading.Thread(target=self._process.stdout.read, daemon=True)
         self._reader.start()
+        if not said or not said[-1].startswith("Apex is ready"):
+            self._ended()
+            raise AssertionError("the server did not start:\n" + "".join(said[-30:]))
 
     def kill(self) -> None:
         """kill -9: no farewell, nothing flushed."""
