@@ -1,5 +1,6 @@
 """PostgreSQL through asyncpg: bounded waits, one schema a service, row-level security."""
 
+from pathlib import Path
 from time import monotonic
 from typing import Any, Final
 
@@ -9,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engin
 from sqlalchemy.orm import Session, SessionTransaction
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
+from netra_core.database.drivers import tls_context, tls_mode
 from netra_core.database.options import DatabaseOptions
 from netra_core.database.scope import (
     SYSTEM_SETTING,
@@ -33,12 +35,13 @@ def async_engine(url: URL, options: DatabaseOptions) -> AsyncEngine:
     """An engine for asyncpg. A connection that idled is probed before it is handed out, so that
     a restart of the server costs waiting callers nothing they would see.
     """
+    url, tls = _take_tls(url)
     engine = create_async_engine(
         url,
         pool_size=options.pool_size,
         max_overflow=options.pool_overflow,
         pool_timeout=options.pool_timeout_s,
-        connect_args=connect_args(options),
+        connect_args=connect_args(options) | tls,
     )
     _probe_idle(engine, options.idle_check_s)
     return engine
@@ -70,6 +73,18 @@ def set_row_scope(connection: Connection, ctx: AnyContext) -> None:
             "system": settings[SYSTEM_SETTING],
         },
     )
+
+
+def _take_tls(url: URL) -> tuple[URL, dict[str, Any]]:
+    """The URL without its TLS parameters in any driver's form, and what asyncpg takes instead."""
+    names = ("ssl", "sslmode", "sslrootcert")
+    given = {name: str(url.query[name]) for name in names if name in url.query}
+    mode = given.get("ssl") or given.get("sslmode")
+    if mode is None:
+        return url.difference_update_query(names), {}
+    root = given.get("sslrootcert")
+    context = tls_context(tls_mode(mode), Path(root) if root else None)
+    return url.difference_update_query(names), {"ssl": context}
 
 
 def bind_rows(session: AsyncSession, ctx: AnyContext) -> None:

@@ -155,7 +155,6 @@ class DatabaseSessionManager:
             wait_initial=0.01,
             wait_max=0.5,
             wait_jitter=0.05,
-            wait_jitter=0.05,
         ):
             with attempt:
                 async with self.session(ctx) as session:
