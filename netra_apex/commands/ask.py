@@ -1,7 +1,6 @@
 """`apex ask`: put a question to a running Apex, watch the agents, read the report."""
 
 import asyncio
-import sys
 from contextlib import aclosing
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +9,7 @@ import typer
 from rich.console import Console
 
 from netra_apex.answer_view import show_report, show_step
-from netra_apex.session_file import StoredSession, load_session, save_session
+from netra_apex.signed_in import DEFAULT_URL, sign_in, upload
 from netra_client import (
     ApexClient,
     ApiError,
@@ -19,12 +18,7 @@ from netra_client import (
     LiveEvent,
     Resynced,
     RunView,
-    SignedOutError,
 )
-from netra_core.environment import get_env
-
-DEFAULT_URL = "http://localhost:8000"
-DEFAULT_HOME = "~/.local/share/netra-apex"
 
 
 def ask(
@@ -63,9 +57,9 @@ async def _ask(
     email: str | None,
 ) -> None:
     async with ApexClient(url) as client:
-        await _sign_in(client, email)
+        await sign_in(client, email)
         if file is not None:
-            await _upload(console, client, file, model)
+            await upload(console, client, file, model=model)
         async with client.live() as live:
             run = await _run(console, client, live, question, follow=follow)
     if run.status != "completed":
@@ -94,46 +88,3 @@ async def _run(
 def _take(console: Console, run: RunView, event: LiveEvent, *, follow: bool) -> None:
     if run.take(event) and follow:
         show_step(console, event)
-
-
-async def _sign_in(client: ApexClient, email: str | None) -> None:
-    env = get_env()
-    token = env.get("APEX_TOKEN")
-    if token:
-        client.access_token = token
-        return
-    home = _home()
-    stored = load_session(home, client.url)
-    if stored is not None and email is None:
-        client.refresh_token = stored.refresh_token
-        try:
-            await client.refresh()
-        except SignedOutError:
-            client.refresh_token = None
-    if client.access_token is None:
-        person = email or env.get("APEX_EMAIL") or _prompt("Email")
-        await client.login(person, env.get("APEX_PASSWORD") or _prompt("Password", hidden=True))
-    if client.refresh_token is not None:
-        save_session(home, StoredSession(client.url, client.refresh_token))
-
-
-def _home() -> Path:
-    return Path(get_env().get("APEX_HOME") or DEFAULT_HOME).expanduser()
-
-
-def _prompt(what: str, *, hidden: bool = False) -> str:
-    if not sys.stdin.isatty():
-        raise SignedOutError("Not signed in: set APEX_TOKEN, or APEX_EMAIL and APEX_PASSWORD.")
-    return typer.prompt(what, hide_input=hidden, err=True)
-
-
-async def _upload(console: Console, client: ApexClient, file: Path, model: str | None) -> None:
-    options = {"model": model} if model else {}
-    started = await client.import_file(file, **options)
-    with console.status(f"Reading {file.name}"):
-        state = await client.wait_for_import(started["import_id"])
-    if state["status"] != "completed":
-        raise ApiError(str(state.get("error") or f"The import was {state['status']}."), status=400)
-    audit = state.get("audit") or {}
-    kept, read = audit.get("rows_kept", 0), audit.get("rows_read", 0)
-    console.print(f"{file.name}: {kept:,} of {read:,} rows", highlight=False)

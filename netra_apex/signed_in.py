@@ -1,0 +1,65 @@
+"""What commands that speak to a running Apex share: sign in, upload."""
+
+import sys
+from pathlib import Path
+
+import typer
+from rich.console import Console
+
+from netra_apex.session_file import StoredSession, load_session, save_session
+from netra_client import ApexClient, ApiError, SignedOutError
+from netra_core.environment import get_env
+
+DEFAULT_URL = "http://localhost:8000"
+DEFAULT_HOME = "~/.local/share/netra-apex"
+
+
+async def sign_in(client: ApexClient, email: str | None) -> None:
+    """Sign in with APEX_TOKEN, with what an earlier sign-in left, or with email and password.
+
+    Raises:
+        SignedOutError: there is nothing to sign in with, or it was refused.
+    """
+    env = get_env()
+    token = env.get("APEX_TOKEN")
+    if token:
+        client.access_token = token
+        return
+    home = Path(env.get("APEX_HOME") or DEFAULT_HOME).expanduser()
+    stored = load_session(home, client.url)
+    if stored is not None and email is None:
+        client.refresh_token = stored.refresh_token
+        try:
+            await client.refresh()
+        except SignedOutError:
+            client.refresh_token = None
+    if client.access_token is None:
+        person = email or env.get("APEX_EMAIL") or _prompt("Email")
+        await client.login(person, env.get("APEX_PASSWORD") or _prompt("Password", hidden=True))
+    if client.refresh_token is not None:
+        save_session(home, StoredSession(client.url, client.refresh_token))
+
+
+async def upload(console: Console, client: ApexClient, file: Path, **options: str | None) -> None:
+    """Upload a file, await its import, print its audit.
+
+    Raises:
+        ApiError: the import did not complete.
+    """
+    given = {name: value for name, value in options.items() if value is not None}
+    started = await client.import_file(file, **given)
+    with console.status(f"Reading {file.name}"):
+        state = await client.wait_for_import(started["import_id"])
+    if state["status"] != "completed":
+        raise ApiError(str(state.get("error") or f"The import was {state['status']}."), status=400)
+    audit = state.get("audit") or {}
+    kept, read = audit.get("rows_kept", 0), audit.get("rows_read", 0)
+    console.print(f"{file.name}: {kept:,} of {read:,} rows", highlight=False)
+    for reason, count in audit.get("dropped", {}).items():
+        console.print(f"  left out {count:,}: {reason}", highlight=False, markup=False)
+
+
+def _prompt(what: str, *, hidden: bool = False) -> str:
+    if not sys.stdin.isatty():
+        raise SignedOutError("Not signed in: set APEX_TOKEN, or APEX_EMAIL and APEX_PASSWORD.")
+    return typer.prompt(what, hide_input=hidden, err=True)
