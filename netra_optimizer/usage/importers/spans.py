@@ -59,7 +59,13 @@ _MODEL: Final = (
     "gen_ai.response.model", "gen_ai.request.model", "llm.model_name", "embedding.model_name",
     "llm.response.model", "llm.request.model", "ai.response.model", "ai.model.id",
 )  # fmt: skip
-_PROVIDER: Final = ("gen_ai.provider.name", "gen_ai.system", "llm.provider", "llm.system", "llm.vendor")
+_PROVIDER: Final = (
+    "gen_ai.provider.name",
+    "gen_ai.system",
+    "llm.provider",
+    "llm.system",
+    "llm.vendor",
+)
 _INPUT: Final = (
     "gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens", "llm.token_count.prompt",
     "llm.usage.prompt_tokens", "ai.usage.promptTokens",
@@ -166,7 +172,10 @@ def record_of_span(
         else 0,
         finish_reason=_finish(attributes),
         tool_names=_tools(attributes),
-        cost_recorded=positive(first(attributes, ("gen_ai.usage.cost", "llm.cost.total", "operation.cost"))),
+        source="otlp",
+        cost_recorded=positive(
+            first(attributes, ("gen_ai.usage.cost", "llm.cost.total", "operation.cost"))
+        ),
     )
 
 
@@ -225,9 +234,12 @@ def _who(*sources: Mapping[str, Any]) -> dict[str, str]:
     attributes, resource, *free = sources
     named = {
         "user": first(attributes, ("user.id", "enduser.id", "gen_ai.user.id")),
-        "conversation": first(attributes, ("gen_ai.conversation.id", "session.id", "conversation.id")),
+        "conversation": first(
+            attributes, ("gen_ai.conversation.id", "session.id", "conversation.id")
+        ),
         "feature": first(
-            attributes, ("feature", "gen_ai.agent.name", "traceloop.workflow.name", "code.function.name")
+            attributes,
+            ("feature", "gen_ai.agent.name", "traceloop.workflow.name", "code.function.name"),
         ),
         "team": first(attributes, ("team", "team.id")),
     }
@@ -247,7 +259,9 @@ def _prompt(attributes: Attributes) -> tuple[str, str]:
         value = attributes.get(key)
         if value is not None:
             name = {"gen_ai.tool.definitions": "tools", "gen_ai.system_instructions": "system"}
-            request[name.get(key, "messages")] = json_or(value, value) if isinstance(value, str) else value
+            request[name.get(key, "messages")] = (
+                json_or(value, value) if isinstance(value, str) else value
+            )
     if "messages" not in request:
         shown = text(attributes.get("input.value"))
         numbered = _numbered(attributes)
@@ -283,7 +297,11 @@ def _numbered(attributes: Attributes) -> list[str]:
 def _finish(attributes: Attributes) -> str:
     found = first(
         attributes,
-        ("gen_ai.response.finish_reasons", "gen_ai.completion.0.finish_reason", "llm.response.finish_reason"),
+        (
+            "gen_ai.response.finish_reasons",
+            "gen_ai.completion.0.finish_reason",
+            "llm.response.finish_reason",
+        ),
     )
     if isinstance(found, str) and found.startswith("["):
         found = json_or(found, [])
@@ -296,7 +314,9 @@ def _tools(attributes: Attributes) -> tuple[str, ...]:
     names = [
         text(value)
         for key, value in sorted(attributes.items())
-        if (key.startswith("gen_ai.completion.") and ".tool_calls." in key and key.endswith(".name"))
+        if (
+            key.startswith("gen_ai.completion.") and ".tool_calls." in key and key.endswith(".name")
+        )
         or (key.startswith("llm.output_messages.") and key.endswith(".tool_call.function.name"))
     ]
     return tuple(dict.fromkeys(filter(None, names)))
