@@ -25,7 +25,7 @@ async def sign_in(client: ApexClient, email: str | None) -> None:
     if token:
         client.access_token = token
         return
-    home = Path(env.get("APEX_HOME") or DEFAULT_HOME).expanduser()
+    home = _home()
     stored = load_session(home, client.url)
     if stored is not None and email is None:
         client.refresh_token = stored.refresh_token
@@ -57,6 +57,10 @@ async def upload(console: Console, client: ApexClient, file: Path, **options: st
     console.print(f"{file.name}: {kept:,} of {read:,} rows", highlight=False)
     for reason, count in audit.get("dropped", {}).items():
         console.print(f"  left out {count:,}: {reason}", highlight=False, markup=False)
+
+
+def _home() -> Path:
+    return Path(get_env().get("APEX_HOME") or DEFAULT_HOME).expanduser()
 
 
 def _prompt(what: str, *, hidden: bool = False) -> str:
