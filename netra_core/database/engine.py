@@ -139,6 +139,8 @@ def _explain_connect_errors(engine: Engine, where: str) -> None:
     def connect(
         dialect: Dialect, _record: ConnectionPoolEntry, args: Any, parameters: Any
     ) -> DBAPIConnection:
+        if dialect.name == "sqlite":
+            sqlite.check_folder(engine.url)
         try:
             return dialect.connect(*args, **parameters)
         except Exception as error:

@@ -1,5 +1,6 @@
 """SQLite as a server's database: write-ahead log, one writer, foreign keys, bounded waits."""
 
+from pathlib import Path
 from typing import Final
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, util
@@ -7,6 +8,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry, QueuePool
 
+from netra_core.database.errors import DatabaseUnreachableError
 from netra_core.database.lane import WriteLane
 from netra_core.database.options import DatabaseOptions
 
@@ -19,6 +21,17 @@ def is_memory(url: URL) -> bool:
     """True for a database that lives in this process's memory."""
     database = url.database or ":memory:"
     return database == ":memory:" or "mode=memory" in database or "vfs" in url.query
+
+
+def check_folder(url: URL) -> None:
+    """Raise DatabaseUnreachableError when the folder of the file is not there."""
+    name = (url.database or "").removeprefix("file:").partition("?")[0]
+    folder = Path(name).parent
+    if not is_memory(url) and not folder.is_dir():
+        raise DatabaseUnreachableError(
+            f"the database file cannot be opened: there is no folder {str(folder)!r}",
+            hint="Create the folder, or correct the path.",
+        )
 
 
 def shared_memory_url(url: URL, name: str) -> URL:
@@ -92,19 +105,26 @@ def _take_lane(engine: AsyncEngine, lane: WriteLane) -> None:
 
 def _prepare(engine: Engine, options: DatabaseOptions, *, read_only: bool) -> None:
     memory = is_memory(make_url(engine.url))
-    synchronous = "FULL" if options.durability == "power_loss" else "NORMAL"
+    pragmas = [
+        f"busy_timeout = {int(options.busy_timeout_s * 1000)}",
+        f"synchronous = {'FULL' if options.durability == 'power_loss' else 'NORMAL'}",
+        "foreign_keys = ON",
+        "cache_size = -8000",
+    ]
+    if read_only:
+        pragmas.append("query_only = ON")
+    elif not memory:
+        pragmas.insert(1, "journal_mode = WAL")
 
     @event.listens_for(engine, "connect")
     def set_pragmas(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
         cursor = connection.cursor()
-        cursor.execute(f"PRAGMA busy_timeout = {int(options.busy_timeout_s * 1000)}")
-        if not memory and not read_only:
-            cursor.execute("PRAGMA journal_mode = WAL")
-        cursor.execute(f"PRAGMA synchronous = {synchronous}")
-        cursor.execute("PRAGMA foreign_keys = ON")
-        cursor.execute("PRAGMA cache_size = -8000")
-        if read_only:
-            cursor.execute("PRAGMA query_only = ON")
+        try:
+            for pragma in pragmas:
+                cursor.execute(f"PRAGMA {pragma}")
+        except Exception:
+            connection.close()  # nobody else would: the pool has not seen it yet
+            raise
         cursor.close()
 
     @event.listens_for(engine, "begin")
