@@ -12,18 +12,15 @@ _STAGING: Final = re.compile(r"(^|[^a-z])(staging|stage|stg|preprod)([^a-z]|$)",
 
 def host_of(address: str) -> str | None:
     """The host of a URL or of `host[:port]`; None for files and sockets, which have none."""
-    if "://" not in address:
-        if address.startswith("/"):
-            return None
-        address = f"//{address}"
-    try:
-        parts = urlsplit(address)
-    except ValueError:
+    scheme, separator, rest = address.partition("://")
+    if not separator:
+        scheme, rest = "", address
+    if scheme.startswith("sqlite") or rest.startswith("/"):
         return None
-    if parts.scheme.startswith("sqlite"):
-        return None
-    # credentials are cut at the last '@': passwords may hold one
-    location = parts.netloc.rpartition("@")[2]
+    if scheme in ("http", "https", "ws", "wss"):
+        rest = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    # a password may hold '@' and '/': the host begins after the last '@'
+    location = re.split(r"[/?#]", rest.rpartition("@")[2], maxsplit=1)[0]
     host = unquote(location)
     if host.startswith("["):
         return host[1:].partition("]")[0].lower()

@@ -80,7 +80,7 @@ def _sync_engine(url: str) -> Engine:
     if "ssl" in parsed.query:  # the async driver's word for what libpq calls sslmode
         query["sslmode"] = parsed.query["ssl"]
     if backend == "sqlite" and parsed.database not in (None, "", ":memory:"):
-        Path(str(parsed.database)).parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(Path(str(parsed.database)).parent)
     engine = create_engine(
         parsed.set(drivername=_DRIVERS[backend], query=query),
         pool_pre_ping=backend == "postgresql",
@@ -89,6 +89,16 @@ def _sync_engine(url: str) -> Engine:
     if backend == "sqlite":
         _prepare_sqlite(engine)
     return engine
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(
+            f"The configuration store's folder {str(folder)!r} cannot be made: {error.strerror}.",
+            hint="Check APEX_CONFIG_URL and APEX_HOME.",
+        ) from None
 
 
 def _prepare_sqlite(engine: Engine) -> None:
