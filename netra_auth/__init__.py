@@ -4,6 +4,7 @@ from netra_auth.api import create_app
 from netra_auth.database import AuthDatabaseManager
 from netra_auth.deps import AuthDeps
 from netra_auth.from_settings import folders_from, options_from
+from netra_auth.operators import Operators
 from netra_auth.options import AuthFolders, AuthOptions, OidcProvider, PasswordCost, Registration
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "AuthFolders",
     "AuthOptions",
     "OidcProvider",
+    "Operators",
     "PasswordCost",
     "Registration",
     "create_app",

@@ -77,18 +77,21 @@ class Accounts:
         shown = (name or "").strip() or address.partition("@")[0]
         await self._parts.passwords.require_strong(password, about=(address, shown))
         password_hash = await self._parts.passwords.hash(password)
+        try:
+            return await self._register(address, shown, password_hash, invitation, client)
+        except AlreadyExists:
+            if mode is Registration.OPEN or invitation is not None:
+                raise
+            self._parts.mail.put(self._parts.letters.exists(address))
+            return None
+
+    async def _register(
+        self, email: str, name: str, password_hash: str, invitation: str | None, client: Client
+    ) -> SignedIn | None:
         async with self._database.session() as connection:
-            proven = await self._proven_by_invitation(connection, address, invitation)
-            existing = await self._parts.people.by_email(connection, address)
-            if existing is not None:
-                self._tell_of_existing(mode, address, proven=proven)
-                return None
+            proven = await self._proven_by_invitation(connection, email, invitation)
             person, workspace = await self.create(
-                connection,
-                email=address,
-                name=shown,
-                password_hash=password_hash,
-                verified=proven,
+                connection, email=email, name=name, password_hash=password_hash, verified=proven
             )
             if proven and invitation is not None:
                 workspace = await self._parts.invitations.accept(connection, person, invitation)
@@ -97,7 +100,7 @@ class Accounts:
                 await self._parts.sessions.open(
                     connection, person, workspace, client, method="password"
                 )
-                if proven or mode is Registration.OPEN
+                if proven or self._options.registration is Registration.OPEN
                 else None
             )
         self._parts.changes.tell()
@@ -114,7 +117,10 @@ class Accounts:
         password_hash: str | None,
         verified: bool,
     ) -> tuple[Person, Membership]:
-        """A person with a workspace of their own; the address is normalized and free."""
+        """A person with a workspace of their own; the address is normalized.
+
+        AlreadyExists where the address has an account.
+        """
         person = await self._parts.people.add(
             connection,
             user_id=self._new_id("usr"),
@@ -393,11 +399,6 @@ class Accounts:
         if found.email != address:
             raise InvalidRequest("The invitation is for another address.")
         return True
-
-    def _tell_of_existing(self, mode: Registration, address: str, *, proven: bool) -> None:
-        if mode is Registration.OPEN or proven:
-            raise AlreadyExists("This address has an account.", hint="Sign in instead.")
-        self._parts.mail.put(self._parts.letters.exists(address))
 
     async def _verification(self, connection: AsyncSession, person: Person) -> Letter:
         token = await self._parts.mail_tokens.issue(

@@ -161,3 +161,10 @@ class NotAllowedNow(AuthError):
 
     code = "AUTH-021"
     status = 409
+
+
+class AuditBroken(AuthError):
+    """The audit log was changed or cut after it was written."""
+
+    code = "AUTH-022"
+    status = 500

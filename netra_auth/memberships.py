@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from netra_auth.database.insert import insert_if_absent
 from netra_auth.database.tables import AnyRow, memberships, users, workspaces
 from netra_auth.deps import Clock
 from netra_core import Role
@@ -50,15 +51,14 @@ class Memberships:
     async def add(
         self, connection: AsyncSession, workspace_id: str, user_id: str, role: Role
     ) -> None:
-        """Take a person in; the caller made sure that they are not in yet."""
-        await connection.execute(
-            insert(memberships).values(
-                workspace_id=workspace_id,
-                user_id=user_id,
-                role=role.value,
-                created_at=round(self._clock() * 1000),
-            )
-        )
+        """Take a person in; one who is in stays as they are."""
+        values = {
+            "workspace_id": workspace_id,
+            "user_id": user_id,
+            "role": role.value,
+            "created_at": round(self._clock() * 1000),
+        }
+        await insert_if_absent(connection, memberships, values)
 
     async def of_person(self, connection: AsyncSession, user_id: str) -> list[Membership]:
         """All workspaces of a person, oldest membership first."""

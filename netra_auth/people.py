@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from netra_auth.database.insert import insert_if_absent
 from netra_auth.database.tables import AnyRow, users
 from netra_auth.deps import Clock
+from netra_auth.errors import AlreadyExists
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,18 +52,18 @@ class People:
         password_hash: str | None,
         email_verified: bool,
     ) -> Person:
-        """Insert an account; the caller made sure that the address is free."""
+        """Insert an account; AlreadyExists where the address has one."""
         now = round(self._clock() * 1000)
-        await connection.execute(
-            insert(users).values(
-                id=user_id,
-                email=email,
-                name=name,
-                password_hash=password_hash,
-                email_verified_at=now if email_verified else None,
-                created_at=now,
-            )
-        )
+        values = {
+            "id": user_id,
+            "email": email,
+            "name": name,
+            "password_hash": password_hash,
+            "email_verified_at": now if email_verified else None,
+            "created_at": now,
+        }
+        if not await insert_if_absent(connection, users, values):
+            raise AlreadyExists("This address has an account.", hint="Sign in instead.")
         return Person(
             id=user_id,
             email=email,

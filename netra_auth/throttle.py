@@ -4,10 +4,11 @@ import ipaddress
 from collections import OrderedDict
 from dataclasses import dataclass
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from netra_auth.database import AuthDatabaseManager
+from netra_auth.database.insert import insert_if_absent
 from netra_auth.database.tables import login_failures
 from netra_auth.deps import Clock
 from netra_auth.errors import TooManyAttempts
@@ -151,6 +152,10 @@ class LoginGuard:
         await connection.execute(
             delete(login_failures).where(login_failures.c.forget_at < round(now * 1000))
         )
+        for key in sorted(keys):
+            row = {"key": key, "failures": 0, "blocked_until": 0}
+            row |= {"forget_at": round((now + _FORGET_S) * 1000)}
+            await insert_if_absent(connection, login_failures, row)
         query = select(login_failures).where(login_failures.c.key.in_(sorted(keys)))
         rows = await connection.execute(query.order_by(login_failures.c.key).with_for_update())
         found = {bytes(row.key): (row.failures, row.blocked_until / 1000) for row in rows}
@@ -165,11 +170,6 @@ class LoginGuard:
             "blocked_until": round((now + wait_s) * 1000) if wait_s else 0,
             "forget_at": round((now + _FORGET_S) * 1000),
         }
-        changed = await connection.execute(
-            update(login_failures)
-            .where(login_failures.c.key == key)
-            .values(**values)
-            .returning(login_failures.c.key)
+        await connection.execute(
+            update(login_failures).where(login_failures.c.key == key).values(**values)
         )
-        if changed.one_or_none() is None:
-            await connection.execute(insert(login_failures).values(key=key, **values))

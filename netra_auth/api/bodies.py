@@ -15,7 +15,7 @@ from netra_core import Role
 _NO_CONTROL = r"^[^\x00-\x1f\x7f]*$"
 Email = Annotated[str, StringConstraints(min_length=3, max_length=254)]
 Password = Annotated[str, StringConstraints(min_length=1, max_length=MAX_LENGTH)]
-Token = Annotated[str, StringConstraints(min_length=1, max_length=512)]
+Token = Annotated[str, StringConstraints(min_length=1, max_length=4096)]
 Name = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=100, pattern=_NO_CONTROL),

@@ -15,7 +15,7 @@ from netra_auth.api.cookies import (
 )
 from netra_auth.api.identity import CredentialLimit, From, Parts, SignedInPerson
 from netra_auth.api.problems import responses
-from netra_auth.errors import InvalidRequest, ProviderUnavailable, SignInFailed
+from netra_auth.errors import AlreadyExists, InvalidRequest, ProviderUnavailable, SignInFailed
 from netra_auth.oauth.flow import DEFAULT_NEXT
 
 router = APIRouter(prefix="/auth", tags=["oauth"])
@@ -94,7 +94,7 @@ async def callback(
             browser=request.cookies.get(OAUTH_COOKIE),
             client=client,
         )
-    except (SignInFailed, ProviderUnavailable, InvalidRequest) as error:
+    except (AlreadyExists, SignInFailed, ProviderUnavailable, InvalidRequest) as error:
         return _to_login(error.code)
     response = RedirectResponse(arrival.next_path, 303)
     clear_oauth_cookie(response, options)

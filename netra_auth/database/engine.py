@@ -73,7 +73,11 @@ class AuthDatabaseManager:
             yield session
 
     async def migrate(self) -> None:
-        """Bring the schema to the newest revision; safe from several processes at once."""
+        """Bring the schema to the newest revision; safe from several processes at once.
+
+        Where nothing is missing nothing is written, so a role without rights on the schema will
+        do once another has migrated.
+        """
         async with self._migrating:
             if self._migrated:
                 return
@@ -85,7 +89,8 @@ class AuthDatabaseManager:
                 runner = MigrationRunner(
                     self._url, package=_PACKAGE, metadata=metadata, options=self._options
                 )
-                await runner.upgrade()
+                if not (await runner.current()).up_to_date:
+                    await runner.upgrade()
             self._migrated = True
 
     async def health_check(self) -> None:

@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from netra_auth.database.insert import insert_if_absent
 from netra_auth.database.tables import AnyRow, identities
 from netra_auth.deps import AuthDeps
+from netra_auth.errors import SignInFailed
 from netra_auth.oauth.provider import Identity
 
 
@@ -45,18 +47,18 @@ class Identities:
     async def add(
         self, connection: AsyncSession, user_id: str, identity: Identity, provider: str
     ) -> None:
-        """Link; the caller made sure that the identity is free."""
-        await connection.execute(
-            insert(identities).values(
-                id=self._new_id("idn"),
-                user_id=user_id,
-                issuer=identity.issuer,
-                subject=identity.subject,
-                provider=provider,
-                email=identity.email,
-                created_at=round(self._clock() * 1000),
-            )
-        )
+        """Link; SignInFailed where somebody has linked this identity in the meantime."""
+        values = {
+            "id": self._new_id("idn"),
+            "user_id": user_id,
+            "issuer": identity.issuer,
+            "subject": identity.subject,
+            "provider": provider,
+            "email": identity.email,
+            "created_at": round(self._clock() * 1000),
+        }
+        if not await insert_if_absent(connection, identities, values):
+            raise SignInFailed("That account is linked to somebody else here.")
 
     async def remove(self, connection: AsyncSession, identity_id: str) -> None:
         """Unlink."""
