@@ -26,14 +26,15 @@ class Split:
 
 
 def split_period(start_us: Int64, choose_share: float) -> Split:
-    """Cut the period in two; below two days it is not cut."""
+    """Cut the period in two at the midnight (UTC) nearest the share; below two days not at all."""
     everything = np.ones(len(start_us), np.bool_)
     if not len(start_us):
         return Split(everything, everything, True, 0, 0, 0)
     first, last = int(start_us[0]), int(start_us[-1])
     if last - first < 2 * DAY_US:
         return Split(everything, everything, True, first, first, last)
-    cut = first + int((last - first) * choose_share)
+    cut = round((first + (last - first) * choose_share) / DAY_US) * DAY_US
+    cut = min(max(cut, (first // DAY_US + 1) * DAY_US), (last - 1) // DAY_US * DAY_US)
     claim = start_us >= cut
     return Split(~claim, claim, False, first, cut, last)
 

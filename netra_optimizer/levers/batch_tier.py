@@ -7,6 +7,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from netra_optimizer.levers import patches
 from netra_optimizer.levers.base import LeverContext, Proposal, Segment
 from netra_optimizer.levers.evidence import where
 from netra_optimizer.replay.prompt_cache import PROMPT_BUCKETS
@@ -178,7 +179,7 @@ def _proposal(
             else "Calls come in scheduled runs, none streamed, none part of a conversation: nobody waits.",
             "Batches find no short-lived prompt cache warm; their price is today's.",
         ],
-        patch={"batch": {"endpoint": "/v1/chat/completions", "completion_window": "24h"}},
+        patch=patches.batch_plan(segment.provider, segment.model),
         effort="medium",
         risk="low: answers come later",
         rollback="Send the calls one by one again.",

@@ -109,9 +109,7 @@ def _proposal(
             f"{KEPT_SHARE[0]:g} to {KEPT_SHARE[1]:g} times the saving.",
             "Whether answers stay as good is to be tested on conversations of this kind.",
         ],
-        patch={
-            "anthropic": {"context_management": {"edits": [{"type": "clear_tool_uses_20250919"}]}}
-        },
+        patch={"client": {"prompt_tokens_at_most": bound, "sum_up": "older turns"}},
         effort="medium",
         risk="medium: what is left out may be missed",
         rollback="Send the whole history again.",

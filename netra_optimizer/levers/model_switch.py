@@ -7,6 +7,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from netra_optimizer.levers import patches
 from netra_optimizer.levers.base import LeverContext, Proposal, Segment, Standing
 from netra_optimizer.levers.candidates import cheaper_siblings
 from netra_optimizer.levers.evidence import where
@@ -160,7 +161,7 @@ def _proposal(
         standing=_standing(test),
         evidence=_evidence(segment, model, test, margin, factor),
         assumptions=_assumptions(test, margin, factor),
-        patch=_patch(segment, model, provider),
+        patch={"litellm": patches.route(segment.model, model, provider)},
         effort="low" if test else "medium",
         risk="low: proven on paired outcomes"
         if _standing(test) == "countable"
@@ -249,17 +250,6 @@ def _assumptions(test: NonInferiority | None, margin: float, factor: float | Non
     elif test.verdict == "inferior":
         said.append(f"The candidate is worse by more than {margin:g}.")
     return said
-
-
-def _patch(segment: Segment, model: str, provider: str) -> dict[str, Any]:
-    target = model if "/" in model or not provider else f"{provider}/{model}"
-    return {
-        "litellm": {
-            "model_list": [
-                {"model_name": segment.model, "litellm_params": {"model": target}},
-            ]
-        }
-    }
 
 
 def outcomes_summary(outcomes: Outcomes) -> dict[str, float]:

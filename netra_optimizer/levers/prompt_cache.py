@@ -7,6 +7,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from netra_optimizer.levers import patches
 from netra_optimizer.levers.base import LeverContext, Proposal, Segment
 from netra_optimizer.levers.evidence import where
 from netra_optimizer.replay.caching_rules import AS_OF, CachingRule, Write, caching_rule
@@ -192,7 +193,7 @@ def _proposal(
         standing=standing,
         evidence=evidence,
         assumptions=_assumptions(policy, rule),
-        patch=_patch(policy, rule),
+        patch=_patch(segment, policy, rule),
         effort="low" if rule.explicit else "medium",
         risk="none: answers stay the same",
         rollback="Remove the cache marks; the next request is plain again.",
@@ -226,18 +227,10 @@ def _assumptions(policy: UsePromptCache, rule: CachingRule) -> list[str]:
     return said
 
 
-def _patch(policy: UsePromptCache, rule: CachingRule) -> dict[str, Any]:
+def _patch(segment: Segment, policy: UsePromptCache, rule: CachingRule) -> dict[str, Any]:
     if not rule.explicit:
-        return {"openai": {"prompt_cache_key": "<feature>"}}
+        return {"openai": {"prompt_cache_key": segment.name[:64]}}
     if not policy.blocks:
-        return {"anthropic": {"remove": "cache_control"}}
-    mark: dict[str, str] = {"type": "ephemeral"}
-    if policy.write == "1h":
-        mark["ttl"] = "1h"
-    location = {"location": "message", "role": "system", "control": mark}
-    return {
-        "anthropic": {
-            "system": [{"type": "text", "text": "<system prompt>", "cache_control": mark}]
-        },
-        "litellm": {"cache_control_injection_points": [location]},
-    }
+        return {"anthropic": {"system": [{"type": "text", "text": "<system prompt>"}]}}
+    ttl = "1h" if policy.write == "1h" else None
+    return patches.cache_marks(segment.model, segment.provider, ttl=ttl)

@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from netra_optimizer.levers import patches
 from netra_optimizer.levers.base import LeverContext, Proposal, Segment
 from netra_optimizer.levers.evidence import where
 from netra_optimizer.replay.caching_rules import caching_rule
@@ -121,16 +122,7 @@ def _proposal(segment: Segment, context: LeverContext, policy: MoveProvider) -> 
             "List prices; the same weights, so the same answers: precision, region, limits and "
             "terms are to be checked.",
         ],
-        patch={
-            "litellm": {
-                "model_list": [
-                    {
-                        "model_name": segment.model,
-                        "litellm_params": {"model": f"{policy.provider}/{policy.model}"},
-                    }
-                ]
-            }
-        },
+        patch={"litellm": patches.route(segment.model, policy.model, policy.provider)},
         effort="medium",
         risk="medium: other terms, other latency",
         rollback="Point the route back.",

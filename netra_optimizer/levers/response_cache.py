@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from netra_optimizer.levers import patches
 from netra_optimizer.levers.base import LeverContext, Proposal, Segment
 from netra_optimizer.levers.evidence import where
 from netra_optimizer.replay.stream import Stage, Stream
@@ -157,7 +158,7 @@ def _proposal(
             "query": where(segment, "prompt_hash != ''"),
         },
         assumptions=assumptions,
-        patch={"litellm": {"cache": True, "cache_params": {"type": "redis", "ttl": int(ttl_s)}}},
+        patch=patches.response_cache(segment.model, segment.provider, ttl_s=ttl_s),
         effort="low",
         risk="low: an answer may be as old as its time to live",
         rollback="Switch the cache off; every request asks the model again.",

@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 
+from netra_optimizer.levers import patches
 from netra_optimizer.levers.base import LeverContext, Proposal, Segment
 from netra_optimizer.levers.evidence import where
 from netra_optimizer.levers.response_cache import AnswerRepeats
@@ -150,7 +151,7 @@ def _proposal(segment: Segment, context: LeverContext, found: _Found) -> Proposa
             "query": where(segment),
         },
         assumptions=[_HOW[found.waste]],
-        patch=_patch(found.waste),
+        patch=_patch(segment, found.waste),
         effort="low",
         risk="low: the calls left out gave nothing that was used",
         rollback="Send them again.",
@@ -158,12 +159,11 @@ def _proposal(segment: Segment, context: LeverContext, found: _Found) -> Proposa
     )
 
 
-def _patch(waste: Waste) -> dict[str, object]:
+def _patch(segment: Segment, waste: Waste) -> dict[str, Any]:
     match waste:
         case "twins":
-            return {"client": {"deduplicate_in_flight": True, "window_s": TWIN_S}}
+            return {"client": {"join_in_flight": True, "window_s": TWIN_S}}
         case "hopeless_retries":
-            never = {"BadRequestErrorRetries": 0, "ContentPolicyViolationErrorRetries": 0}
-            return {"litellm": {"router_settings": {"retry_policy": never}}}
+            return patches.no_hopeless_retries(segment.model, segment.provider)
         case "cut_off":
             return {"client": {"max_tokens": "the 99th percentile of the answer's length"}}

@@ -7,6 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from netra_optimizer.levers import patches
 from netra_optimizer.levers.base import LeverContext, Proposal, Segment
 from netra_optimizer.levers.evidence import where
 from netra_optimizer.levers.model_switch import SwitchModel, same_model
@@ -122,16 +123,7 @@ def _proposal(
             "A perfect router moves the calls on which the cheaper model does as well; chance alone "
             "may move the lower share within the margin. A real router lies between.",
         ],
-        patch={
-            "litellm": {
-                "model_list": [
-                    {
-                        "model_name": segment.model,
-                        "litellm_params": {"model": f"{policy.provider}/{policy.model}"},
-                    }
-                ]
-            }
-        },
+        patch={"litellm": patches.route(segment.model, policy.model, policy.provider)},
         effort="high",
         risk="medium: the router's own mistakes",
         rollback="Send all calls to the stronger model.",
