@@ -305,9 +305,19 @@ class UnifiedConfigurationManager:
         self, key: str, source: Source = Source.DATABASE, actor: str = "", reason: str = ""
     ) -> ChangeResult:
         """Takes away what was set for this scope; a wider scope or a weaker source counts then."""
+        return self.delete_all([key], source, actor, reason)
+
+    def delete_all(
+        self,
+        keys: Iterable[str],
+        source: Source = Source.DATABASE,
+        actor: str = "",
+        reason: str = "",
+    ) -> ChangeResult:
+        """Takes several keys away in one revision, all or none of them."""
         source = Source(source)
-        known = self._writable(key, source)
-        return self._write({known.name: None}, source, Action.DELETE, actor, reason)
+        gone = {self._writable(key, source).name: None for key in keys}
+        return self._write(gone, source, Action.DELETE, actor, reason)
 
     def _writable(self, name: str, source: Source) -> Key:
         key = self._core.keys[name]
