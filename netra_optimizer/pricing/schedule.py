@@ -14,7 +14,13 @@ from netra_optimizer.usage.record import TOKEN_BUCKETS
 if TYPE_CHECKING:
     from decimal import Decimal
 
-    from genai_prices.types import ModelInfo, ModelPrice, TieredPrices
+    from genai_prices.types import (
+        ModelInfo,
+        ModelPrice,
+        StartDateConstraint,
+        TieredPrices,
+        TimeOfDateConstraint,
+    )
 
 DAY_US: Final = 86_400_000_000
 BEGINNING: Final = -(2**62)
@@ -49,11 +55,9 @@ def schedule_of(model: "ModelInfo", context: Mapping[str, str]) -> Schedule | No
     genai-prices itself is asked at the beginning of every segment, so which price wins is its own
     decision.
     """
-    constraints = _constraints(model)
-    dates = sorted({BEGINNING, *(_date_us(c.start_date) for c in constraints["date"])})
-    times = sorted(
-        {0, *(_time_us(edge) for c in constraints["time"] for edge in (c.start_time, c.end_time))}
-    )
+    by_date, by_time = _constraints(model)
+    dates = sorted({BEGINNING, *(_date_us(c.start_date) for c in by_date)})
+    times = sorted({0, *(_time_us(edge) for c in by_time for edge in (c.start_time, c.end_time))})
     return _dense(
         dates, times, lambda day, clock: model.get_prices(_moment(day, clock), dict(context))
     )
@@ -72,16 +76,18 @@ def _dense(
     return Schedule(np.array(dates, np.int64), np.array(times, np.int64), np.array(over), rates)
 
 
-def _constraints(model: "ModelInfo") -> "dict[str, list]":
+def _constraints(
+    model: "ModelInfo",
+) -> "tuple[list[StartDateConstraint], list[TimeOfDateConstraint]]":
     from genai_prices.types import StartDateConstraint
 
     priced = model.prices if isinstance(model.prices, list) else []
     found = [entry.constraint for entry in (*priced, *(model.price_variants or ()))]
     known = [constraint for constraint in found if constraint is not None]
-    return {
-        "date": [c for c in known if isinstance(c, StartDateConstraint)],
-        "time": [c for c in known if not isinstance(c, StartDateConstraint)],
-    }
+    return (
+        [constraint for constraint in known if isinstance(constraint, StartDateConstraint)],
+        [constraint for constraint in known if not isinstance(constraint, StartDateConstraint)],
+    )
 
 
 def _keys(price: "ModelPrice") -> "dict[str, Decimal | TieredPrices]":

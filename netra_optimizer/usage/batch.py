@@ -3,11 +3,12 @@
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from netra_optimizer.usage.arrow_types import ArrowArray, ArrowBatch, ArrowSchema, ArrowType
 from netra_optimizer.usage.columns import (
     count_array,
     hash_list_array,
@@ -18,10 +19,8 @@ from netra_optimizer.usage.columns import (
 )
 from netra_optimizer.usage.record import TOKEN_BUCKETS, UsageRecord, usage_schema
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-Values: TypeAlias = "Sequence[object] | npt.NDArray[np.generic] | pa.Array"
+Values: TypeAlias = Any
+"""A column: a sequence, a numpy array or an Arrow array; Any: of the field's own type."""
 
 START: Final = "start"
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -33,12 +32,12 @@ _LISTS: Final = ("tags", "tool_names")
 
 
 @lru_cache(maxsize=1)
-def schema() -> "pa.Schema":
+def schema() -> ArrowSchema:
     """USAGE_SCHEMA, made once."""
     return usage_schema()
 
 
-def batch_of(rows: int, columns: Mapping[str, Values]) -> "pa.RecordBatch":
+def batch_of(rows: int, columns: Mapping[str, Values]) -> ArrowBatch:
     """A batch of `rows` records; `start` in microseconds, columns not given hold their default."""
     import pyarrow as pa
 
@@ -46,7 +45,7 @@ def batch_of(rows: int, columns: Mapping[str, Values]) -> "pa.RecordBatch":
     return pa.RecordBatch.from_arrays(arrays, schema=schema())
 
 
-def batch_of_records(records: Sequence[UsageRecord]) -> "pa.RecordBatch":
+def batch_of_records(records: Sequence[UsageRecord]) -> ArrowBatch:
     """A batch of records, in their order."""
     columns: dict[str, Values] = {
         name: [getattr(record, name) for record in records]
@@ -57,7 +56,7 @@ def batch_of_records(records: Sequence[UsageRecord]) -> "pa.RecordBatch":
     return batch_of(len(records), columns)
 
 
-def constant_text(value: str, rows: int) -> "pa.Array":
+def constant_text(value: str, rows: int) -> ArrowArray:
     """The same text in every row."""
     import pyarrow as pa
 
@@ -73,7 +72,7 @@ def to_us(moment: datetime) -> int:
     return (aware - EPOCH) // MICROSECOND
 
 
-def _column(field: "pa.Field", values: "Values | None", rows: int) -> "pa.Array":
+def _column(field: ArrowType, values: "Values | None", rows: int) -> ArrowArray:
     import pyarrow as pa
 
     if isinstance(values, pa.Array):
@@ -97,7 +96,7 @@ def _column(field: "pa.Field", values: "Values | None", rows: int) -> "pa.Array"
     return text_array(values)
 
 
-def _no_lists(rows: int, child: "pa.Array") -> "pa.Array":
+def _no_lists(rows: int, child: ArrowArray) -> ArrowArray:
     return nest(np.zeros(rows + 1, np.int32), child)
 
 
@@ -107,9 +106,8 @@ def _reals(values: "Values | None", rows: int) -> npt.NDArray[np.float64]:
     return np.array([np.nan if value is None else value for value in values], np.float64)
 
 
-def _counts(
-    values: "Values | None", rows: int, kind: "npt.DTypeLike", default: int = 0
-) -> npt.NDArray[np.generic]:
+def _counts(values: Values | None, rows: int, kind: npt.DTypeLike, default: int = 0) -> Any:
+    """Any: int64 or int32, as `kind` says."""
     if values is None:
         return np.full(rows, default, kind)
     return np.asarray(values, kind)

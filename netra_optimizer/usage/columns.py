@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from netra_optimizer.usage.arrow_types import ArrowArray, ArrowType
+
 if TYPE_CHECKING:
-    import pyarrow as pa
+    pass
 
 Int64 = npt.NDArray[np.int64]
 Int32 = npt.NDArray[np.int32]
@@ -66,7 +68,7 @@ class Text:
         return cls(np.zeros(rows, np.int32), (value,))
 
 
-def text_array(values: Sequence[str]) -> "pa.Array":
+def text_array(values: Sequence[str]) -> ArrowArray:
     """Arrow strings without nulls."""
     import pyarrow as pa
 
@@ -83,7 +85,7 @@ def text_array(values: Sequence[str]) -> "pa.Array":
     return pa.Array.from_buffers(pa.string(), len(encoded), buffers)
 
 
-def count_array(values: "Int64 | Int32 | UInt64", kind: "pa.DataType") -> "pa.Array":
+def count_array(values: "Int64 | Int32 | UInt64 | Float64", kind: ArrowType) -> ArrowArray:
     """Arrow integers or time stamps (the numpy type decides the width) without nulls."""
     import pyarrow as pa
 
@@ -91,7 +93,7 @@ def count_array(values: "Int64 | Int32 | UInt64", kind: "pa.DataType") -> "pa.Ar
     return pa.Array.from_buffers(kind, len(contiguous), [None, pa.py_buffer(contiguous)])
 
 
-def real_array(values: Float64) -> "pa.Array":
+def real_array(values: Float64) -> ArrowArray:
     """Arrow doubles; nan becomes null."""
     import pyarrow as pa
 
@@ -101,12 +103,12 @@ def real_array(values: Float64) -> "pa.Array":
     return pa.Array.from_buffers(pa.float64(), len(contiguous), [valid, pa.py_buffer(contiguous)])
 
 
-def list_array(lists: Sequence[Sequence[str]]) -> "pa.Array":
+def list_array(lists: Sequence[Sequence[str]]) -> ArrowArray:
     """Arrow lists of strings."""
     return nest(list_offsets(lists), text_array(list(chain.from_iterable(lists))))
 
 
-def hash_list_array(lists: Sequence[Sequence[int]]) -> "pa.Array":
+def hash_list_array(lists: Sequence[Sequence[int]]) -> ArrowArray:
     """Arrow lists of unsigned 64-bit names."""
     import pyarrow as pa
 
@@ -119,7 +121,7 @@ def list_offsets(lists: Sequence[Sequence[object]]) -> Int32:
     return np.fromiter(accumulate(map(len, lists), initial=0), np.int32, len(lists) + 1)
 
 
-def nest(offsets: Int32, child: "pa.Array") -> "pa.Array":
+def nest(offsets: Int32, child: ArrowArray) -> ArrowArray:
     """A list column from 32-bit offsets into `child`."""
     import pyarrow as pa
 
@@ -129,7 +131,7 @@ def nest(offsets: Int32, child: "pa.Array") -> "pa.Array":
     return pa.ListArray.from_buffers(kind, rows, [None, buffer], children=[child])
 
 
-def one_array(column: "pa.ChunkedArray | pa.Array") -> "pa.Array":
+def one_array(column: ArrowArray) -> ArrowArray:
     """The column in one piece."""
     import pyarrow as pa
 
@@ -141,7 +143,7 @@ def one_array(column: "pa.ChunkedArray | pa.Array") -> "pa.Array":
     return column
 
 
-def numbers(column: "pa.ChunkedArray | pa.Array", kind: "npt.DTypeLike") -> npt.NDArray[np.generic]:
+def numbers(column: ArrowArray, kind: "npt.DTypeLike") -> npt.NDArray[np.generic]:
     """Integers (no nulls) as numpy, sharing memory where widths agree."""
     array = one_array(column)
     width = np.dtype(array.type.to_pandas_dtype() if not _is_time(array) else np.int64)
@@ -152,7 +154,7 @@ def numbers(column: "pa.ChunkedArray | pa.Array", kind: "npt.DTypeLike") -> npt.
     return found.astype(kind, copy=False)
 
 
-def reals(column: "pa.ChunkedArray | pa.Array") -> Float64:
+def reals(column: ArrowArray) -> Float64:
     """Doubles as numpy, null as nan."""
     array = one_array(column)
     valid, data = array.buffers()
@@ -166,14 +168,13 @@ def reals(column: "pa.ChunkedArray | pa.Array") -> Float64:
     return np.where(known, found, np.nan)
 
 
-def texts(column: "pa.ChunkedArray | pa.Array") -> Text:
+def texts(column: ArrowArray) -> Text:
     """Strings, binary or dictionary columns as Text."""
     import pyarrow as pa
-    import pyarrow.compute as pc
 
     array = one_array(column)
     if not pa.types.is_dictionary(array.type):
-        array = pc.dictionary_encode(array)
+        array = array.dictionary_encode()
     codes = numbers(array.indices, np.int32).astype(np.int32)
     values = [_as_text(value) for value in array.dictionary.to_pylist()]
     if array.null_count:
@@ -185,7 +186,7 @@ def texts(column: "pa.ChunkedArray | pa.Array") -> Text:
     return Text(codes, tuple(values))
 
 
-def lists(column: "pa.ChunkedArray | pa.Array") -> "tuple[pa.Array, Int64]":
+def lists(column: ArrowArray) -> tuple[ArrowArray, Int64]:
     """The flat child and offsets (starting at 0) of a list column."""
     array = one_array(column)
     if len(array) == 0:
@@ -195,7 +196,7 @@ def lists(column: "pa.ChunkedArray | pa.Array") -> "tuple[pa.Array, Int64]":
     return child, (offsets - offsets[0]).astype(np.int64)
 
 
-def _is_time(array: "pa.Array") -> bool:
+def _is_time(array: ArrowArray) -> bool:
     import pyarrow as pa
 
     return pa.types.is_timestamp(array.type)

@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from netra_optimizer.usage.arrow_types import ArrowTable
 from netra_optimizer.usage.errors import StoreBusy, StoreTooNew, StoreUnreachable
 from netra_optimizer.usage.schema import MIGRATIONS, VERSION_TABLE
 
 if TYPE_CHECKING:
-    import pyarrow as pa
     from clickhouse_connect.driver.client import Client
 
 _SCHEMES: Final = ("http://", "https://", "clickhouse://", "clickhouses://", "chdb://")
@@ -42,13 +42,13 @@ class Database:
     def migrate(self) -> int:
         """Bring the schema to this version; returns the version found before."""
         self.command(
-            f"CREATE TABLE IF NOT EXISTS {VERSION_TABLE} (version UInt32, at DateTime DEFAULT now())"
-            " ENGINE = MergeTree ORDER BY version"
+            f"CREATE TABLE IF NOT EXISTS {VERSION_TABLE} "
+            "(version UInt32, at DateTime DEFAULT now()) ENGINE = MergeTree ORDER BY version"
         )
         found = int(self.rows(f"SELECT max(version) FROM {VERSION_TABLE}")[0][0] or 0)
         if found > len(MIGRATIONS):
             raise StoreTooNew(
-                f"The usage store has schema {found}, this version of Apex knows {len(MIGRATIONS)}.",
+                f"The usage store has schema {found}, this Apex knows {len(MIGRATIONS)}.",
                 hint="Install the newer version of Apex.",
             )
         for version in range(found + 1, len(MIGRATIONS) + 1):
@@ -70,14 +70,14 @@ class Database:
                 for row in self._client.query(sql, parameters=dict(parameters or {})).result_rows
             ]
 
-    def table(self, sql: str, parameters: Parameters | None = None) -> "pa.Table":
+    def table(self, sql: str, parameters: Parameters | None = None) -> ArrowTable:
         """A query's answer in Arrow."""
         with self._lock:
             return self._client.query_arrow(
                 sql, parameters=dict(parameters or {}), use_strings=True
             )
 
-    def insert(self, table: str, rows: "pa.Table") -> None:
+    def insert(self, table: str, rows: ArrowTable) -> None:
         """Insert a table; one block, so it is there whole or not at all."""
         with self._lock:
             self._client.insert_arrow(table, rows)

@@ -28,7 +28,7 @@ DIMENSIONS: Final[Mapping[str, str]] = {
     "hour": "formatDateTime(toStartOfHour(u.start, 'UTC'), '%Y-%m-%dT%H:00:00Z', 'UTC')",
     "month": "formatDateTime(u.start, '%Y-%m', 'UTC')",
 }
-"""What a breakdown may be by → its expression. By tag, a call with several tags counts under each."""
+"""What a breakdown may be by → its expression. By tag, a call counts under each of its tags."""
 
 _EQUAL: Final = (
     "model", "provider", "feature", "user", "team", "operation", "service_tier", "status",

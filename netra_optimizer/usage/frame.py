@@ -1,10 +1,11 @@
 """Usage in columns, as levers and replay compute with it."""
 
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
+from netra_optimizer.usage.arrow_types import ArrowTable
 from netra_optimizer.usage.columns import (
     Bool,
     Float64,
@@ -19,9 +20,7 @@ from netra_optimizer.usage.columns import (
 )
 from netra_optimizer.usage.record import INPUT_BUCKETS, OUTPUT_BUCKETS, TOKEN_BUCKETS
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-
+Flat = TypeVar("Flat", Int32, UInt64)
 Columns = TypeVar("Columns", "Calls", "UsageFrame")
 
 
@@ -137,11 +136,11 @@ class UsageFrame:
 
     def take(self, rows: "Int64 | Bool") -> "UsageFrame":
         """The chosen rows (an index or a mask), in that order."""
-        index = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows
+        index = np.arange(len(self), dtype=np.int64)[rows]
         block_hashes, block_offsets = _take_lists(self.block_hashes, self.block_offsets, index)
         tags, tag_offsets = _take_lists(self.tags.codes, self.tag_offsets, index)
         tools, tool_offsets = _take_lists(self.tool_names.codes, self.tool_offsets, index)
-        flat = {
+        flat: dict[str, Any] = {
             "block_hashes": block_hashes,
             "block_offsets": block_offsets,
             "tags": Text(tags, self.tags.values),
@@ -165,7 +164,7 @@ class UsageFrame:
         return replace(self, cost_usd=prices.cost(self.calls))
 
     @classmethod
-    def from_arrow(cls, table: "pa.Table", prices: Pricing | None = None) -> "UsageFrame":
+    def from_arrow(cls, table: ArrowTable, prices: Pricing | None = None) -> "UsageFrame":
         """Columns of USAGE_SCHEMA, sorted by (start, id); cost_usd is nan without prices."""
         table = table.sort_by([("start", "ascending"), ("id", "ascending")])
         calls = Calls(
@@ -178,12 +177,13 @@ class UsageFrame:
         tags, tag_offsets = lists(table["tags"])
         tools, tool_offsets = lists(table["tool_names"])
         hashes, block_offsets = lists(table["block_hashes"])
+        plain: dict[str, Any] = {name: texts(table[name]) for name in _TEXTS}
+        plain |= {name: reals(table[name]) for name in _REALS}
         blocks = numbers(hashes, np.uint64).astype(np.uint64, copy=False)
         return cls(
             id=texts(table["id"]),
             calls=calls,
-            **{name: texts(table[name]) for name in _TEXTS},
-            **{name: reals(table[name]) for name in _REALS},
+            **plain,
             attempt=numbers(table["attempt"], np.int32).astype(np.int32, copy=False),
             block_tokens=numbers(table["block_tokens"], np.int32).astype(np.int32, copy=False),
             tags=texts(tags),
@@ -218,13 +218,11 @@ _CALL_TEXTS = ("provider", "model", "tier")
 _REALS = ("latency_ms", "ttft_ms", "quality", "cost_recorded")
 
 
-def _counts(table: "pa.Table", name: str) -> Int64:
+def _counts(table: ArrowTable, name: str) -> Int64:
     return numbers(table[name], np.int64).astype(np.int64, copy=False)
 
 
-def _take(
-    columns: Columns, rows: "Int64 | Bool", given: "dict[str, object] | None" = None
-) -> Columns:
+def _take(columns: Columns, rows: "Int64 | Bool", given: "dict[str, Any] | None" = None) -> Columns:
     chosen = dict(given or {})
     for field in fields(columns):
         if field.name in chosen:
@@ -237,7 +235,7 @@ def _take(
     return replace(columns, **chosen)
 
 
-def _take_lists(flat, offsets: Int64, rows: Int64):
+def _take_lists(flat: Flat, offsets: Int64, rows: Int64) -> tuple[Flat, Int64]:
     lengths = np.diff(offsets)[rows]
     taken = np.zeros(len(rows) + 1, np.int64)
     np.cumsum(lengths, out=taken[1:])

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from netra_optimizer.usage.arrow_types import ArrowArray
 from netra_optimizer.usage.batch import constant_text
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    pass
 
 
 class ModelNames:
@@ -24,7 +25,7 @@ class ModelNames:
         providers: Sequence[str] | None,
         default: tuple[str, str],
         rows: int,
-    ) -> "tuple[Sequence[str] | pa.Array, Sequence[str] | pa.Array]":
+    ) -> tuple[Sequence[str] | ArrowArray, Sequence[str] | ArrowArray]:
         """Both columns, `rows` long; `default` is (model, provider) for rows without a model."""
         model, provider = default
         if models is None and providers is None:

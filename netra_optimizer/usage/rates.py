@@ -8,13 +8,12 @@ import numpy as np
 
 from netra_optimizer.pricing.schedule import BEGINNING, DAY_US
 from netra_optimizer.pricing.units import RATE_COLUMNS
+from netra_optimizer.usage.arrow_types import ArrowTable
 from netra_optimizer.usage.columns import count_array, text_array
 from netra_optimizer.usage.record import INPUT_BUCKETS, TOKEN_BUCKETS
 from netra_optimizer.usage.schema import RATES_TABLE
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from netra_optimizer.pricing.schedule import Schedule
     from netra_optimizer.pricing.table import PriceTable
     from netra_optimizer.usage.database import Database
@@ -77,7 +76,7 @@ def join_sql(prices: "PriceTable") -> str:
     )
 
 
-def _rows(prices: "PriceTable", combinations: Iterable[Combination]) -> "pa.Table":
+def _rows(prices: "PriceTable", combinations: Iterable[Combination]) -> ArrowTable:
     import pyarrow as pa
 
     texts: list[list[str]] = [[], [], [], []]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import numpy as np
 
 from netra_optimizer.results import Audit
+from netra_optimizer.usage.arrow_types import ArrowBatch
 from netra_optimizer.usage.batch import batch_of, constant_text
 from netra_optimizer.usage.errors import (
     BadOption,
@@ -26,7 +27,7 @@ from netra_optimizer.usage.occurrences import Occurrences
 from netra_optimizer.usage.sources import Rows, Source, open_rows
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    pass
 
 Progress: TypeAlias = Callable[[int, int], None]
 """Told (bytes read, bytes in all) now and then."""
@@ -109,7 +110,7 @@ class Import:
         """What became of every row read so far; final once `batches` is exhausted."""
         return self._audit.result()
 
-    def batches(self) -> "Iterator[pa.RecordBatch]":
+    def batches(self) -> Iterator[ArrowBatch]:
         """Records in USAGE_SCHEMA, some thousand at a time.
 
         Raises NoUsableRow or FileEmpty at the end when nothing could be used.
@@ -133,7 +134,7 @@ class Import:
 
     def _finish(
         self, chunk: Chunk, importer: Importer, seen: Occurrences, names: ModelNames
-    ) -> "pa.RecordBatch | None":
+    ) -> ArrowBatch | None:
         self._audit.add(chunk)
         if not chunk.rows:
             return None
@@ -300,7 +301,7 @@ def _told_apart(ids: Sequence[str], seen: Occurrences) -> tuple[Sequence[str], l
     return unique, repeated
 
 
-def _take(batch: "pa.RecordBatch", rows: "np.ndarray") -> "pa.RecordBatch":
+def _take(batch: ArrowBatch, rows: "np.ndarray") -> ArrowBatch:
     import pyarrow as pa
 
     from netra_optimizer.usage.columns import count_array

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 import msgspec
 
+from netra_optimizer.usage.arrow_types import ArrowSchema, ArrowType
+
 if TYPE_CHECKING:
-    import pyarrow as pa
+    pass
 
 TOKEN_BUCKETS: Final = (
     "input_uncached",
@@ -95,11 +97,11 @@ class UsageRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     import_id: str = ""
 
 
-def usage_schema() -> "pa.Schema":
+def usage_schema() -> ArrowSchema:
     """USAGE_SCHEMA in Arrow: one field for each of UsageRecord's, same names, same order."""
     import pyarrow as pa  # heavy: only when columns are asked for
 
-    def field(name: str, kind: "pa.DataType", nullable: bool = False) -> "pa.Field":
+    def field(name: str, kind: ArrowType, nullable: bool = False) -> ArrowType:
         return pa.field(name, kind, nullable=nullable)
 
     text, count, real = pa.string(), pa.int64(), pa.float64()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 import numpy as np
 
+from netra_optimizer.usage.arrow_types import ArrowBatch, ArrowTable
 from netra_optimizer.usage.batch import batch_of_records, constant_text, schema
 from netra_optimizer.usage.columns import count_array
 from netra_optimizer.usage.database import Database
@@ -20,8 +21,6 @@ from netra_optimizer.usage.record import OUTPUT_BUCKETS, UsageRecord
 from netra_optimizer.usage.schema import USAGE_TABLE
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from netra_optimizer.pricing.table import PriceTable
 
 INSERT_ROWS: Final = 65_536
@@ -115,7 +114,7 @@ class TenantUsage:
 
     def insert(
         self,
-        batches: "Iterable[pa.RecordBatch | Sequence[UsageRecord]]",
+        batches: Iterable[ArrowBatch | Sequence[UsageRecord]],
         *,
         import_id: str | None = None,
     ) -> Inserted:
@@ -147,13 +146,13 @@ class TenantUsage:
         """Records in columns, sorted by (start, id), priced when prices are given."""
         return UsageFrame.from_arrow(self.arrow(where or EVERYTHING), prices)
 
-    def arrow(self, where: UsageFilter = EVERYTHING) -> "pa.Table":
+    def arrow(self, where: UsageFilter = EVERYTHING) -> ArrowTable:
         """Records in USAGE_SCHEMA, sorted by (start, id)."""
         names = ", ".join(f"u.{name} AS {name}" for name in schema().names)
         sql, parameters = self._from(f"SELECT {names} FROM", "", where)
         return self._database.table(f"{sql} ORDER BY u.start, u.id", parameters)
 
-    def cost(self, prices: "PriceTable", where: UsageFilter = EVERYTHING) -> "pa.Table":
+    def cost(self, prices: "PriceTable", where: UsageFilter = EVERYTHING) -> ArrowTable:
         """Columns id and cost_usd (nan: no price), in (start, id) order, computed by the join."""
         sql, parameters = self._priced(f"u.id AS id, {COST_SQL} AS cost_usd", prices, where)
         return self._database.table(f"{sql} ORDER BY u.start, u.id", parameters)
@@ -224,7 +223,7 @@ class TenantUsage:
         """Remove records that started before `since`; returns how many."""
         return self.erase(UsageFilter(end=since))
 
-    def _fresh(self, table: "pa.Table", seen: Occurrences, *, stored: bool) -> "pa.Table":
+    def _fresh(self, table: ArrowTable, seen: Occurrences, *, stored: bool) -> ArrowTable:
         import pyarrow as pa
 
         ids: list[str] = table["id"].to_pylist()
@@ -244,7 +243,7 @@ class TenantUsage:
         )
         return {name for (name,) in found}
 
-    def _owned(self, table: "pa.Table", import_id: str | None) -> "pa.Table":
+    def _owned(self, table: ArrowTable, import_id: str | None) -> ArrowTable:
         rows = table.num_rows
         if import_id is not None:
             place = table.schema.get_field_index("import_id")
@@ -297,14 +296,18 @@ def _optional(value: Any) -> float | None:
     return None if value is None else float(value)
 
 
-def _blocks(batches: "Iterable[pa.RecordBatch | Sequence[UsageRecord]]") -> "Iterator[pa.Table]":
+def _batch(given: ArrowBatch | Sequence[UsageRecord]) -> ArrowBatch:
+    return batch_of_records(given) if isinstance(given, Sequence) else given
+
+
+def _blocks(batches: Iterable[ArrowBatch | Sequence[UsageRecord]]) -> Iterator[ArrowTable]:
     """Batches gathered into blocks of about INSERT_ROWS."""
     import pyarrow as pa
 
-    held: list[pa.RecordBatch] = []
+    held: list[ArrowBatch] = []
     rows = 0
     for given in batches:
-        batch = given if isinstance(given, pa.RecordBatch) else batch_of_records(given)
+        batch = _batch(given)
         held.append(batch)
         rows += batch.num_rows
         if rows >= INSERT_ROWS:

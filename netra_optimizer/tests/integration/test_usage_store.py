@@ -1,5 +1,6 @@
 """The usage store on the embedded engine: priced by its join, bound to a tenant, safe to repeat."""
 
+import json
 import random
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -51,7 +52,8 @@ def call(id: str, **fields) -> UsageRecord:
 
 
 FULL = UsageRecord(
-    id="full", start=T0 + timedelta(microseconds=7), model="claude-sonnet-4-5", provider="anthropic",
+    id="full", start=T0 + timedelta(microseconds=7), model="claude-sonnet-4-5",
+    provider="anthropic",
     operation="chat", service_tier="batch", latency_ms=12.5, ttft_ms=None, input_uncached=1,
     cache_read=2, cache_write_5m=3, cache_write_1h=4, output_text=5, reasoning=6, audio_in=7,
     audio_out=8, image_in=9, image_out=10, user="ü😀", team="t", feature="f", tags=("a", "b:c"),
@@ -172,7 +174,8 @@ def test_a_breakdown_groups_by_any_dimensions_and_adds_up(
                 call(
                     str(i), feature=rng.choice("xyz"), user=rng.choice("uv"), latency_ms=float(i),
                     model=rng.choice(["gpt-4o", "gpt-4o-mini"]), tags=tuple(rng.sample("pqr", 2)),
-                    start=T0 + timedelta(hours=rng.randrange(72)), input_uncached=rng.randrange(9999),
+                    start=T0 + timedelta(hours=rng.randrange(72)),
+                    input_uncached=rng.randrange(9999),
                 )
                 for i in range(500)
             ]
@@ -248,8 +251,12 @@ def test_filters_take_any_text_as_a_value(tenant: TenantUsage) -> None:
 
 
 def test_an_import_run_twice_leaves_each_row_once(tenant: TenantUsage, tmp_path: Path) -> None:
-    lines = ['{"timestamp": %d, "input_length": 600, "output_length": 2, "hash_ids": [1, %d]}' % (i % 7, i % 3)
-             for i in range(400)]  # fmt: skip
+    lines = [
+        json.dumps(
+            {"timestamp": i % 7, "input_length": 600, "output_length": 2, "hash_ids": [1, i % 3]}
+        )
+        for i in range(400)
+    ]
     path = tmp_path / "trace.jsonl"
     path.write_text("\n".join(lines))
     first = tenant.insert(read_files(path, model="gpt-4o").batches(), import_id="one")

@@ -78,7 +78,9 @@ def test_langfuse_csv_and_snake_case_exports_are_the_same(tmp_path: Path) -> Non
     import re
 
     flat = {
-        re.sub("([A-Z])", r"_\1", key).lower(): json.dumps(value) if isinstance(value, dict | list) else value
+        re.sub("([A-Z])", r"_\1", key).lower(): (
+            json.dumps(value) if isinstance(value, dict | list) else value
+        )
         for key, value in observation().items()
     }  # fmt: skip
     rows, _, name = read(write(tmp_path, [flat], "export.csv"))
@@ -92,7 +94,11 @@ def test_an_old_langfuse_export_without_details_is_read_by_its_usage(tmp_path: P
     failed = observation(id="f", level="ERROR", statusMessage="overloaded", usageDetails={})
     rows, _, _ = read(write(tmp_path, [old, failed]))
     assert counts(rows[0]) == {"input_uncached": 7, "output_text": 3}
-    assert (rows[1]["status"], rows[1]["error_kind"], counts(rows[1])) == ("error", "overloaded", {})
+    assert (rows[1]["status"], rows[1]["error_kind"], counts(rows[1])) == (
+        "error",
+        "overloaded",
+        {},
+    )
 
 
 def helicone(**fields) -> dict:
@@ -111,9 +117,12 @@ def test_helicone_is_read_by_the_provider_s_convention(tmp_path: Path) -> None:
     claude = helicone(request_id="h-2", provider="ANTHROPIC", response_model="claude-sonnet-4-5",
                       prompt_tokens=400, prompt_cache_write_tokens=50)  # fmt: skip
     whole = helicone(request_id="h-3", response_body={"id": "chatcmpl-9", "usage": {
-        "prompt_tokens": 10, "completion_tokens": 5, "prompt_tokens_details": {"cached_tokens": 4}}})  # fmt: skip
+        "prompt_tokens": 10, "completion_tokens": 5,
+        "prompt_tokens_details": {"cached_tokens": 4}}})  # fmt: skip
     cached = helicone(request_id="h-4", cache_reference_id="1b4e28ba-2fa1-11d2-883f-0016d3cca427")
-    failed = helicone(request_id="h-5", response_status=429, prompt_tokens=None, completion_tokens=None)
+    failed = helicone(
+        request_id="h-5", response_status=429, prompt_tokens=None, completion_tokens=None
+    )
     rows, audit, name = read(write(tmp_path, [helicone(), claude, whole, cached, failed]))
     assert (name, audit) == ("helicone", Audit(5, 4, {"answered_by_gateway_cache": 1}))
     assert [counts(row) for row in rows] == [
@@ -123,14 +132,19 @@ def test_helicone_is_read_by_the_provider_s_convention(tmp_path: Path) -> None:
         {},
     ]
     assert [row["id"] for row in rows] == ["h-1", "h-2", "chatcmpl-9", "h-5"]
-    assert (rows[0]["user"], rows[0]["feature"], rows[0]["conversation"]) == ("u-1", "search", "s-1")
+    assert (rows[0]["user"], rows[0]["feature"], rows[0]["conversation"]) == (
+        "u-1",
+        "search",
+        "s-1",
+    )
     assert (rows[3]["status"], rows[3]["error_kind"]) == ("error", "http_429")
 
 
 def bucket(*results: dict, hours: int = 0) -> dict:
     begin = START + timedelta(hours=hours)
     return {"object": "bucket", "start_time": int(begin.timestamp()),
-            "end_time": int((begin + timedelta(hours=1)).timestamp()), "results": list(results)}  # fmt: skip
+            "end_time": int((begin + timedelta(hours=1)).timestamp()),
+            "results": list(results)}  # fmt: skip
 
 
 OPENAI_RESULT = {
@@ -144,15 +158,27 @@ OPENAI_RESULT = {
 @pytest.mark.parametrize("name", ["usage.json", "usage.jsonl", "buckets.jsonl"])
 def test_openai_s_usage_becomes_requests_that_sum_to_it(tmp_path: Path, name: str) -> None:
     nameless = {**OPENAI_RESULT, "model": None}
-    found = [bucket(OPENAI_RESULT, nameless), bucket(hours=1), bucket({**OPENAI_RESULT, "batch": False}, hours=2)]
+    found = [
+        bucket(OPENAI_RESULT, nameless),
+        bucket(hours=1),
+        bucket({**OPENAI_RESULT, "batch": False}, hours=2),
+    ]
     page = {"object": "page", "data": found, "has_more": False, "next_page": None}
-    rows, audit, fmt = read(write(tmp_path, {"usage.json": page, "usage.jsonl": [page], "buckets.jsonl": found}[name], name))
+    rows, audit, fmt = read(
+        write(
+            tmp_path,
+            {"usage.json": page, "usage.jsonl": [page], "buckets.jsonl": found}[name],
+            name,
+        )
+    )
     assert (fmt, audit) == ("openai_usage", Audit(3, 2, {"no_model": 1}))
     assert len(rows) == 8
     assert sum(row["input_uncached"] + row["cache_read"] for row in rows) == 2006
     assert sum(row["cache_read"] for row in rows) == 800
     assert [row["service_tier"] for row in rows] == ["batch"] * 4 + ["standard"] * 4
-    assert [row["start"] for row in rows[:4]] == [START + timedelta(minutes=15 * i) for i in range(4)]
+    assert [row["start"] for row in rows[:4]] == [
+        START + timedelta(minutes=15 * i) for i in range(4)
+    ]
     assert {row["team"] for row in rows} == {"proj_1"}
     assert len({row["id"] for row in rows}) == 8
 
@@ -162,7 +188,8 @@ def test_openai_s_usage_becomes_requests_that_sum_to_it(tmp_path: Path, name: st
     [
         {"cache_creation": {"ephemeral_5m_input_tokens": 300, "ephemeral_1h_input_tokens": 200}},
         {"cache_creation_5m_input_tokens": 300, "cache_creation_1h_input_tokens": 200},
-        {"cache_creation.ephemeral_5m_input_tokens": 300, "cache_creation.ephemeral_1h_input_tokens": 200},
+        {"cache_creation.ephemeral_5m_input_tokens": 300,
+         "cache_creation.ephemeral_1h_input_tokens": 200},
         {"cache_creation_input_tokens": 500, "cache_creation": {"ephemeral_1h_input_tokens": 200}},
     ],
 )  # fmt: skip
@@ -220,7 +247,11 @@ def test_claude_code_answers_count_once_however_often_they_were_logged(tmp_path:
     assert counts(rows[1]) == {
         "input_uncached": 4, "cache_read": 12_000, "cache_write_1h": 900, "output_text": 3,
     }  # fmt: skip
-    assert (rows[1]["conversation"], rows[1]["feature"], rows[1]["tool_names"]) == ("s-1", "shop", ["Bash"])
+    assert (rows[1]["conversation"], rows[1]["feature"], rows[1]["tool_names"]) == (
+        "s-1",
+        "shop",
+        ["Bash"],
+    )
     resumed = tmp_path / "resumed.jsonl"
     resumed.write_text(json.dumps(claude_code(sessionId="s-2")) + "\n")
     _, audit, _ = read(tmp_path)

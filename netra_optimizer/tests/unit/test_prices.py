@@ -169,7 +169,11 @@ def test_a_tier_without_a_price_of_its_own_is_told(model: str, provider: str, so
         ("openai/gpt-4o", "openai", ("openai", "gpt-4o")),
         ("azure/gpt-4o", "azure", ("azure", "gpt-4o")),
         ("gemini/gemini-2.5-pro", "gemini", ("google", "gemini-2.5-pro")),
-        ("openrouter/anthropic/claude-3.5-sonnet", "openrouter", ("openrouter", "anthropic/claude-3.5-sonnet")),
+        (
+            "openrouter/anthropic/claude-3.5-sonnet",
+            "openrouter",
+            ("openrouter", "anthropic/claude-3.5-sonnet"),
+        ),
         ("gpt-5", "litellm_proxy", ("openai", "gpt-5")),
         ("claude-sonnet-4-5-20250929", "", ("anthropic", "claude-sonnet-4-5")),
         (
@@ -234,7 +238,9 @@ def test_a_negotiated_discount_comes_off_every_listed_rate() -> None:
         {"model": model, "start": start, "input_uncached": 1000, "cache_read": 5000,
          "cache_write_1h": 70, "reasoning": 30, "output_text": 100, "provider": provider}
         for model, provider in (
-            ("claude-sonnet-4-5", "anthropic"), ("claude-3-haiku", "anthropic"), ("gpt-4o", "openai"),
+            ("claude-sonnet-4-5", "anthropic"),
+            ("claude-3-haiku", "anthropic"),
+            ("gpt-4o", "openai"),
         )
     ]  # fmt: skip
     listed = table().cost(calls_of(rows))

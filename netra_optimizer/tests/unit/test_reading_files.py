@@ -59,7 +59,8 @@ def test_a_trace_begins_at_the_given_start(tmp_path: Path) -> None:
 @pytest.mark.parametrize("size", [16, 64, 512])
 def test_the_block_size_of_a_trace_follows_from_its_lengths(tmp_path: Path, size: int) -> None:
     trace = [
-        {"timestamp": i / 8, "input_length": n, "output_length": 1, "hash_ids": list(range(-(-n // size)))}
+        {"timestamp": i / 8, "input_length": n, "output_length": 1,
+         "hash_ids": list(range(-(-n // size)))}
         for i, n in enumerate((1000, 700, 3333, 129, 2048))
     ]  # fmt: skip
     rows, _ = read(write(tmp_path, "t.jsonl", jsonl(trace)), model="m")
@@ -132,8 +133,8 @@ def test_a_table_is_read_however_it_was_saved(tmp_path: Path, name: str, encode)
     [
         "2026-11-20T10:00:00Z", "2026-11-20 10:00:00", "2026-11-20 10:00:00 UTC",
         "2026-11-20T12:00:00+02:00", "2026-11-20 12:00:00 +0200", "2026-11-20T10:00:00.000000000Z",
-        1795168800, 1795168800.0, 1795168800000, 1795168800000000, 1795168800000000000, "1795168800",
-        "1795168800.000", "11/20/2026 10:00:00",
+        1795168800, 1795168800.0, 1795168800000, 1795168800000000, 1795168800000000000,
+        "1795168800",        "1795168800.000", "11/20/2026 10:00:00",
     ],
 )  # fmt: skip
 def test_a_time_is_read_however_it_is_written(tmp_path: Path, written: object) -> None:

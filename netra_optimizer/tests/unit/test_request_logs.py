@@ -17,7 +17,9 @@ TOOLS = [{"type": "function", "function": {"name": "lookup", "parameters": {}}}]
 
 def read(folder: Path, rows: list, **options) -> tuple[list[dict], Audit, str]:
     path = folder / "log.jsonl"
-    path.write_text("".join((row if isinstance(row, str) else json.dumps(row)) + "\n" for row in rows))
+    path.write_text(
+        "".join((row if isinstance(row, str) else json.dumps(row)) + "\n" for row in rows)
+    )
     imported = read_files(path, **options)
     found = [row for batch in imported.batches() for row in batch.to_pylist()]
     return found, imported.audit, imported.format
@@ -159,7 +161,9 @@ def test_streamed_answers_are_put_together(tmp_path: Path) -> None:
          "usage": {"output_tokens": 33}},
         {"type": "message_stop"},
     ]  # fmt: skip
-    text = "".join(f"event: x\ndata: {json.dumps(event)}\n\n" for event in events) + "data: [DONE]\n"
+    text = (
+        "".join(f"event: x\ndata: {json.dumps(event)}\n\n" for event in events) + "data: [DONE]\n"
+    )
     finished = {"type": "response.completed", "response": {
         "id": "r-1", "object": "response", "model": "gpt-5", "status": "completed",
         "usage": {"input_tokens": 5, "output_tokens": 6}}}  # fmt: skip
@@ -168,7 +172,9 @@ def test_streamed_answers_are_put_together(tmp_path: Path) -> None:
         [
             openai_line("a", response=chunks),
             anthropic_line(response=text),
-            openai_line("b", response={"stream": True, "chunks": [{"type": "response.created"}, finished]}),
+            openai_line(
+                "b", response={"stream": True, "chunks": [{"type": "response.created"}, finished]}
+            ),
         ],
     )  # fmt: skip
     assert audit == Audit(3, 3, {})
@@ -238,7 +244,10 @@ def test_litellm_rows_are_the_same_from_lines_an_array_csv_and_parquet(tmp_path:
     import pyarrow.parquet as pq
 
     many = [spend(request_id=f"r-{i}", prompt_tokens=2100 + i) for i in range(5)]
-    flat = [{k: json.dumps(v) if isinstance(v, dict | list) else v for k, v in row.items()} for row in many]
+    flat = [
+        {k: json.dumps(v) if isinstance(v, dict | list) else v for k, v in row.items()}
+        for row in many
+    ]
     (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, many)))
     (tmp_path / "b.json").write_text(json.dumps(many))
     with (tmp_path / "c.csv").open("w", newline="") as file:
@@ -273,7 +282,11 @@ def test_litellm_messages_make_prompts_comparable(tmp_path: Path) -> None:
     messages = [{"role": "user", "content": "hello " * 400}]
     rows, _, _ = read(
         tmp_path,
-        [spend(messages=messages), spend(request_id="r-2", messages=json.dumps(messages)), spend(request_id="r-3")],
+        [
+            spend(messages=messages),
+            spend(request_id="r-2", messages=json.dumps(messages)),
+            spend(request_id="r-3"),
+        ],
     )  # fmt: skip
     assert rows[0]["prompt_hash"] == rows[1]["prompt_hash"] != ""
     assert rows[0]["block_hashes"] == rows[1]["block_hashes"] != []

@@ -15,7 +15,9 @@ OPENAI = {
 }  # fmt: skip
 
 CASES = {
-    "openai chat": (OPENAI, Tokens(input_uncached=86, cache_read=1920, output_text=172, reasoning=128)),
+    "openai chat": (
+        OPENAI, Tokens(input_uncached=86, cache_read=1920, output_text=172, reasoning=128),
+    ),
     "openai chat, details null": (
         {"prompt_tokens": 10, "completion_tokens": 5, "prompt_tokens_details": None,
          "completion_tokens_details": None},

@@ -1,4 +1,4 @@
-"""What a provider's answer says beside its usage: model, tier, why it ended, tools, errors, streams."""
+"""What an answer says beside its usage: model, tier, why it ended, tools, errors, streams."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
@@ -88,7 +88,7 @@ def model_of(answer: Answer) -> str:
 
 
 def finish_reason(answer: Answer) -> str:
-    """Why the answer ended: stop, length, tool_calls, content_filter, or the provider's own word."""
+    """Why the answer ended: stop, length, tool_calls, content_filter, or as the provider says."""
     found = first(answer, ("stop_reason", "stopReason", "finish_reason", "done_reason"))
     if found is None:
         for choice in _dicts(answer.get("choices")) or _dicts(answer.get("candidates")):

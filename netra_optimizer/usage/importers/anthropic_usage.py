@@ -1,7 +1,7 @@
 """Anthropic's usage report for messages: results in buckets of time.
 
-uncached_input_tokens excludes cache tokens; cache writes come in either spelling of their split. How
-many requests a result sums is not stated: it is divided so that each part lies in the band of
+uncached_input_tokens excludes cache tokens; cache writes come in either spelling of their split.
+How many requests a result sums is not stated: it is divided so that each part lies in the band of
 context sizes the result names (0-200k where it names none), which decides the price.
 """
 

@@ -20,10 +20,10 @@ _NAMES: Final[Mapping[str, tuple[str, ...]]] = {
 }  # fmt: skip
 
 
-def attribution(*sources: Mapping[str, Any], tags: Sequence[str] = ()) -> dict[str, str]:
+def attribution(*sources: Mapping[str, Any], tags: Sequence[str] = ()) -> dict[str, Any]:
     """The first source that names each wins; tags such as `feature:search` fill what is left."""
     tagged = dict(tag.split(":", 1) for tag in tags if ":" in tag)
-    found: dict[str, str] = {}
+    found: dict[str, Any] = {}
     for field, names in _NAMES.items():
         for source in (*sources, tagged):
             value = first(source, names)

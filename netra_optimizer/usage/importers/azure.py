@@ -48,7 +48,7 @@ class AzureImporter(Importer):
                 dropped[WRONG_COLUMNS] += 1
                 continue
             try:
-                taken.append(_values(*(fields[place] for place in places), options.timezone))
+                taken.append(_values([fields[place] for place in places], options.timezone))
             except RowRefused as refused:
                 dropped[refused.reason] += 1
             except (ValueError, OverflowError):
@@ -60,7 +60,8 @@ class AzureImporter(Importer):
             yield _chunk(taken, dropped)
 
 
-def _values(stamp: str, inputs: str, outputs: str, zone: tzinfo) -> tuple[str, int, int, int]:
+def _values(fields: list[str], zone: tzinfo) -> tuple[str, int, int, int]:
+    stamp, inputs, outputs = fields
     if not (has_count(inputs) and has_count(outputs)):
         raise RowRefused(NO_TOKENS)
     start = to_us(moment(stamp, zone))
@@ -70,5 +71,5 @@ def _values(stamp: str, inputs: str, outputs: str, zone: tzinfo) -> tuple[str, i
 
 def _chunk(taken: list[tuple[Any, ...]], dropped: Counter[str]) -> Chunk:
     names = ("id", "start", "input_uncached", "output_text")
-    columns = dict(zip(names, map(list, zip(*taken, strict=True)), strict=False))
+    columns: dict[str, Any] = dict(zip(names, map(list, zip(*taken, strict=True)), strict=False))
     return Chunk(rows=len(taken), columns=columns, dropped=dropped)

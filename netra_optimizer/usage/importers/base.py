@@ -1,4 +1,4 @@
-"""What an importer is: it recognizes a file and turns its rows into usage, row by row accounted for."""
+"""What an importer is: it recognizes a file and accounts for each of its rows."""
 
 from abc import ABC, abstractmethod
 from collections import Counter
@@ -27,7 +27,7 @@ FROM_CACHE: Final = "answered_by_gateway_cache"
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What the user said about the files. `now` is when relative times end, unless `start` is given."""
+    """What the user said about the files. Relative times end `now`, unless `start` is given."""
 
     now: datetime
     model: str = ""
@@ -68,7 +68,7 @@ class Importer(ABC):
 
     @abstractmethod
     def score(self, rows: Rows) -> float:
-        """How sure the importer is that the file is its own: 0 (is not) to 1 (cannot be another)."""
+        """How sure it is that the file is its own: 0 (is not) to 1 (cannot be another)."""
 
     @abstractmethod
     def chunks(self, rows: Rows, options: Options) -> Iterator[Chunk]:

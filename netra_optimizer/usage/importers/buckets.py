@@ -1,8 +1,8 @@
 """Usage that a provider reports summed over a stretch of time.
 
-A row stands for many requests. It becomes as many records as it counts requests (at most MAX_PARTS),
-its tokens divided evenly, spread over its time: sums are exact, and so is the price, for a band of
-input sizes is decided by the size of one request, not of a day.
+A row stands for many requests. It becomes as many records as it counts requests (at most
+MAX_PARTS), its tokens divided evenly, spread over its time: sums are exact, and so is the price,
+for a band of input sizes is decided by the size of one request, not of a day.
 """
 
 from collections.abc import Iterator, Mapping
@@ -19,7 +19,10 @@ MAX_PARTS: Final = 20_000
 def spread(
     tokens: Tokens, parts: int, start: datetime, end: datetime, identity: str, **fields: Any
 ) -> Iterator[UsageRecord]:
-    """Records that sum to `tokens`; the first get what does not divide. Any: UsageRecord's fields."""
+    """Records that sum to `tokens`; the first get what does not divide.
+
+    `fields` are UsageRecord's others (Any: each of its own type).
+    """
     parts = max(1, min(parts, MAX_PARTS))
     counts = {name: getattr(tokens, name) for name in Tokens.__struct_fields__}
     step = (end - start) / parts

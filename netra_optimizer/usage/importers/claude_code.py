@@ -75,7 +75,9 @@ class ClaudeCodeImporter(RowImporter):
             start=moment(row.get("timestamp"), options.timezone),
             model=model,
             provider="anthropic",
-            service_tier="fast" if usage.get("speed") == "fast" else tier_of(usage.get("service_tier")),
+            service_tier="fast"
+            if usage.get("speed") == "fast"
+            else tier_of(usage.get("service_tier")),
             **{name: getattr(tokens, name) for name in Tokens.__struct_fields__},
             feature=_project(row),
             tags=("sidechain",) if row.get("isSidechain") is True else (),

@@ -1,6 +1,6 @@
 """Tables nobody's importer knows: CSV, JSON or Parquet with columns that say what they are.
 
-Columns are found by their usual names, in any spelling of case and underscores; `--map FIELD=COLUMN`
+Columns are found by their usual names, whatever their case and underscores; `--map FIELD=COLUMN`
 names the others. `input_tokens` is taken to include cached tokens (as OpenAI and OpenTelemetry
 count); a column that says `uncached` is what it says. Nested `usage` objects are read by their own
 convention.
@@ -44,7 +44,8 @@ SYNONYMS: Final[Mapping[str, tuple[str, ...]]] = {
     "id": ("id", "requestid", "callid", "generationid", "uuid", "responseid", "logid", "eventid"),
     "start": (
         "start", "starttime", "timestamp", "time", "date", "datetime", "createdat", "created",
-        "startedat", "ts", "requesttime", "requesttimestamp", "eventtime", "loggedat", "arrivaltime",
+        "startedat", "ts", "requesttime", "requesttimestamp", "eventtime", "loggedat",
+        "arrivaltime",
     ),
     "end": ("end", "endtime", "endedat", "completedat", "finishedat", "responsetime"),
     "model": (
@@ -74,8 +75,14 @@ SYNONYMS: Final[Mapping[str, tuple[str, ...]]] = {
         "cachewrite", "cachewritetokens", "cachecreationtokens", "cachecreationinputtokens",
         "cachewriteinputtokens", "cachecreation", "inputcachecreation",
     ),
-    "cache_write_5m": ("cachewrite5m", "cachewrite5mtokens", "cachecreation5minputtokens", "ephemeral5minputtokens"),
-    "cache_write_1h": ("cachewrite1h", "cachewrite1htokens", "cachecreation1hinputtokens", "ephemeral1hinputtokens"),
+    "cache_write_5m": (
+        "cachewrite5m", "cachewrite5mtokens", "cachecreation5minputtokens",
+        "ephemeral5minputtokens",
+    ),
+    "cache_write_1h": (
+        "cachewrite1h", "cachewrite1htokens", "cachecreation1hinputtokens",
+        "ephemeral1hinputtokens",
+    ),
     "output": (
         "outputtokens", "completiontokens", "tokensout", "outputtokencount", "completiontokencount",
         "generatedtokens", "outputlength", "responsetokens", "outtokens", "tokensoutput",
@@ -89,14 +96,25 @@ SYNONYMS: Final[Mapping[str, tuple[str, ...]]] = {
     "image_in": ("imagein", "inputimagetokens", "imageinputtokens"),
     "image_out": ("imageout", "outputimagetokens", "imageoutputtokens"),
     "latency_ms": ("latencyms", "durationms", "responsetimems", "elapsedms", "latencymillis"),
-    "latency_s": ("latency", "latencys", "latencyseconds", "duration", "durations", "durationseconds", "elapsed"),
+    "latency_s": (
+        "latency", "latencys", "latencyseconds", "duration", "durations", "durationseconds",
+        "elapsed",
+    ),
     "ttft_ms": ("ttftms", "timetofirsttokenms", "firsttokenms"),
     "ttft_s": ("ttft", "ttfts", "timetofirsttoken", "timetofirsttokenseconds"),
     "user": ("user", "userid", "enduser", "enduserid", "username", "customer", "customerid"),
-    "team": ("team", "teamid", "teamname", "department", "group", "costcenter", "organization", "project", "projectid"),
-    "feature": ("feature", "featurename", "usecase", "app", "application", "function", "service", "route", "name"),
+    "team": (
+        "team", "teamid", "teamname", "department", "group", "costcenter", "organization",
+        "project", "projectid",
+    ),
+    "feature": (
+        "feature", "featurename", "usecase", "app", "application", "function", "service",
+        "route", "name",
+    ),
     "tags": ("tags", "labels", "requesttags"),
-    "conversation": ("conversation", "conversationid", "sessionid", "session", "threadid", "chatid"),
+    "conversation": (
+        "conversation", "conversationid", "sessionid", "session", "threadid", "chatid",
+    ),
     "trace": ("trace", "traceid"),
     "span": ("span", "spanid"),
     "parent": ("parent", "parentid", "parentspanid"),
@@ -135,7 +153,7 @@ class GenericImporter(RowImporter):
     convention = "input_tokens includes cached tokens unless the column says uncached"
 
     def score(self, rows: Rows) -> float:
-        """Low, so that every known format comes first; more with more columns that mean something."""
+        """Low, so that every known format comes first."""
         names = set(rows.header) or {key for row in rows.sample[:8] for key in row}
         fields = columns_of(tuple(sorted(names)), ())
         if not ("start" in fields and _counts(fields)):
@@ -183,6 +201,7 @@ class GenericImporter(RowImporter):
         end = optional_moment(value("end"), options.timezone)
         hashes = value("block_hashes")
         prompt = value("prompt")
+        plain: dict[str, Any] = {name: text(value(name)).strip() for name in _PLAIN}
         return UsageRecord(
             id=text(value("id")) or _content_id(row, model),
             start=start,
@@ -193,7 +212,7 @@ class GenericImporter(RowImporter):
             latency_ms=_ms(value("latency_ms"), value("latency_s")) or milliseconds(start, end),
             ttft_ms=_ms(value("ttft_ms"), value("ttft_s")),
             **{name: getattr(tokens, name) for name in TOKEN_BUCKETS},
-            **{name: text(value(name)).strip() for name in _PLAIN},
+            **plain,
             tags=texts(value("tags")),
             status="error" if failed else "ok",
             error_kind=failed,

@@ -105,7 +105,8 @@ class HeliconeImporter(RowImporter):
         prompt = prompt_text(request)
         lowered = {name.lower().replace("-", "_"): value for name, value in properties.items()}
         return UsageRecord(
-            id=text(answer.get("id") or first(seen, ("request_id", "id"))) or content_id("helicone", canonical(row)),
+            id=text(answer.get("id") or first(seen, ("request_id", "id")))
+            or content_id("helicone", canonical(row)),
             start=start,
             model=model,
             provider="" if provider in ("custom", "helicone") else provider,

@@ -42,7 +42,8 @@ _CALLS: Final = {"GENERATION": "chat", "EMBEDDING": "embeddings"}
 _MARKS: Final = frozenset(
     {
         "traceid", "type", "starttime", "parentobservationid", "level", "statusmessage",
-        "usagedetails", "costdetails", "completionstarttime", "modelparameters", "calculatedtotalcost",
+        "usagedetails", "costdetails", "completionstarttime", "modelparameters",
+        "calculatedtotalcost",
         "providedmodelname", "environment", "promptname", "internalmodelid",
     }
 )  # fmt: skip
@@ -86,6 +87,7 @@ class LangfuseImporter(RowImporter):
         prompt = prompt_text(asked)
         params = mapping(seen.get("modelparameters"))
         found = attribution(_who(seen), metadata, tags=tags)
+        found["feature"] = found.get("feature") or text(first(seen, ("tracename", "name")))
         return UsageRecord(
             id=text(seen.get("id")) or content_id("langfuse", canonical(row)),
             start=start,
@@ -96,7 +98,7 @@ class LangfuseImporter(RowImporter):
             latency_ms=milliseconds(start, end) or _seconds(seen.get("latency")),
             ttft_ms=milliseconds(start, spoken) or _seconds(seen.get("timetofirsttoken")),
             **{name: getattr(tokens, name) for name in Tokens.__struct_fields__},
-            **{**found, "feature": found.get("feature") or text(first(seen, ("tracename", "name")))},
+            **found,
             tags=tags,
             span=text(seen.get("id")),
             parent=text(seen.get("parentobservationid")),
@@ -157,9 +159,13 @@ def _plain_tokens(seen: Mapping[str, Any]) -> Tokens | None:
     usage = mapping(seen.get("usage"))
     inputs = first(usage, ("input", "promptTokens", "prompt_tokens", "input_tokens"))
     outputs = first(usage, ("output", "completionTokens", "completion_tokens", "output_tokens"))
-    inputs = first(seen, ("inputusage", "prompttokens", "inputtokens")) if inputs is None else inputs
+    inputs = (
+        first(seen, ("inputusage", "prompttokens", "inputtokens")) if inputs is None else inputs
+    )
     outputs = (
-        first(seen, ("outputusage", "completiontokens", "outputtokens")) if outputs is None else outputs
+        first(seen, ("outputusage", "completiontokens", "outputtokens"))
+        if outputs is None
+        else outputs
     )
     if inputs is None and outputs is None:
         return None

@@ -10,7 +10,14 @@ from typing import Any, Final
 
 from netra_optimizer.usage.importers.answers import answer_of, finish_reason, tier_of, tool_names
 from netra_optimizer.usage.importers.attribution import attribution, tags_of
-from netra_optimizer.usage.importers.base import FROM_CACHE, NO_MODEL, NO_TOKENS, Options, Outcome, RowImporter
+from netra_optimizer.usage.importers.base import (
+    FROM_CACHE,
+    NO_MODEL,
+    NO_TOKENS,
+    Options,
+    Outcome,
+    RowImporter,
+)
 from netra_optimizer.usage.importers.prompts import (
     block_names,
     prompt_hash,
@@ -154,7 +161,7 @@ def _tier(row: Row, metadata: Mapping[str, Any], answer: Mapping[str, Any]) -> s
 
 def _who(
     row: Row, metadata: Mapping[str, Any], own: Mapping[str, Any], tags: tuple[str, ...]
-) -> dict[str, str]:
+) -> dict[str, Any]:
     ends = {
         "user": text(first(row, ("end_user",))) or text(row.get("user")),
         "conversation": text(row.get("session_id")),

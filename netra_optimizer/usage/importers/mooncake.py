@@ -1,8 +1,8 @@
 """Request traces with block names: the Mooncake shape, and others that carry `hash_ids`.
 
-A line is `{"timestamp", "input_length", "output_length", "hash_ids"}`: `hash_ids` name the blocks of
-the prompt's prefix, the last block may be shorter. Counts are whole prompts; nothing is said about
-what a cache served, so all input is uncached.
+A line is `{"timestamp", "input_length", "output_length", "hash_ids"}`: `hash_ids` name the blocks
+of the prompt's prefix, the last block may be shorter. Counts are whole prompts; nothing is said
+about what a cache served, so all input is uncached.
 """
 
 from collections import Counter

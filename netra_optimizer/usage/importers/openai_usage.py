@@ -1,7 +1,7 @@
 """OpenAI's organization usage (completions, embeddings): results in buckets of time.
 
-input_tokens includes input_cached_tokens; audio is counted apart, beside the text. How many requests
-a result sums is stated (num_model_requests).
+input_tokens includes input_cached_tokens; audio is counted apart, beside the text. How many
+requests a result sums is stated (num_model_requests).
 """
 
 from collections.abc import Iterator

@@ -1,8 +1,8 @@
 """Names of prompts: one for the whole request, one for each block of its prefix.
 
-A prompt is laid out as providers cache it: tools, then the system text, then the messages. It is cut
-every BLOCK_BYTES bytes of UTF-8; a block's name covers everything up to its end, so equal names mean
-equal prefixes. How many tokens a block holds is the call's own input divided over its bytes.
+A prompt is laid out as providers cache it: tools, then the system text, then the messages. It is
+cut every BLOCK_BYTES bytes of UTF-8; a block's name covers everything up to its end, so equal names
+mean equal prefixes. How many tokens a block holds is the call's own input divided over its bytes.
 """
 
 from collections.abc import Mapping
@@ -47,7 +47,7 @@ def prompt_text(request: Mapping[str, Any]) -> str:
 
 
 def prompt_hash(request: Mapping[str, Any]) -> str:
-    """Equal for requests that are equal but for the model, the caller and how they are delivered."""
+    """Equal for requests that differ only in model, caller and way of delivery."""
     asked = {key: value for key, value in request.items() if key not in _NOT_THE_PROMPT}
     return digest("prompt", canonical(asked)) if asked else ""
 

@@ -1,7 +1,7 @@
 """Agents' sessions in full text: `{"timestamp", "input", "output", "session_id"}`, a call a line.
 
-No token is counted in them: lengths are estimated at four bytes of UTF-8 a token, said in the record's
-source and to be read as such. The text names the prefix blocks exactly.
+No token is counted in them: lengths are estimated at four bytes of UTF-8 a token, and the record's
+source (`sessions`) says so. The text names the prefix blocks exactly.
 """
 
 from typing import Final

@@ -1,14 +1,15 @@
 """A span of OpenTelemetry as a call to a model, by whichever convention it was written.
 
-| convention | model | tokens | cached tokens |
-|---|---|---|---|
-| gen_ai (semantic conventions, new names) | gen_ai.response.model | gen_ai.usage.input_tokens, output_tokens | inside the input |
-| gen_ai (old names), OpenLLMetry | gen_ai.request.model | gen_ai.usage.prompt_tokens, completion_tokens | inside the input |
-| OpenInference | llm.model_name | llm.token_count.prompt, completion | inside the prompt |
+| convention | tokens | cached tokens |
+|---|---|---|
+| gen_ai, new names | gen_ai.usage.input_tokens, output_tokens | inside the input |
+| gen_ai, old names | gen_ai.usage.prompt_tokens, completion_tokens | inside the input |
+| OpenLLMetry | the same, llm.usage.total_tokens | inside the input |
+| OpenInference | llm.token_count.prompt, completion | inside the prompt |
 
-Where the numbers say that cached tokens lie beside the input (they exceed it, or a total counts them
-on top), they are taken so. Spans of agents, chains and tools repeat the tokens of the calls below
-them and are no calls.
+Where the numbers say that cached tokens lie beside the input (they exceed it, or a total counts
+them on top), they are taken so. Spans of agents, chains and tools repeat the tokens of the calls
+below them and are no calls.
 """
 
 from collections.abc import Mapping
@@ -219,7 +220,8 @@ def _tokens(attributes: Attributes, given: list[Any]) -> Tokens:
 
 _PROVIDERS: Final = {
     "az.ai.openai": "azure", "azure.ai.openai": "azure", "az.ai.inference": "azure",
-    "azure.ai.inference": "azure", "aws.bedrock": "aws", "aws_bedrock": "aws", "gcp.gemini": "google",
+    "azure.ai.inference": "azure", "aws.bedrock": "aws", "aws_bedrock": "aws", "gcp.gemini":
+    "google",
     "gcp.vertex_ai": "google", "gcp.gen_ai": "google", "vertex_ai": "google", "vertexai": "google",
     "google_genai": "google", "mistral_ai": "mistral", "mistralai": "mistral", "x_ai": "x-ai",
     "xai": "x-ai",
@@ -230,7 +232,7 @@ def _provider(named: str) -> str:
     return _PROVIDERS.get(named.lower(), named.lower())
 
 
-def _who(*sources: Mapping[str, Any]) -> dict[str, str]:
+def _who(*sources: Mapping[str, Any]) -> dict[str, Any]:
     attributes, resource, *free = sources
     named = {
         "user": first(attributes, ("user.id", "enduser.id", "gen_ai.user.id")),
@@ -283,7 +285,7 @@ def _prompt(attributes: Attributes) -> tuple[str, str]:
 
 
 def _numbered(attributes: Attributes) -> list[str]:
-    """Messages as numbered attributes: gen_ai.prompt.0.content, llm.input_messages.0.message.content."""
+    """Messages as numbered attributes, such as gen_ai.prompt.0.content."""
     found: dict[int, list[str]] = {}
     for key in sorted(attributes):
         for prefix in ("gen_ai.prompt.", "llm.input_messages."):

@@ -2,7 +2,7 @@
 
 | shape | cached tokens | reasoning |
 |---|---|---|
-| OpenAI chat and responses, Groq, Mistral, OpenRouter, DeepSeek | inside the prompt | inside the completion |
+| OpenAI, Groq, Mistral, OpenRouter, DeepSeek | inside the prompt | inside the completion |
 | xAI, Gemini's OpenAI door | inside the prompt | beside the completion (the total tells) |
 | Anthropic | beside input_tokens | inside output_tokens |
 | Bedrock Converse | beside inputTokens | inside outputTokens |
@@ -293,6 +293,7 @@ class Dividing:
         self.rest = total
 
     def take(self, wanted: int) -> int:
+        """As much of `wanted` as is left."""
         taken = min(max(wanted, 0), self.rest)
         self.rest -= taken
         return taken
