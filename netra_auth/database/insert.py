@@ -1,12 +1,14 @@
 """Insert a row unless another one has its key."""
 
+from collections.abc import Mapping
+
 from sqlalchemy import Table
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
 
 async def insert_if_absent(
-    session: AsyncSession, table: Table, values: dict[str, str | int | bytes | None]
+    session: AsyncSession, table: Table, values: Mapping[str, str | int | bytes | None]
 ) -> bool:
     """True when the row was inserted, False when a unique key of it was taken.
 
