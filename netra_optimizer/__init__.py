@@ -9,8 +9,23 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from netra_optimizer.analysis import analyze, usage_totals
+    from netra_optimizer.counterfactual import WhatIf, what_if
     from netra_optimizer.errors import InputError, OptimizerError, PricingError, StoreError
     from netra_optimizer.generate import Scenario, Workload, generate_workload, scenarios
+    from netra_optimizer.levers import LeverRegistry, default_levers
+    from netra_optimizer.levers.prefix_text import (
+        PrefixReport,
+        PromptText,
+        find_prefix_breaks,
+        read_prompts,
+    )
+    from netra_optimizer.notebook import (
+        attribution_chart,
+        opportunities_table,
+        savings_chart,
+        spend_chart,
+        spend_table,
+    )
     from netra_optimizer.options import AnalysisOptions, FeatureRule
     from netra_optimizer.pricing import CustomPrice, ModelKey, PriceTable, Rates
     from netra_optimizer.questions import (
@@ -47,6 +62,19 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "analyze": "analysis",
+    "spend_chart": "notebook",
+    "attribution_chart": "notebook",
+    "savings_chart": "notebook",
+    "spend_table": "notebook",
+    "opportunities_table": "notebook",
+    "default_levers": "levers",
+    "LeverRegistry": "levers",
+    "read_prompts": "levers.prefix_text",
+    "find_prefix_breaks": "levers.prefix_text",
+    "PrefixReport": "levers.prefix_text",
+    "PromptText": "levers.prefix_text",
+    "WhatIf": "counterfactual",
+    "what_if": "counterfactual",
     "usage_totals": "analysis",
     "CachingAudit": "questions",
     "CachingUse": "questions",
@@ -110,13 +138,16 @@ __all__ = [
     "Inserted",
     "Interval",
     "Latency",
+    "LeverRegistry",
     "ModelKey",
     "Opportunity",
     "OptimizerError",
     "Outcomes",
     "Period",
+    "PrefixReport",
     "PriceTable",
     "PricingError",
+    "PromptText",
     "Quality",
     "Rates",
     "Scenario",
@@ -128,14 +159,24 @@ __all__ = [
     "UsageStore",
     "UsageSummary",
     "UsageTotals",
+    "WhatIf",
     "Workload",
     "analyze",
+    "attribution_chart",
     "audit_caching",
+    "default_levers",
+    "find_prefix_breaks",
     "generate_workload",
+    "opportunities_table",
     "read_files",
+    "read_prompts",
     "review_change",
+    "savings_chart",
     "scenarios",
+    "spend_chart",
+    "spend_table",
     "usage_totals",
+    "what_if",
 ]
 
 

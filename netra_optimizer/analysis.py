@@ -1,6 +1,6 @@
 """From a frame of usage to ranked savings that add up: the one entry of the optimizer."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 import msgspec
@@ -8,6 +8,7 @@ import numpy as np
 
 from netra_optimizer.combine import Combination, combine
 from netra_optimizer.levers.base import LeverContext, Proposal
+from netra_optimizer.levers.prefix_text import PromptText, find_prefix_breaks
 from netra_optimizer.levers.registry import LeverRegistry, default_levers
 from netra_optimizer.levers.segments import find_segments
 from netra_optimizer.options import AnalysisOptions
@@ -42,10 +43,12 @@ def analyze(
     outcomes: Outcomes | None = None,
     progress: Progress | None = None,
     levers: LeverRegistry | None = None,
+    prompts: Iterable[PromptText] | None = None,
 ) -> Analysis:
     """Find, replay, combine and attribute savings; the same input gives the same answer.
 
-    `frame` is priced with `prices` when it carries no cost yet. Calls whose model has no price
+    `frame` is priced with `prices` when it carries no cost yet. `prompts` are the full texts where
+    the source has them (`read_prompts`): what broke their prefixes is then said. Calls whose model has no price
     count in no figure and are listed in `unpriced_models`.
     """
     options = options or AnalysisOptions()
@@ -65,6 +68,10 @@ def analyze(
     combination = combine(context, [f.proposal for f in figures if f.status == "verified"])
     opportunities = [_opportunity(context, figure, combination, split) for figure in figures]
     opportunities.sort(key=_rank)
+    notes = _notes(frame, split)
+    if prompts is not None:
+        opportunities, said = with_prefix_breaks(context, opportunities, prompts)
+        notes += said
     combined = _combined(context, combination, blocks, split)
     tell("Done", 1.0)
     return Analysis(
@@ -73,7 +80,7 @@ def analyze(
         opportunities=opportunities,
         combined=combined,
         unpriced_models=_unpriced(frame),
-        notes=_notes(frame, split),
+        notes=notes,
     )
 
 
@@ -172,6 +179,36 @@ def _opportunity(
         risk=proposal.risk,
         rollback=proposal.rollback,
     )
+
+
+def with_prefix_breaks(
+    context: LeverContext, opportunities: list[Opportunity], prompts: Iterable[PromptText]
+) -> tuple[list[Opportunity], list[str]]:
+    """Add what broke prefixes to the evidence of the dearest prompt-cache entry; notes beside it."""
+    report = find_prefix_breaks(prompts)
+    if not report.calls or not len(context.frame):
+        return opportunities, []
+    rates = context.prices.rates(context.frame.calls)
+    plain = float(np.nan_to_num(rates.input_uncached).mean())
+    read = float(np.nan_to_num(rates.cache_read).mean())
+    rows = report.evidence(plain, read)
+    notes = [
+        f"{report.continued} of {report.calls} calls carry an earlier prompt of their conversation "
+        "on unbroken."
+    ]
+    notes += [
+        f"Prefix broken, {row['cause'].replace('_', ' ')}: {row['calls']} calls, about "
+        f"{row['tokens_lost']:,} tokens, ${row['cost_usd']:.2f}. {row['advice']}"
+        for row in rows
+        if row["tokens_lost"]
+    ]
+    at = next((at for at, o in enumerate(opportunities) if o.lever == "prompt_cache"), None)
+    if at is not None:
+        found = opportunities[at]
+        evidence = found.evidence | {"prefix_breaks": rows}
+        opportunities = [*opportunities]
+        opportunities[at] = msgspec.structs.replace(found, evidence=evidence)
+    return opportunities, notes
 
 
 def _monthly(saved: float, split: Split) -> float | None:
