@@ -37,21 +37,23 @@ from netra_core.websocket.transport import SocketTransport
 
 if TYPE_CHECKING:
     from netra_core.websocket.endpoint import serve_socket as serve_socket
+    from netra_core.websocket.live_state import LiveState as LiveState
     from netra_core.websocket.sse import run_events_response as run_events_response
 
-_NEED_STARLETTE = {
+_AT_FIRST_USE = {
+    "LiveState": "netra_core.websocket.live_state",
     "serve_socket": "netra_core.websocket.endpoint",
     "run_events_response": "netra_core.websocket.sse",
 }
 
 
 def __getattr__(name: str) -> object:
-    """Import what stands on Starlette at first use; the rest of the package does not need it."""
-    if name not in _NEED_STARLETTE:
+    """Import what stands on Starlette or SQLAlchemy at first use; the rest needs neither."""
+    if name not in _AT_FIRST_USE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(_NEED_STARLETTE[name]), name)
+    return getattr(import_module(_AT_FIRST_USE[name]), name)
 
 
 __all__ = [
@@ -61,6 +63,7 @@ __all__ = [
     "ConnectionHealth",
     "DeliveryReport",
     "HandlerFailedError",
+    "LiveState",
     "MalformedMessageError",
     "ManagerStats",
     "MemoryTicketStore",

@@ -2,8 +2,10 @@
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+
+import structlog
 
 from netra_core.context import UserExecutionContext
 from netra_core.websocket.close_codes import CloseCode
@@ -11,6 +13,8 @@ from netra_core.websocket.connection import Connection
 from netra_core.websocket.limits import SocketLimits
 
 REMEMBER_S = 120.0
+
+_log = structlog.get_logger("netra.websocket")
 
 
 class Closer:
@@ -20,9 +24,16 @@ class Closer:
     which the socket is dropped. So a socket that hangs is neither counted nor sent anything.
     """
 
-    def __init__(self, limits: SocketLimits, *, forget: Callable[[Connection], None]) -> None:
+    def __init__(
+        self,
+        limits: SocketLimits,
+        *,
+        forget: Callable[[Connection], None],
+        on_closed: Callable[[Connection], Awaitable[None]] | None = None,
+    ) -> None:
         self._limits = limits
         self._forget = forget
+        self._on_closed = on_closed
         self._tasks: set[asyncio.Task[None]] = set()
         self.closed: Counter[int] = Counter()
 
@@ -46,7 +57,7 @@ class Closer:
             self.closed[CloseCode.NORMAL] += 1
             self._forget(connection)
             await self._stop_pump(connection)
-            connection.closed.set()
+            await self._end(connection)
 
     async def wait(self) -> None:
         """Wait for the closings under way."""
@@ -75,7 +86,15 @@ class Closer:
             with suppress(Exception):
                 connection.transport.abort()
         finally:
-            connection.closed.set()
+            await self._end(connection)
+
+    async def _end(self, connection: Connection) -> None:
+        connection.closed.set()
+        if self._on_closed is not None:
+            try:
+                await self._on_closed(connection)
+            except Exception as error:  # whoever listens must not keep a connection from ending
+                _log.error("close listener failed", error=repr(error))
 
     async def _stop_pump(self, connection: Connection) -> None:
         pump = connection.pump

@@ -43,6 +43,9 @@ from netra_core.websocket.transport import SocketTransport
 ThreadOwner: TypeAlias = Callable[[str], Awaitable[Stream | None]]
 """The stream of a thread's owner; None when there is no such thread."""
 
+CloseListener: TypeAlias = Callable[[Connection], Awaitable[None]]
+"""Told of each connection that has ended."""
+
 _log = structlog.get_logger("netra.websocket")
 
 
@@ -88,13 +91,14 @@ class UnifiedWebSocketManager:
         self._by_stream: dict[Stream, dict[str, Connection]] = {}
         self._arrivals: dict[Stream, list[asyncio.Future[Connection]]] = {}
         self._per_user: Counter[str] = Counter()
+        self._close_listeners: list[CloseListener] = []
         self._opened = 0
         self._stopping = False
         self._started = False
         self._supervisor = TaskSupervisor()
         self._revocations = Revocations(monotonic)
         self.feeds = Feeds(event_log, fan_out, limits=self.limits, poll_s=poll_s)
-        self._closer = Closer(self.limits, forget=self._forget)
+        self._closer = Closer(self.limits, forget=self._forget, on_closed=self._tell_closed)
         self._delivery = Delivery(
             event_log, limits=self.limits, monotonic=monotonic, close=self._closer.close
         )
@@ -403,6 +407,11 @@ class UnifiedWebSocketManager:
         await self._closer.close_all(found, code, reason)
         return len(found)
 
+    def on_close(self, listener: CloseListener) -> Callable[[], None]:
+        """Have `listener` called for each connection that has ended; the answer stops that."""
+        self._close_listeners.append(listener)
+        return lambda: self._close_listeners.remove(listener)
+
     # What is there
 
     def get_stats(self) -> ManagerStats:
@@ -512,6 +521,10 @@ class UnifiedWebSocketManager:
         connection.feed.subscribers.pop(connection, None)
         self.feeds.release(connection.feed)
         self._leave_user(connection.context.user_id)
+
+    async def _tell_closed(self, connection: Connection) -> None:
+        for listener in tuple(self._close_listeners):
+            await listener(connection)
 
     def _leave_user(self, user_id: str) -> None:
         self._per_user[user_id] -= 1
