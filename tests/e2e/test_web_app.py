@@ -65,6 +65,7 @@ def test_the_keyboard_alone_goes_from_sign_up_to_a_report(
     new_person: Callable[..., Any], workload: Path
 ) -> None:
     page: Page = new_person("keys@example.org").open("/")
+    page.on("filechooser", lambda chooser: chooser.set_files(workload))
     tab_to(page, page.get_by_role("link", name="Create an account"))
     page.keyboard.press("Enter")
     tab_to(page, page.get_by_label("E-mail"))
@@ -77,9 +78,7 @@ def test_the_keyboard_alone_goes_from_sign_up_to_a_report(
     tab_to(page, page.get_by_role("link", name="Bring a file"))
     page.keyboard.press("Enter")
     tab_to(page, page.get_by_role("button", name="Choose files"))
-    with page.expect_file_chooser() as chooser:
-        page.keyboard.press("Enter")
-    chooser.value.set_files(workload)
+    page.keyboard.press("Enter")
     brought = page.get_by_role("article", name=workload.name)
     expect(brought).to_contain_text(re.compile(r"24,\d{3} of 24,\d{3} rows kept"))
 
@@ -142,11 +141,12 @@ def test_a_second_tab_opened_in_the_middle_ends_in_the_same_report(ada: Any) -> 
 def test_a_server_killed_in_the_middle_of_a_run_ends_in_the_same_report_in_every_tab(
     ada: Any,
 ) -> None:
-    first = ada.open("/chat")
-    run = ask(first)
-    expect(run.locator("[data-agent=optimization] .tool.running")).to_be_visible()
-    second = ada.open(first.url.removeprefix(ada.server.url))
-    expect(second.locator("[data-run]")).to_be_visible()
+    question = "What can we save, killed in the middle?"
+    first, second = ada.open("/chat"), ada.open("/chat")
+    expect(second.get_by_role("list", name="Suggested questions")).to_be_visible()
+    run = ask(first, question)
+    second.get_by_role("link", name=question).click()
+    expect(second.locator("[data-run] [data-agent=supervisor]")).to_be_visible()
     ada.server.kill()
     expect(first.get_by_text("The server is away")).to_be_visible()
     assert run.get_attribute("data-status") == "running"

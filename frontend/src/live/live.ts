@@ -37,6 +37,11 @@ const socket = new LiveSocket({
   },
 });
 
+runs.onBegin((run) => {
+  cache.invalidate("threads");
+  cache.invalidate(`messages:${run.threadId}`);
+});
+
 runs.onEnd(() => {
   cache.invalidate("threads");
   cache.invalidate("opportunities");

@@ -5,6 +5,7 @@ import { fold, isTerminal, newRun, type RunState } from "./fold";
 export class RunStore {
   readonly #runs = new Map<string, RunState>();
   readonly #listeners = new Map<string, Set<() => void>>();
+  readonly #onBegin = new Set<(run: RunState) => void>();
   readonly #onEnd = new Set<(run: RunState) => void>();
 
   get(id: string): RunState | undefined {
@@ -20,6 +21,12 @@ export class RunStore {
     this.#listeners.set(id, set);
     set.add(listener);
     return () => set.delete(listener);
+  }
+
+  /** Told once of each run that this tab hears of, wherever it was begun. */
+  onBegin(listener: (run: RunState) => void): () => void {
+    this.#onBegin.add(listener);
+    return () => this.#onBegin.delete(listener);
   }
 
   /** Told once of each run that ends while this tab looks on. */
@@ -62,9 +69,11 @@ export class RunStore {
   }
 
   #put(before: RunState, after: RunState): void {
-    if (this.#runs.get(after.id) === after) return;
+    const known = this.#runs.get(after.id);
+    if (known === after) return;
     this.#runs.set(after.id, after);
     for (const listener of this.#listeners.get(after.id) ?? []) listener();
+    if (!known) for (const listener of this.#onBegin) listener(after);
     if (isTerminal(after.status) && !isTerminal(before.status)) {
       for (const listener of this.#onEnd) listener(after);
     }
