@@ -1,8 +1,9 @@
 """The engines of one database: sessions on the loop, a writer, and readers."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from sqlalchemy import URL, Connection, Engine, event
@@ -37,6 +38,8 @@ class Engines:
         self._writer: _Threads | None = None
         self._readers: _Threads | None = None
         self._keeper: PoolProxiedConnection | None = None
+        self._users = 0
+        self._unused = asyncio.Event()
         if self.dialect == "sqlite":
             self._open_sqlite(url)
         elif self.dialect == "postgresql":
@@ -49,6 +52,7 @@ class Engines:
             )
         self.where = mask_url(self.url)
         _explain_connect_errors(self.sessions.sync_engine, self.where)
+        self.reading = self.sessions.execution_options(**{sqlite.READ_ONLY: True})
 
     def _open_sqlite(self, url: URL) -> None:
         self.memory = sqlite.is_memory(url)
@@ -68,22 +72,46 @@ class Engines:
 
     async def read(self, ctx: AnyContext, work: Work[T]) -> T:
         """Run `work` in a reading transaction bound to the rows of `ctx`."""
-        try:
+        with self.used():
             if self._readers is not None:
                 return await self._readers.run(work)
             return await self._on_loop(ctx, work)
-        except Exception as error:
-            raise self.translated(error) from error
 
     async def write(self, ctx: AnyContext, work: Work[T]) -> T:
         """Run `work` in a writing transaction; returns after the commit."""
-        try:
+        with self.used():
             if self._writer is not None and self.lane is not None:
                 async with self.lane.held():
                     return await self._writer.run(work)
             return await self._on_loop(ctx, work)
-        except Exception as error:
-            raise self.translated(error) from error
+
+    @contextmanager
+    def used(self) -> Generator[None]:
+        """Count a user for a block, and turn drivers' errors into ours."""
+        self._users += 1
+        try:
+            yield
+        except BaseException as error:
+            ours = self.translated(error)
+            if ours is error:
+                raise
+            raise ours from error
+        finally:
+            self._users -= 1
+            if not self._users:
+                self._unused.set()
+
+    async def retire(self, wait_s: float) -> None:
+        """Dispose as soon as nobody uses the engines any more, at the latest after `wait_s`."""
+        try:
+            async with asyncio.timeout(wait_s):
+                while self._users:
+                    self._unused.clear()
+                    await self._unused.wait()
+        except TimeoutError:
+            pass  # who still holds a session this long gets an error at its next statement
+        finally:
+            await self.dispose()
 
     async def _on_loop(self, ctx: AnyContext, work: Work[T]) -> T:
         async with self.sessions.begin() as connection:

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from time import monotonic
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import stamina
 import structlog
@@ -19,10 +19,10 @@ from netra_core.database.errors import TransactionConflictError
 from netra_core.database.options import DatabaseOptions
 from netra_core.database.postgres import bind_rows
 from netra_core.database.scope import AnyContext, SystemContext
-from netra_core.database.sqlite import READ_ONLY
 from netra_core.errors import DatabaseError
 
 T = TypeVar("T")
+_HEALTH: Final = SystemContext(actor="health")
 _log = structlog.get_logger(__name__)
 
 
@@ -75,7 +75,6 @@ class DatabaseSessionManager:
         self.engines = Engines(make_url(url), self.options)
         self._clock = clock
         self._open: dict[int, _Open] = {}
-        self._reading = self.engines.sessions.execution_options(**{READ_ONLY: True})
         self._opened = self._committed = self._rolled_back = self._leaked = 0
         self._total_s = self._longest_s = 0.0
 
@@ -106,29 +105,30 @@ class DatabaseSessionManager:
         """
         tag = guard.SessionTag(ctx, self._clock(), guard.origin(1))
         guard.entered(tag)
-        session = self._make(tag, read_only=read_only)
-        self._open[id(tag)] = _Open(session, tag)
-        self._opened += 1
-        try:
-            yield session
-            await session.commit()
-        except BaseException as error:
-            self._rolled_back += 1
-            ours = self.engines.translated(error)
-            if ours is error:
+        engines = self.engines  # the session stays on them when the manager reconnects
+        with engines.used():
+            session = self._make(engines, tag, read_only=read_only)
+            self._open[id(tag)] = _Open(session, tag)
+            self._opened += 1
+            try:
+                yield session
+                await session.commit()
+            except BaseException:
+                self._rolled_back += 1
                 raise
-            raise ours from error
-        else:
-            self._committed += 1
-        finally:
-            guard.left(tag)
-            self._note_end(tag)
-            await _close(session)
+            else:
+                self._committed += 1
+            finally:
+                guard.left(tag)
+                self._note_end(tag)
+                await _close(session)
 
-    def _make(self, tag: guard.SessionTag, *, read_only: bool) -> guard.ScopedSession:
-        engine = self._reading if read_only else self.engines.sessions
+    def _make(
+        self, engines: Engines, tag: guard.SessionTag, *, read_only: bool
+    ) -> guard.ScopedSession:
+        engine = engines.reading if read_only else engines.sessions
         session = guard.ScopedSession(engine, expire_on_commit=False, info={guard.TAG: tag})
-        if self.dialect == "postgresql":
+        if engines.dialect == "postgresql":
             bind_rows(session, tag.ctx)
         return session
 
@@ -201,14 +201,33 @@ class DatabaseSessionManager:
         """One round trip to the database; never raises."""
         started = self._clock()
         try:
-            await self.read(SystemContext(actor="health"), lambda c: c.exec_driver_sql("SELECT 1"))
+            await self.read(_HEALTH, _ping)
         except DatabaseError as error:
             return Health(ok=False, latency_s=self._clock() - started, error=str(error))
         return Health(ok=True, latency_s=self._clock() - started)
 
+    async def reconnect(self, url: str | URL, *, options: DatabaseOptions | None = None) -> None:
+        """Move to another address or other limits without failing a request.
+
+        The new database is asked first: when it does not answer, its error is raised and nothing
+        has changed. Sessions that are open finish where they began; returns when they have.
+        """
+        fresh = Engines(make_url(url), options or self.options)
+        try:
+            await fresh.read(_HEALTH, _ping)
+        except BaseException:
+            await fresh.dispose()
+            raise
+        old, self.engines, self.options = self.engines, fresh, fresh.options
+        await old.retire(old.options.max_session_s)
+
     async def dispose(self) -> None:
         """Close every connection; sessions still open fail at their next statement."""
         await self.engines.dispose()
+
+
+def _ping(connection: Connection) -> None:
+    connection.exec_driver_sql("SELECT 1")
 
 
 async def _close(session: AsyncSession) -> None:
