@@ -1,5 +1,6 @@
 """One identity provider over HTTP: its metadata, its keys, the exchange of a code."""
 
+import ssl
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -62,6 +63,7 @@ class ProviderClient:
         self._clock = clock
         self._metadata: tuple[float, Metadata] | None = None
         self._keys: tuple[float, dict[str, Any]] | None = None
+        self._tls_context: ssl.SSLContext | None = None
 
     async def metadata(self) -> Metadata:
         """The discovery document, kept for an hour. Its issuer must be exactly the configured."""
@@ -184,7 +186,9 @@ class ProviderClient:
 
         _require_safe(url)
         try:
-            async with httpx2.AsyncClient(timeout=_TIMEOUT_S, follow_redirects=False) as client:
+            async with httpx2.AsyncClient(
+                timeout=_TIMEOUT_S, follow_redirects=False, verify=self._tls()
+            ) as client:
                 answer = await client.get(url, headers={"Accept": "application/json"})
                 answer.raise_for_status()
                 found = answer.json()
@@ -193,6 +197,14 @@ class ProviderClient:
         if not isinstance(found, dict):
             raise ProviderUnavailable("The identity provider's document is not usable.")
         return found
+
+    def _tls(self) -> ssl.SSLContext:
+        """Verifying, and made once: reading the certificates takes a while."""
+        if self._tls_context is None:
+            import httpx2
+
+            self._tls_context = httpx2.create_ssl_context()
+        return self._tls_context
 
     @asynccontextmanager
     async def _client(self, metadata: Metadata, redirect_uri: str) -> AsyncGenerator[Any]:
@@ -210,6 +222,7 @@ class ProviderClient:
             token_endpoint_auth_method=method,
             timeout=_TIMEOUT_S,
             follow_redirects=False,
+            verify=self._tls(),
         )
         try:
             yield client
