@@ -1,0 +1,90 @@
+"""The usage store on a server by URL: the same SQL and client over HTTP, in another process."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from netra_optimizer import (
+    PriceTable,
+    StoreError,
+    UsageFilter,
+    UsageRecord,
+    UsageStore,
+)
+
+T0 = datetime(2026, 11, 20, 10, tzinfo=UTC)
+PASSWORD = "p@ss/wörd"
+QUOTED = "p%40ss%2Fw%C3%B6rd"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("server") / "data"
+    command = [sys.executable, "-m", "netra_core.testing.clickhouse", "--path", str(folder)]
+    process = subprocess.Popen(
+        [*command, "--password", PASSWORD], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdin is not None and process.stdout is not None
+    yield process.stdout.readline().strip()
+    process.stdin.close()
+    process.wait(20)
+    process.stdout.close()
+
+
+def url(server: str, password: str = QUOTED) -> str:
+    return server.replace("http://", f"http://default:{password}@")
+
+
+def call(id: str, **fields) -> UsageRecord:
+    given = {"start": T0, "model": "gpt-4o", "provider": "openai", "input_uncached": 1000, **fields}
+    return UsageRecord(id=id, **given)
+
+
+@pytest.mark.process
+def test_a_server_stores_prices_recognizes_and_erases_like_the_embedded_engine(server: str) -> None:
+    prices = PriceTable.load()
+    with UsageStore.open(url(server)) as store:
+        tenant, other = store.for_tenant("ann"), store.for_tenant("bob")
+        odd = "x' OR 1=1 -- ü\n\t"
+        records = [
+            call(f"{i:04}", start=T0 + timedelta(seconds=i), user=odd, block_hashes=(i, 2**64 - 1))
+            for i in range(3000)
+        ]
+        assert tenant.insert([records[:1000], records[1000:]]).rows == 3000
+        assert tenant.insert([records]).repeated == 3000
+        assert other.insert([records[:1]]).rows == 1
+        frame = tenant.frame(UsageFilter(user=odd), prices=prices)
+        assert frame.id.to_list() == [record.id for record in records]
+        assert frame.blocks(7).tolist() == [7, 2**64 - 1]
+        summary = tenant.summary(prices=prices)
+        assert summary.cost_usd == pytest.approx(3000 * 1000 * 2.5e-6)
+        assert summary.cost_usd == pytest.approx(float(frame.cost_usd.sum()))
+        rows = tenant.breakdown(["model", "hour"], prices=prices)
+        assert [row.requests for row in rows] == [3000]
+        assert tenant.erase(UsageFilter(end=T0 + timedelta(seconds=10))) == 10
+        assert (tenant.count(), other.count()) == (2990, 1)
+
+
+@pytest.mark.process
+def test_a_second_client_finds_what_the_first_one_stored(server: str) -> None:
+    for expected in (1, 0):
+        with UsageStore.open(url(server)) as store:
+            assert store.for_tenant("carl").insert([[call("a")]]).rows == expected
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("address", ["http://127.0.0.1:9", "wrong-password"])
+def test_a_server_that_cannot_be_used_is_named_without_its_password(
+    server: str, address: str
+) -> None:
+    wrong = "s3cret-one"
+    target = (
+        url(server, wrong) if address == "wrong-password" else "http://d:s3cret-one@127.0.0.1:9"
+    )
+    with pytest.raises(StoreError, match="OPT-302") as raised:
+        UsageStore.open(target)
+    assert wrong not in str(raised.value)
+    assert raised.value.retryable
