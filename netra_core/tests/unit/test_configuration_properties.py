@@ -38,8 +38,10 @@ operations = st.lists(
         st.tuples(st.sampled_from(["database", "override", "file", "environment"]), numbers),
         st.tuples(st.sampled_from(["delete", "unoverride", "unfile", "unset"]), st.just(0)),
         st.tuples(st.just("rollback"), st.integers(min_value=0, max_value=30)),
-        st.tuples(st.sampled_from(["reload", "broken file", "bad value"]), st.just(0)),
+        st.tuples(st.just("reload"), st.just(0)),
+        st.tuples(st.sampled_from(["broken file", "bad value"]), st.just(0)),
     ),
+    min_size=6,
     max_size=25,
 )
 
