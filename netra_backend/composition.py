@@ -21,10 +21,14 @@ from netra_backend.identity import KeySet, RevocationFeed, Revocations, TokenVer
 from netra_backend.identity.revocations import Change
 from netra_backend.jobs.imports import ImportService
 from netra_backend.jobs.store import ImportStore
+from netra_backend.runs.approvals import Approvals
 from netra_backend.runs.durable import DurableEngine
+from netra_backend.runs.nodes import NodeWatch
+from netra_backend.runs.pauses import PauseStore
 from netra_backend.runs.records import RunRecord
 from netra_backend.runs.service import ROOT_AGENT, RunService, every
 from netra_backend.runs.store import RunStore
+from netra_backend.usage.ingest import Ingest
 from netra_backend.usage.service import UsageService
 from netra_core.websocket import UnifiedWebSocketManager
 
@@ -64,6 +68,7 @@ class Platform:
         self.analyses = AnalysisStore(deps.sessions, deps.clock)
         self.import_store = ImportStore(deps.sessions, deps.clock, deps.ids)
         self.usage = UsageService(deps.open_usage)
+        self.approvals = Approvals(deps.sessions, deps.clock)
         self.agents = self._agents()
         self.runs = RunService(
             engine=self.engine,
@@ -73,9 +78,19 @@ class Platform:
             log=deps.events,
             limits=options.limits,
             answer=self._answer,
+            approvals=self.approvals,
+            uses=frozenset(
+                {("agent", name) for name in self.agents.list_keys()}
+                | {("model", model) for model in deps.reasoner.models}
+            ),
         )
         self.chat = ChatService(chat=self.chat_store, runs=self.runs, store=self.run_store)
         self.imports = ImportService(engine=self.engine, store=self.import_store, usage=self.usage)
+        self.pauses = PauseStore(deps.sessions, deps.clock)
+        self.ingest = Ingest(self.usage)
+        self.nodes = NodeWatch(
+            sessions=deps.sessions, engine=self.engine, runs=self.run_store, incarnation=deps.ids()
+        )
         self._tasks: list[asyncio.Task[None]] = []
         self.ready = False
 
@@ -86,12 +101,18 @@ class Platform:
         await self.deps.fan_out.start()
         await self.sockets.start()
         self._own(self.feed.follow(), "revocation-feed")
+        # What was interrupted goes on at once, and not only after analytics have been loaded.
+        interrupted = await self.run_store.open_of(options.node_id)
+        warming = asyncio.create_task(self.usage.warm()) if interrupted else None
         await self.engine.start()
         await self.runs.reconcile()
         await self.imports.reconcile()
+        if warming is not None:
+            await warming
         self._own(every(DISPATCH_EVERY_S, self.runs.dispatch, "dispatch"), "dispatch")
         if options.clustered:
             self._own(every(WATCH_EVERY_S, self.runs.watch, "watch"), "watch")
+            self._own(self.nodes.watch(), "nodes")
         self.ready = True
 
     async def stop(self) -> None:
@@ -103,6 +124,9 @@ class Platform:
         self._tasks.clear()
         await self.sockets.shutdown()
         await self.engine.stop()
+        if self.deps.options.clustered:
+            await self.nodes.leave()
+        await self.ingest.close()
         await self.agents.close()
         await self.usage.close()
 

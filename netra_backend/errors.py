@@ -18,7 +18,10 @@ RunError
 ├── ReplayMismatchError       RUN-006  a re-executed step disagrees with the log
 ├── PausedError               RUN-007  new work is paused
 ├── StepFailedError           RUN-008  a durable step failed
-└── RunLostError              RUN-009  the run's record is gone or was given up
+├── RunLostError              RUN-009  the run's record is gone or was given up
+├── RunStillOpenError         RUN-010  a run that has not ended
+├── ApprovalDecidedError      RUN-011  the request was decided before
+└── IngestFullError           RUN-012  too much usage waits to be stored
 AgentError
 ├── ToolFailedError           AGT-001  a tool raised
 ├── ToolTimeoutError          AGT-002  a tool ran out of time
@@ -135,6 +138,29 @@ class StepFailedError(RunError):
     """A durable step failed; the message is the one of its first attempt."""
 
     code = "RUN-008"
+
+
+class RunStillOpenError(RunError):
+    """A run that has not ended cannot be gone back to."""
+
+    code = "RUN-010"
+    status = 409
+    retryable = True
+
+
+class ApprovalDecidedError(RunError):
+    """The request was decided before."""
+
+    code = "RUN-011"
+    status = 409
+
+
+class IngestFullError(RunError):
+    """More usage waits to be stored than may."""
+
+    code = "RUN-012"
+    status = 429
+    retryable = True
 
 
 class RunLostError(RunError):

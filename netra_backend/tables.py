@@ -107,6 +107,7 @@ runs = Table(
     Column("report", JSON, nullable=True),
     Column("usage", JSON, nullable=True),
     Column("forked_from", ID, nullable=True),
+    Column("steps_from", ID, nullable=True),
     Index("ix_runs_owner", "workspace_id", "user_id", "created_at"),
     Index("ix_runs_thread", "thread_id", "created_at"),
     Index("ix_runs_status", "status", "created_at"),

@@ -53,6 +53,16 @@ class Fence(Protocol):
         ...
 
 
+class Approver(Protocol):
+    """Asks the run's author."""
+
+    async def ask(
+        self, ctx: UserExecutionContext, request_id: str, *, title: str, detail: JsonObject
+    ) -> bool:
+        """Wait for the decision; True when approved."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunScope:
     """One execution of one run: identity, pen, steps, cancel token, fence."""
@@ -62,6 +72,7 @@ class RunScope:
     steps: Steps
     token: CancelToken
     fence: Fence
+    approvals: Approver
     monotonic: Callable[[], float] = time.monotonic
 
 
@@ -187,6 +198,26 @@ class AgentContext:
         result = shown(msgspec.to_builtins(show(value)) if show else outcome["value"])
         await self._record(ToolCompleted(name, call_id, True, duration_ms, result=result))
         return value
+
+    async def approve(self, title: str, **detail: Any) -> bool:  # Any: JSON of what is asked
+        """Ask the run's author, and wait as long as it takes, also over restarts.
+
+        A tool call named `request_approval`; the time waited does not count against the agent's.
+        """
+        began = self._scope.monotonic()
+        request_id = f"{self.user.run_id}:{self._path}:{self._calls + 1}"
+        deadline, self._deadline = self._deadline, None
+
+        async def request_approval(title: str, **asked: Any) -> bool:
+            return await self._scope.approvals.ask(self.user, request_id, title=title, detail=asked)
+
+        try:
+            return await self.tool(
+                "request_approval", request_approval, returns=bool, title=title, **detail
+            )
+        finally:
+            if deadline is not None:
+                self._deadline = deadline + self._scope.monotonic() - began
 
     async def delegate(self, agent: "BaseAgent[Req, Res]", request: Req) -> Res:
         """Have another agent work within this one."""

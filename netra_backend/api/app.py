@@ -5,7 +5,18 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from netra_backend.api import analyses, health, problems, runs, sockets, threads, usage
+from netra_backend.api import (
+    analyses,
+    config,
+    health,
+    operations,
+    problems,
+    runs,
+    sockets,
+    threads,
+    traces,
+    usage,
+)
 from netra_backend.api.metrics import BackendMetrics
 from netra_backend.composition import Platform
 from netra_backend.dependencies import BackendDependencies
@@ -38,6 +49,6 @@ def create_app(deps: BackendDependencies) -> FastAPI:
     app.state.platform = platform
     app.state.metrics = BackendMetrics(platform)
     problems.install(app)
-    for module in (threads, runs, usage, analyses, sockets, health):
+    for module in (threads, runs, usage, traces, analyses, operations, config, sockets, health):
         app.include_router(module.router)
     return app

@@ -1,7 +1,7 @@
 """Bodies of requests and responses."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -30,6 +30,62 @@ class NewMessage(_Body):
     content: Annotated[str, Field(min_length=1, max_length=32_000)]
     client_message_id: Name
     while_busy: WhileBusy = WhileBusy.ENQUEUE
+
+
+class ForkRun(_Body):
+    """Another question for the new run; the same without one."""
+
+    content: Annotated[str, Field(min_length=1, max_length=32_000)] | None = None
+
+
+class NewPause(_Body):
+    """New work to hold: of a user id, an agent's name or a model's."""
+
+    scope: Literal["user", "agent", "model"]
+    key: Name
+    reason: Annotated[str, Field(max_length=200)] = ""
+
+
+class PauseOut(BaseModel):
+    """New work that is held; what runs already runs on."""
+
+    scope: str
+    key: str
+    reason: str
+    paused_by: str
+    created_at: datetime
+
+
+class PauseList(BaseModel):
+    """All pauses of the workspace."""
+
+    items: list[PauseOut]
+    next: None = None
+
+
+class Decision(_Body):
+    """The answer to a request."""
+
+    approve: bool
+
+
+class ApprovalOut(BaseModel):
+    """A request of one of my runs."""
+
+    id: str
+    run_id: str
+    title: str
+    detail: dict[str, Any]  # Any: what the agent wants to do, as JSON
+    status: Literal["pending", "approved", "refused", "withdrawn"]
+    created_at: datetime
+    decided_at: datetime | None
+
+
+class ApprovalList(BaseModel):
+    """Requests that wait for me, oldest first."""
+
+    items: list[ApprovalOut]
+    next: None = None
 
 
 class LastRun(BaseModel):

@@ -1,16 +1,19 @@
 """Runs: look, follow, cancel."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query
 from starlette.responses import Response
 
 from netra_backend.api.edge import Analyst, Person, PlatformDep
-from netra_backend.api.models import RunOut, RunPage
-from netra_backend.api.problems import RESPONSES
+from netra_backend.api.models import ForkRun, RunOut, RunPage
+from netra_backend.api.problems import RESPONSES, Problem
 from netra_core.websocket import run_events_response
 
 router = APIRouter(prefix="/api/runs", tags=["runs"], responses=RESPONSES)
+_CONFLICT: dict[int | str, dict[str, Any]] = {
+    409: {"model": Problem, "description": "The run is not in a state for that."}
+}
 
 
 @router.get("")
@@ -37,6 +40,18 @@ async def cancel_run(run_id: str, caller: Analyst, platform: PlatformDep) -> Run
     """Cancel one of my runs; a run that has ended stays as it is."""
     run = await platform.runs.cancel(caller.ctx, run_id, reason="cancelled by the user")
     return RunOut.of(run)
+
+
+@router.post("/{run_id}/resume", status_code=202, responses=_CONFLICT)
+async def resume_run(run_id: str, caller: Analyst, platform: PlatformDep) -> RunOut:
+    """Go on where one of my runs failed or was cancelled, as a new run."""
+    return RunOut.of(await platform.runs.resume(caller.ctx, run_id))
+
+
+@router.post("/{run_id}/fork", status_code=202, responses=_CONFLICT)
+async def fork_run(run_id: str, body: ForkRun, caller: Analyst, platform: PlatformDep) -> RunOut:
+    """Ask again, the same or something else, as a new run that names this one."""
+    return RunOut.of(await platform.runs.fork(caller.ctx, run_id, question=body.content))
 
 
 @router.get(

@@ -37,14 +37,17 @@ class ChatService:
             raise InvalidRequestError("The message is empty.")
         if len(content) > MAX_CONTENT_CHARS:
             raise InvalidRequestError(f"A message has at most {MAX_CONTENT_CHARS} characters.")
-        before = await self._chat.accepted_before(ctx, client_message_id)
-        if before is not None:
-            return before
-        await self._runs.check_room(ctx)
         if thread_id is not None and while_busy is not WhileBusy.ENQUEUE:
+            before = await self._chat.accepted_before(ctx, client_message_id)
+            if before is not None:
+                return before
             await self._make_way(ctx, thread_id, while_busy)
         accepted = await self._chat.accept(
-            ctx, content=content, client_message_id=client_message_id, thread_id=thread_id
+            ctx,
+            content=content,
+            client_message_id=client_message_id,
+            thread_id=thread_id,
+            waiting_limit=self._runs.waiting_per_user,
         )
         if not accepted.duplicate:
             await self._runs.dispatch()

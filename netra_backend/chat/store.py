@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Select, func, insert, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from netra_backend.chat.records import Accepted, MessageRecord, ThreadRecord
-from netra_backend.errors import NotFoundError
+from netra_backend.errors import NotFoundError, RunLimitError
 from netra_backend.paging import MAX_PAGE, Cursor, Page
 from netra_backend.runs.durable import RUN_FORMAT
 from netra_backend.runs.records import RunRecord, RunStatus
@@ -94,16 +94,18 @@ class ChatStore:
         content: str,
         client_message_id: str,
         thread_id: str | None,
-        forked_from: str | None = None,
+        waiting_limit: int,
     ) -> Accepted:
         """Store a message and its run in one transaction, in a new thread where none is named.
 
-        The same `client_message_id` of a user gives the first answer again. Raises NotFoundError.
+        The same `client_message_id` of a user gives the first answer again. Raises NotFoundError,
+        and RunLimitError when `waiting_limit` runs of this user wait already.
         """
         run_id, message_id, new_thread = self._ids(), self._ids(), self._ids()
         async with self._sessions.session(ctx) as session:
             if (before := await self._before(session, ctx, client_message_id)) is not None:
                 return before
+            await _check_room(session, ctx, waiting_limit)
             now = self._clock()
             if thread_id is None:
                 title = _title(content)
@@ -127,23 +129,8 @@ class ChatStore:
                     created_at=now,
                 )
             )
-            await session.execute(
-                insert(runs).values(
-                    id=run_id,
-                    workspace_id=ctx.workspace_id,
-                    user_id=ctx.user_id,
-                    thread_id=thread_id,
-                    kind="chat",
-                    format=RUN_FORMAT,
-                    status=RunStatus.PENDING.value,
-                    question=content,
-                    roles=sorted(role.value for role in ctx.roles),
-                    session_id=ctx.session_id,
-                    created_at=now,
-                    fence=0,
-                    forked_from=forked_from,
-                )
-            )
+            run = _new_run(ctx, run_id=run_id, thread_id=thread_id, question=content, now=now)
+            await session.execute(insert(runs).values(**run))
         return Accepted(thread_id=thread_id, run_id=run_id, duplicate=False)
 
     async def accepted_before(
@@ -152,6 +139,25 @@ class ChatStore:
         """What a message of this id was answered, None when it is new."""
         async with self._sessions.session(ctx, read_only=True) as session:
             return await self._before(session, ctx, client_message_id)
+
+    async def run_again(
+        self,
+        ctx: UserExecutionContext,
+        run: RunRecord,
+        *,
+        question: str,
+        steps_from: str | None,
+        waiting_limit: int,
+    ) -> str:
+        """A new run in the thread of `run`, forked from it; its id. Raises RunLimitError."""
+        run_id = self._ids()
+        async with self._sessions.session(ctx) as session:
+            await _check_room(session, ctx, waiting_limit)
+            now = await _after_the_last(session, run.thread_id, self._clock())
+            new = _new_run(ctx, run_id=run_id, thread_id=run.thread_id, question=question, now=now)
+            new |= {"forked_from": run.id, "steps_from": steps_from}
+            await session.execute(insert(runs).values(**new))
+        return run_id
 
     async def answer(self, session: AsyncSession, run: RunRecord, content: str) -> None:
         """Add the run's answer to its thread, in the caller's transaction; once a run."""
@@ -201,9 +207,40 @@ def _thread_row(ctx: UserExecutionContext, thread: ThreadRecord) -> dict[str, ob
     }
 
 
+def _new_run(
+    ctx: UserExecutionContext, *, run_id: str, thread_id: str, question: str, now: datetime
+) -> dict[str, object]:
+    return {
+        "id": run_id,
+        "workspace_id": ctx.workspace_id,
+        "user_id": ctx.user_id,
+        "thread_id": thread_id,
+        "kind": "chat",
+        "format": RUN_FORMAT,
+        "status": RunStatus.PENDING.value,
+        "question": question,
+        "roles": sorted(role.value for role in ctx.roles),
+        "session_id": ctx.session_id,
+        "created_at": now,
+        "fence": 0,
+    }
+
+
 def _title(content: str) -> str:
     line = " ".join(content.split())
     return line if len(line) <= _TITLE_CHARS else line[: _TITLE_CHARS - 1] + "…"
+
+
+async def _check_room(session: AsyncSession, ctx: UserExecutionContext, limit: int) -> None:
+    query = select(func.count()).where(
+        runs.c.workspace_id == ctx.workspace_id,
+        runs.c.user_id == ctx.user_id,
+        runs.c.status == RunStatus.PENDING.value,
+    )
+    if (await session.execute(query)).scalar_one() >= limit:
+        raise RunLimitError(
+            f"{limit} of your runs wait already.", hint="Wait until one has ended, or cancel some."
+        )
 
 
 async def _touch(

@@ -81,6 +81,11 @@ class DeterministicReasoner:
     def __init__(self, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._now = now
 
+    @property
+    def models(self) -> tuple[str, ...]:
+        """None."""
+        return ()
+
     async def understand(self, question: str) -> Intent:
         """See Reasoner."""
         text = " ".join(question.split())

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, TypeAlias
 
-from dbos import DBOS, DBOSConfig, SetWorkflowID
+from dbos import DBOS, DBOSConfig, SetWorkflowID, StepInfo
 from sqlalchemy import make_url
 
 from netra_backend.errors import NotReadyError
@@ -77,8 +77,10 @@ class DurableEngine:
             )
         )
 
-        async def work(kind: str, work_id: str) -> None:
+        async def work(kind: str) -> None:
             # A function of its own: DBOS leaves marks on what it registers.
+            work_id = DBOS.workflow_id
+            assert work_id is not None
             await self._run(kind, work_id)
 
         self._workflow = DBOS.workflow(name=_WORKFLOW)(work)
@@ -105,7 +107,20 @@ class DurableEngine:
         if self._workflow is None:
             raise NotReadyError("Runs cannot be started now.", hint="Try again in a moment.")
         with SetWorkflowID(work_id):
-            await DBOS.start_workflow_async(self._workflow, kind, work_id)
+            await DBOS.start_workflow_async(self._workflow, kind)
+
+    async def submit_again(self, kind: str, work_id: str, *, steps_from: str) -> None:
+        """Start work that reuses the finished steps of other work, up to its first failed one."""
+        steps = await DBOS.list_workflow_steps_async(steps_from)
+        failed = [step["function_id"] for step in steps if _failed(step)]
+        finished = [step["function_id"] for step in steps]
+        first = min(failed, default=max(finished, default=0) + 1)
+        if not finished or first <= min(finished):
+            await self.submit(kind, work_id)
+            return
+        self.hurry()
+        with SetWorkflowID(work_id):
+            await DBOS.fork_workflow_async(steps_from, first, application_version=str(RUN_FORMAT))
 
     async def step(self, name: str, fn: Callable[[], Awaitable[Any]]) -> Any:
         """Run `fn` until it has finished once; its JSON outcome is recorded and stands.
@@ -158,6 +173,13 @@ class DurableEngine:
             await self._kinds[kind](work_id)
         finally:
             del self._tasks[work_id]
+
+
+def _failed(step: StepInfo) -> bool:
+    """True for a step that raised, or whose recorded outcome says that its tool failed."""
+    output: Any = step["output"]
+    value = output.get("value") if isinstance(output, dict) else None
+    return step["error"] is not None or (isinstance(value, dict) and value.get("ok") is False)
 
 
 class _Once(ThreadPoolExecutor):

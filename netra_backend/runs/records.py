@@ -28,7 +28,10 @@ class RunStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRecord:
-    """One run. `fence` rises with each execution; `format` names the order of its steps."""
+    """One run. `fence` rises with each execution; `format` names the order of its steps.
+
+    `forked_from` is the run it goes back to; `steps_from` the one whose finished steps it reuses.
+    """
 
     id: str
     workspace_id: str
@@ -51,6 +54,7 @@ class RunRecord:
     report: JsonObject | None
     usage: JsonObject | None
     forked_from: str | None
+    steps_from: str | None
 
     @classmethod
     def of(cls, row: RowMapping) -> "RunRecord":

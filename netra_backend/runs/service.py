@@ -12,10 +12,12 @@ from netra_backend.chat.store import ChatStore
 from netra_backend.errors import (
     AgentFailedError,
     FencedError,
+    RunEndedError,
     RunFormatError,
-    RunLimitError,
     RunLostError,
+    RunStillOpenError,
 )
+from netra_backend.runs.approvals import Approvals
 from netra_backend.runs.durable import RUN_FORMAT, DurableEngine
 from netra_backend.runs.limits import RunLimits
 from netra_backend.runs.records import Outcome, RunRecord, RunStatus
@@ -55,6 +57,8 @@ class RunService:
         log: EventLog,
         limits: RunLimits,
         answer: Answerer,
+        approvals: Approvals,
+        uses: frozenset[tuple[str, str]] = frozenset(),
     ) -> None:
         self._engine = engine
         self._store = store
@@ -63,6 +67,8 @@ class RunService:
         self._log = log
         self._limits = limits
         self._answer = answer
+        self._approvals = approvals
+        self._uses = uses
         self._tokens: dict[str, CancelToken] = {}
         self._fences: dict[str, int] = {}
         engine.register(KIND, self._execute)
@@ -72,18 +78,21 @@ class RunService:
         """Ids of the runs that execute in this process."""
         return tuple(self._tokens)
 
-    async def check_room(self, ctx: UserExecutionContext) -> None:
-        """Raise RunLimitError when this user has too many runs waiting."""
-        if await self._store.waiting(ctx) >= self._limits.waiting_per_user:
-            raise RunLimitError(
-                f"{self._limits.waiting_per_user} of your runs wait already.",
-                hint="Wait until one has ended, or cancel some.",
-            )
+    @property
+    def waiting_per_user(self) -> int:
+        """How many runs of one user may wait."""
+        return self._limits.waiting_per_user
 
     async def dispatch(self) -> None:
-        """Begin the waiting runs whose turn it is."""
-        for run_id in await self._store.begin_next(self._engine.node_id, self._limits):
-            await self._engine.submit(KIND, run_id)
+        """Begin the waiting runs whose turn it is.
+
+        The first event is written before the run is handed to its engine, which writes the same
+        key again: whoever waits for an answer sees at once that it has begun.
+        """
+        begun = await self._store.begin_next(self._engine.node_id, self._limits, self._uses)
+        for run in begun:
+            await self._announce(run, RunRecorder(self._log, run.context()))
+            await self._submit(run)
 
     async def cancel(self, ctx: UserExecutionContext, run_id: str, *, reason: str) -> RunRecord:
         """Stop a run of this user; answers the run as it is then. Raises NotFoundError."""
@@ -91,7 +100,7 @@ class RunService:
             ctx, run_id, reason=reason, node=self._engine.node_id
         )
         if begun:
-            await self._engine.submit(KIND, run_id)
+            await self._submit(run)
         elif (token := self._tokens.get(run_id)) is not None and not run.status.terminal:
             token.cancel(reason)
         return run
@@ -106,7 +115,7 @@ class RunService:
                 continue
             status = await self._engine.status(run.id)
             if status is None:
-                await self._engine.submit(KIND, run.id)
+                await self._submit(run)
             elif status not in ("PENDING", "ENQUEUED"):
                 await self._give_up(run, RunLostError("The run could not be recovered."))
         await self.dispatch()
@@ -125,6 +134,47 @@ class RunService:
                 self._engine.interrupt(run_id)
             elif reason is not None:
                 token.cancel(reason)
+
+    async def fork(
+        self, ctx: UserExecutionContext, run_id: str, *, question: str | None
+    ) -> RunRecord:
+        """A new run from one that has ended: of another question, or of the same from its start.
+
+        Raises NotFoundError, RunStillOpenError, RunLimitError.
+        """
+        return await self._again(ctx, run_id, question=question, reuse_steps=False)
+
+    async def resume(self, ctx: UserExecutionContext, run_id: str) -> RunRecord:
+        """A new run that goes on where a failed or cancelled one stopped.
+
+        Steps that had finished are not done again; a failed one is. Raises NotFoundError,
+        RunStillOpenError, RunEndedError for one that completed, RunLimitError.
+        """
+        return await self._again(ctx, run_id, question=None, reuse_steps=True)
+
+    async def _again(
+        self, ctx: UserExecutionContext, run_id: str, *, question: str | None, reuse_steps: bool
+    ) -> RunRecord:
+        run = await self._store.get(ctx, run_id)
+        if not run.status.terminal:
+            raise RunStillOpenError(f"The run {run_id!r} has not ended.", hint="Cancel it first.")
+        if reuse_steps and run.status is RunStatus.COMPLETED:
+            raise RunEndedError(f"The run {run_id!r} completed.", hint="Fork it instead.")
+        again = await self._chat.run_again(
+            ctx,
+            run,
+            question=question or run.question,
+            steps_from=run.id if reuse_steps and run.format == RUN_FORMAT else None,
+            waiting_limit=self._limits.waiting_per_user,
+        )
+        await self.dispatch()
+        return await self._store.get(ctx, again)
+
+    async def _submit(self, run: RunRecord) -> None:
+        if run.steps_from is None:
+            await self._engine.submit(KIND, run.id)
+        else:
+            await self._engine.submit_again(KIND, run.id, steps_from=run.steps_from)
 
     async def _execute(self, run_id: str) -> None:
         run = await self._store.claim(run_id, self._engine.node_id)
@@ -158,6 +208,7 @@ class RunService:
             steps=self._engine,
             token=token,
             fence=_RunFence(self._store, run, token),
+            approvals=self._approvals,
         )
         try:
             await self._answer(scope, run)
@@ -176,11 +227,13 @@ class RunService:
         return None
 
     async def _close_cancelled(self, run: RunRecord, recorder: RunRecorder, reason: str) -> None:
-        if not await recorder.events():
-            await recorder.record(
-                AgentStarted(run.question), agent=ROOT_AGENT, step=ROOT_AGENT, ordinal=0
-            )
+        await self._announce(run, recorder)
         await recorder.close("cancelled", reason)
+
+    async def _announce(self, run: RunRecord, recorder: RunRecorder) -> None:
+        await recorder.record(
+            AgentStarted(run.question), agent=ROOT_AGENT, step=ROOT_AGENT, ordinal=0
+        )
 
     async def _finish(self, run: RunRecord, recorder: RunRecorder, error: ApexError | None) -> None:
         outcome = _outcome(await recorder.events(), error)
@@ -194,10 +247,7 @@ class RunService:
         if claimed is None:
             return
         recorder = RunRecorder(self._log, claimed.context())
-        if not await recorder.events():
-            await recorder.record(
-                AgentStarted(claimed.question), agent=ROOT_AGENT, step=ROOT_AGENT, ordinal=0
-            )
+        await self._announce(claimed, recorder)
         await recorder.close("failed", error.message, code=error.code)
         await self._finish(claimed, recorder, error)
 

@@ -85,21 +85,14 @@ class RunStore:
         )
         return list(await self._sessions.read(ctx, lambda c: c.execute(query).scalars().all()))
 
-    async def waiting(self, ctx: UserExecutionContext) -> int:
-        """How many runs of this user wait for their turn."""
-        query = (
-            select(func.count())
-            .select_from(runs)
-            .where(
-                runs.c.workspace_id == ctx.workspace_id,
-                runs.c.user_id == ctx.user_id,
-                runs.c.status == RunStatus.PENDING.value,
-            )
-        )
-        return await self._sessions.read(ctx, lambda c: c.execute(query).scalar_one())
+    async def begin_next(
+        self, node: str, limits: RunLimits, uses: frozenset[tuple[str, str]]
+    ) -> list[RunRecord]:
+        """Give this node the waiting runs whose turn it is, oldest first, within the limits.
 
-    async def begin_next(self, node: str, limits: RunLimits) -> list[str]:
-        """Give this node the waiting runs whose turn it is, oldest first, within the limits."""
+        `uses` names what every run works with, ("agent", name) and ("model", name): where one of
+        them is paused nothing begins.
+        """
         async with self._sessions.session(_SYSTEM) as session:
             await self._lock_dispatch(session)
             chosen = _choose(
@@ -107,14 +100,17 @@ class RunStore:
                 [(w, u, t) for w, u, t in await session.execute(_running_runs())],
                 {(w, s, k) for w, s, k in await session.execute(_pauses())},
                 limits,
+                uses,
             )
-            if chosen:
-                await session.execute(
-                    update(runs)
-                    .where(runs.c.id.in_(chosen), runs.c.status == RunStatus.PENDING.value)
-                    .values(status=RunStatus.RUNNING.value, node=node, started_at=self._clock())
-                )
-        return chosen
+            if not chosen:
+                return []
+            begun = await session.execute(
+                update(runs)
+                .where(runs.c.id.in_(chosen), runs.c.status == RunStatus.PENDING.value)
+                .values(status=RunStatus.RUNNING.value, node=node, started_at=self._clock())
+                .returning(runs)
+            )
+            return [RunRecord.of(row) for row in begun.mappings()]
 
     async def claim(self, run_id: str, node: str) -> RunRecord | None:
         """Begin an execution: a new fence, this node. None when the run has ended or is gone."""
@@ -240,6 +236,7 @@ def _choose(
     running: Sequence[tuple[str, str, str]],
     paused: set[tuple[str, str, str]],
     limits: RunLimits,
+    uses: frozenset[tuple[str, str]],
 ) -> list[str]:
     busy_threads = {thread for _, _, thread in running}
     per_user: dict[str, int] = {}
@@ -248,7 +245,8 @@ def _choose(
     total = len(running)
     chosen: list[str] = []
     for run_id, workspace, user, thread, kind in waiting:
-        stopped = (workspace, "user", user) in paused or (workspace, "agent", kind) in paused
+        needs = {("user", user), ("agent", kind), *uses}
+        stopped = any((workspace, scope, key) in paused for scope, key in needs)
         free = thread not in busy_threads
         busy_threads.add(thread)  # what waits behind this one in its thread keeps its place
         if stopped or not free or total >= limits.in_all:

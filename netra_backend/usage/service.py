@@ -8,6 +8,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
+import structlog
 
 from netra_backend.errors import InvalidRequestError
 from netra_backend.usage.facts import Failures, LoadProfile, Profile, Repriced, UsageRow
@@ -29,6 +30,7 @@ T = TypeVar("T")
 Stop = Callable[[], bool]
 """Asked now and then by long work in a thread; True means that nobody wants the answer."""
 
+_log = structlog.get_logger(__name__)
 _THREADS = 2
 _MAX_GROUPS = 1000
 
@@ -56,6 +58,21 @@ class UsageService:
     def opened(self) -> bool:
         """True once analytics have been used."""
         return self._store is not None
+
+    async def warm(self) -> None:
+        """Load what the first analysis needs, so that it does not wait for it."""
+
+        def load() -> None:
+            from netra_optimizer import analyze
+
+            self._open()
+            assert analyze
+
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._threads, load)
+        except Exception:
+            # Whoever uses it next gets the error; starting does not depend on it.
+            _log.exception("usage_not_warmed")
 
     async def run(
         self, ctx: UserExecutionContext, work: "Callable[[TenantUsage, PriceTable], T]"
@@ -172,6 +189,10 @@ class UsageService:
             self._store = None
 
     def _call(self, workspace_id: str, work: "Callable[[TenantUsage, PriceTable], T]") -> T:
+        store, prices = self._open()
+        return work(store.for_tenant(workspace_id), prices)
+
+    def _open(self) -> "tuple[UsageStore, PriceTable]":
         from netra_optimizer import PriceTable
 
         with self._opening:
@@ -179,7 +200,7 @@ class UsageService:
                 self._store = self._open_store()
             if self._prices is None:
                 self._prices = PriceTable.load()
-        return work(self._store.for_tenant(workspace_id), self._prices)
+            return self._store, self._prices
 
     def _frame(
         self, workspace_id: str, tenant: "TenantUsage", prices: "PriceTable"
