@@ -127,7 +127,7 @@ def record_of_span(
         return NOT_A_CALL
     if not 0 < start_ns < _LATEST_NS:
         return BAD_TIME
-    model = text(first(attributes, _MODEL))
+    model = text(first(attributes, _MODEL)) or _asked_model(attributes)
     if not model:
         return NO_MODEL
     kind = text(attributes.get("error.type"))
@@ -178,6 +178,14 @@ def record_of_span(
             first(attributes, ("gen_ai.usage.cost", "llm.cost.total", "operation.cost"))
         ),
     )
+
+
+def _asked_model(attributes: Attributes) -> str:
+    """The model asked for, where a failed call names it in its request alone."""
+    for key in ("llm.invocation_parameters", "input.value"):
+        if model := text(mapping(attributes.get(key)).get("model")):
+            return model
+    return ""
 
 
 def _stated_kind(attributes: Attributes) -> str:
