@@ -1,6 +1,7 @@
 import { call } from "./http";
 import type {
   Accepted,
+  Analysis,
   BreakdownRow,
   Import,
   Message,
@@ -12,16 +13,34 @@ import type {
 } from "./types";
 
 const id = encodeURIComponent;
+const MOST_PAGES = 20;
+
+/** All items of a list that comes in pages, up to a bound that no screen needs more than. */
+async function all<T>(path: string): Promise<Page<T>> {
+  const items: T[] = [];
+  let next: string | null = null;
+  for (let page = 0; page < MOST_PAGES; page += 1) {
+    const after: string = next === null ? "" : `&after=${id(next)}`;
+    const found: Page<T> = await call<Page<T>>(`${path}?limit=200${after}`);
+    items.push(...found.items);
+    next = found.next;
+    if (next === null) break;
+  }
+  return { items, next };
+}
 
 /** Every call the screens make, by name. */
 export const api = {
   summary: () => call<UsageSummary>("/api/usage/summary"),
   breakdown: (by: string) => call<Page<BreakdownRow>>(`/api/usage/breakdown?by=${id(by)}`),
-  imports: () => call<Page<Import>>("/api/usage/imports"),
+  imports: () => all<Import>("/api/usage/imports"),
   import: (importId: string) => call<Import>(`/api/usage/imports/${id(importId)}`),
-  threads: () => call<Page<Thread>>("/api/threads"),
+  cancelImport: (importId: string) =>
+    call<Import>(`/api/usage/imports/${id(importId)}/cancel`, { method: "POST" }),
+  analysis: (analysisId: string) => call<Analysis>(`/api/analyses/${id(analysisId)}`),
+  threads: () => all<Thread>("/api/threads"),
   createThread: () => call<Thread>("/api/threads", { method: "POST", body: {} }),
-  messages: (threadId: string) => call<Page<Message>>(`/api/threads/${id(threadId)}/messages`),
+  messages: (threadId: string) => all<Message>(`/api/threads/${id(threadId)}/messages`),
   send: (threadId: string, content: string, clientMessageId: string) =>
     call<Accepted>(`/api/threads/${id(threadId)}/messages`, {
       method: "POST",
@@ -29,6 +48,6 @@ export const api = {
     }),
   run: (runId: string) => call<Run>(`/api/runs/${id(runId)}`),
   cancel: (runId: string) => call<unknown>(`/api/runs/${id(runId)}/cancel`, { method: "POST" }),
-  opportunities: () => call<Page<Opportunity>>("/api/opportunities"),
+  opportunities: () => all<Opportunity>("/api/opportunities"),
   ticket: () => call<{ ticket: string; expires_in: number }>("/api/ws/ticket", { method: "POST" }),
 };

@@ -27,6 +27,11 @@ export class SessionStore {
 
   snapshot = (): Session | null | undefined => this.#session;
 
+  /** A sign-in elsewhere has just set the cookie. */
+  expectCookie(): void {
+    localStorage.setItem(HINT, "1");
+  }
+
   /** Take up the session of the cookie, when there is one. Keeps trying while the server is away. */
   async restore(): Promise<void> {
     if (localStorage.getItem(HINT) === null) {

@@ -7,19 +7,23 @@ import { ChatPage } from "../pages/Chat";
 import { DataPage } from "../pages/Data";
 import { OpportunitiesPage } from "../pages/Opportunities";
 import { OverviewPage } from "../pages/Overview";
-import { SignInPage } from "../pages/SignIn";
+import { ARRIVED, SignInPage } from "../pages/SignIn";
 import { isTokenPath, TokenPage } from "../pages/Token";
 import { Empty } from "../ui/parts";
 import { Mark } from "../ui/Icon";
 import { go, Link, usePath } from "./router";
+import { Guard } from "./Guard";
 import { Shell } from "./Shell";
 
-const GATES = new Set(["/sign-in", "/register"]);
+const GATES = new Set(["/sign-in", "/register", "/login", ARRIVED]);
 
 export function App() {
   const who = useSyncExternalStore(session.subscribe, session.snapshot);
   const path = usePath();
-  useEffect(() => void session.restore(), []);
+  useEffect(() => {
+    if (location.pathname === ARRIVED) session.expectCookie();
+    void session.restore();
+  }, []);
   useEffect(() => {
     if (who === null && !GATES.has(path) && !isTokenPath(path)) go("/sign-in", { replace: true });
     if (who && GATES.has(path)) go("/", { replace: true });
@@ -41,7 +45,9 @@ function Signed({ who, path }: { who: Session; path: string }) {
   }, []);
   return (
     <Shell who={who}>
-      <Page path={path} />
+      <Guard at={path}>
+        <Page path={path} />
+      </Guard>
     </Shell>
   );
 }

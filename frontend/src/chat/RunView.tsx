@@ -1,6 +1,7 @@
 import { useEffect, useState } from "react";
 import { api } from "../api/client";
 import { asProblem, type Problem } from "../api/problem";
+import type { Report } from "../api/types";
 import { milliseconds } from "../format";
 import { hasGap, isTerminal, type RunState } from "../live/fold";
 import { follow, runs, settle, useLink, useRun } from "../live/live";
@@ -73,8 +74,35 @@ function Ended({ run, onAsk }: { run: RunState; onAsk: (text: string) => void })
           <div>You stopped this run. What it did until then is below.</div>
         </div>
       )}
-      {run.report && <ReportView report={run.report} onAsk={onAsk} />}
+      {run.report && <WholeReport report={run.report} onAsk={onAsk} />}
       <History run={run} open={run.status !== "completed"} />
+    </>
+  );
+}
+
+const LONG = 24_000;
+
+/** The report; one that was cut to fit its event can be had whole. */
+function WholeReport({ report, onAsk }: { report: Report; onAsk: (text: string) => void }) {
+  const [whole, setWhole] = useState<Report | null>(null);
+  const [problem, setProblem] = useState<Problem | null>(null);
+  const id = report.analysis_id;
+  const load = async () => {
+    setProblem(null);
+    if (id) await api.analysis(id).then((found) => setWhole(found.report), (e: unknown) => setProblem(asProblem(e)));
+  };
+  const long = id && !whole && JSON.stringify(report).length > LONG;
+  return (
+    <>
+      <ReportView report={whole ?? report} onAsk={onAsk} />
+      {problem && <ProblemNote problem={problem} retry={() => void load()} />}
+      {long && (
+        <div className="row">
+          <button type="button" className="btn quiet small" onClick={() => void load()}>
+            Load every row of this report
+          </button>
+        </div>
+      )}
     </>
   );
 }

@@ -12,6 +12,7 @@ export interface Upload {
   size: number;
   state: "waiting" | "sending" | "importing" | "done" | "failed";
   sent: number;
+  importId: string | null;
   imported: Import | null;
   problem: Problem | null;
 }
@@ -63,7 +64,7 @@ export function addFiles(files: Iterable<File>, options: ImportOptions): void {
     queue.push(job);
     stops.set(job.id, job.stop);
     put([
-      { id: job.id, name: file.name, size: file.size, state: "waiting", sent: 0, imported: null, problem: null },
+      { id: job.id, name: file.name, size: file.size, state: "waiting", sent: 0, importId: null, imported: null, problem: null },
       ...uploads,
     ]);
   }
@@ -75,6 +76,13 @@ export function dismiss(id: number): void {
   stops.get(id)?.abort();
   stops.delete(id);
   put(uploads.filter((one) => one.id !== id));
+}
+
+/** Stop an import that the server works on; what it has stored stays. */
+export async function stopImport(id: number): Promise<void> {
+  const importId = uploads.find((one) => one.id === id)?.importId;
+  if (!importId) return;
+  await api.cancelImport(importId).catch((thrown: unknown) => change(id, { problem: asProblem(thrown) }));
 }
 
 /** One file at a time: each gets the whole line, and the server's queue stays short. */
@@ -95,7 +103,7 @@ async function bring({ id, file, options, stop }: Job): Promise<void> {
       onProgress: (sent, total) => change(id, { sent: Math.min(file.size, (sent / total) * file.size) }),
       signal: stop.signal,
     });
-    change(id, { state: "importing", sent: file.size });
+    change(id, { state: "importing", sent: file.size, importId: accepted.import_id });
     const imported = await watch(accepted.import_id, (now) => change(id, { imported: now }), stop.signal);
     change(id, { state: imported.status === "completed" ? "done" : "failed", imported });
   } catch (thrown) {

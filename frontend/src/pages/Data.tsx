@@ -1,10 +1,10 @@
-import { useRef, useState, type DragEvent } from "react";
+import { useEffect, useRef, useState, type DragEvent } from "react";
 import { cache, useRead } from "../api/cache";
 import { api } from "../api/client";
 import type { Import } from "../api/types";
 import { Link } from "../app/router";
 import { bytes, clock, count, words } from "../format";
-import { addFiles, dismiss, useUploads, type ImportOptions, type Upload } from "../live/uploads";
+import { addFiles, dismiss, stopImport, useUploads, type ImportOptions, type Upload } from "../live/uploads";
 import { Field } from "../ui/Field";
 import { Icon } from "../ui/Icon";
 import { Empty, PageHead, ProblemNote, ProgressBar, Skeleton } from "../ui/parts";
@@ -115,11 +115,11 @@ function UploadLine({ upload }: { upload: Upload }) {
         <button
           type="button"
           className="btn quiet small"
-          onClick={() => dismiss(upload.id)}
-          aria-label={`${upload.state === "sending" || upload.state === "waiting" ? "Stop" : "Hide"} ${upload.name}`}
+          onClick={() => (upload.state === "importing" ? void stopImport(upload.id) : dismiss(upload.id))}
+          aria-label={`${ended ? "Hide" : "Stop"} ${upload.name}`}
         >
           <Icon name="cross" />
-          {upload.state === "sending" || upload.state === "waiting" ? "Stop" : "Hide"}
+          {ended ? "Hide" : "Stop"}
         </button>
       </div>
       {!ended && (
@@ -203,9 +203,17 @@ function AuditView({ item }: { item: Import }) {
   );
 }
 
+const WORKING: ReadonlySet<string> = new Set(["queued", "running"]);
+
 function Imports() {
   const { data, problem } = useRead("imports", api.imports);
-  const above = new Set(useUploads().map((upload) => upload.imported?.import_id));
+  const above = new Set(useUploads().map((upload) => upload.importId));
+  const working = data?.items.some((item) => WORKING.has(item.status) && !above.has(item.import_id));
+  useEffect(() => {
+    if (!working) return undefined;
+    const timer = setInterval(() => cache.invalidate("imports"), 1000);
+    return () => clearInterval(timer);
+  }, [working]);
   const items = data?.items.filter((item) => !above.has(item.import_id)) ?? [];
   if (data && data.items.length > 0 && items.length === 0) return null;
   return (
@@ -234,7 +242,7 @@ function Imports() {
                   {bytes(item.bytes_total)}
                 </span>
               </div>
-              {item.status === "running" || item.status === "queued" ? (
+              {WORKING.has(item.status) ? (
                 <p className="small soft">Importing: {count(item.rows_read)} rows so far</p>
               ) : (
                 <AuditView item={item} />

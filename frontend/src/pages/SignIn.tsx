@@ -1,11 +1,25 @@
 import { useEffect, useState, type FormEvent } from "react";
 import { Link } from "../app/router";
-import { asProblem, type Problem } from "../api/problem";
+import { asProblem, Problem } from "../api/problem";
 import { session } from "../api/session";
 import type { AuthConfig } from "../api/types";
 import { Field } from "../ui/Field";
 import { ProblemNote } from "../ui/parts";
 import { Gate } from "./Gate";
+
+/** Where a sign-in at an identity provider comes back to. */
+export const ARRIVED = "/welcome";
+
+/** Why a sign-in at an identity provider came back without a session. */
+function cameBackWith(): Problem | null {
+  const code = new URLSearchParams(location.hash.slice(1)).get("error");
+  if (!code) return null;
+  return new Problem({
+    message: "Signing in with that account did not work.",
+    hint: "Try again, or sign in with your e-mail and password.",
+    code,
+  });
+}
 
 export function SignInPage({ mode }: { mode: "sign-in" | "register" }) {
   return (
@@ -16,13 +30,12 @@ export function SignInPage({ mode }: { mode: "sign-in" | "register" }) {
 }
 
 function Form({ register }: { register: boolean }) {
-  const [problem, setProblem] = useState<Problem | null>(null);
+  const [problem, setProblem] = useState<Problem | null>(cameBackWith);
   const [busy, setBusy] = useState(false);
   const [mailed, setMailed] = useState<string | null>(null);
   const [config, setConfig] = useState<AuthConfig | null>(null);
   useEffect(() => {
     document.title = `${register ? "Create an account" : "Sign in"} · Netra Apex`;
-    if (!register) return;
     fetch("/auth/config")
       .then((response) => response.json())
       .then(setConfig, () => undefined);
@@ -86,6 +99,20 @@ function Form({ register }: { register: boolean }) {
       <button type="submit" className="btn primary" disabled={busy}>
         {busy ? "One moment…" : register ? "Create the account" : "Sign in"}
       </button>
+      {config && config.providers.length > 0 && (
+        <div className="stack providers">
+          <span className="muted small">or</span>
+          {config.providers.map((provider) => (
+            <a
+              key={provider.name}
+              className="btn"
+              href={`/auth/oauth/${encodeURIComponent(provider.name)}/start?next=${ARRIVED}`}
+            >
+              Continue with {provider.label}
+            </a>
+          ))}
+        </div>
+      )}
       <p className="soft">
         {register ? "You have an account? " : "New here? "}
         <Link to={register ? "/sign-in" : "/register"}>{register ? "Sign in" : "Create an account"}</Link>
