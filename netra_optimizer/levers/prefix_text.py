@@ -24,12 +24,19 @@ SAME_PROMPT: Final = 0.1
 """Below this share in common two prompts are of different kinds."""
 MIN_LOST_TOKENS: Final = 16
 NEAR: Final = 40
+PIECE: Final = 48
+"""Characters by which a text is recognized again."""
 _TIME: Final = re.compile(
     r"\d{4}-\d{2}-\d{2}|\d{1,2}:\d{2}(:\d{2})?|\b1[5-9]\d{8}(\d{3}){0,2}\b"
     r"|\b(Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,|\b\d{1,2} (Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
 )
 _IDENTIFIER: Final = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-|\b[0-9a-f]{12,}\b|\b\w*_[0-9a-zA-Z]{10,}\b")
 _NUMBER: Final = re.compile(r"\d+")
+_CHANGING: Final[tuple[tuple[re.Pattern[str], Cause], ...]] = (
+    (_TIME, "time_stamp"),
+    (_IDENTIFIER, "identifier"),
+    (_NUMBER, "counter"),
+)
 ADVICE: Final[dict[Cause, str]] = {
     "time_stamp": "Move the time behind the stable part of the prompt, or round it to the day.",
     "identifier": "Move the id behind the stable part of the prompt.",
@@ -156,24 +163,26 @@ def _compare(earlier: Iterable[str], text: str, found: dict[Cause, PrefixBreaks]
 
 def _cause(last: str, text: str, shared: int) -> Cause:
     """The likely cause: what stands around the first difference, and what comes after it."""
+    if _found_later(text, last, shared):
+        return "left_out"
+    if _found_later(last, text, shared):
+        return "inserted"
     spans = [t[max(0, shared - NEAR) : shared + NEAR] for t in (last, text)]
     inside = min(NEAR, shared)
-    resumes = _resumes(last, text, shared)
-    if resumes is not None:
-        for pattern, cause in ((_TIME, "time_stamp"), (_IDENTIFIER, "identifier")):
+    if _resumes(last, text, shared):
+        for pattern, cause in _CHANGING:
             if all(_covers(pattern, span, inside) for span in spans):
                 return cause
-        if all(_covers(_NUMBER, span, inside) for span in spans):
-            return "counter"
-        dropped, added = resumes
-        if dropped == 0 or added > 4 * dropped:
-            return "inserted"
-        if added == 0 or dropped > 4 * added:
-            return "left_out"
         return "rewritten"
     if shared < SAME_PROMPT * max(1, min(len(last), len(text))):
         return "other_prompt"
     return "rewritten"
+
+
+def _found_later(piece_of: str, inside: str, shared: int) -> bool:
+    """Whether what follows the difference in one text comes later in the other one."""
+    piece = piece_of[shared : shared + PIECE]
+    return len(piece) == PIECE and inside.find(piece, shared + 1) >= 0
 
 
 def _covers(pattern: re.Pattern[str], span: str, at: int) -> bool:
@@ -181,20 +190,15 @@ def _covers(pattern: re.Pattern[str], span: str, at: int) -> bool:
     return any(m.start() <= at <= m.end() for m in pattern.finditer(span))
 
 
-def _resumes(last: str, text: str, shared: int) -> tuple[int, int] | None:
-    """(characters dropped, added) after which the two texts run alike again, None if never.
-
-    Pieces of the earlier text beyond the difference are looked for in the later one.
-    """
-    size = 48
-    for skip in (0, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096):
-        piece = last[shared + skip : shared + skip + size]
-        if len(piece) < size:
-            return None
-        at = text.find(piece, shared)
-        if at >= 0:
-            return skip, at - shared
-    return None
+def _resumes(last: str, text: str, shared: int) -> bool:
+    """Whether the two texts run alike again some characters after the difference."""
+    for skip in (8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096):
+        piece = last[shared + skip : shared + skip + PIECE]
+        if len(piece) < PIECE:
+            return False
+        if text.find(piece, shared) >= 0:
+            return True
+    return False
 
 
 def _rows(path: Path) -> Iterator[dict[str, Any]]:
