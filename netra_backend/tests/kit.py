@@ -2,11 +2,12 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+import threading
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import websockets
@@ -22,11 +23,15 @@ from netra_auth import create_app as create_auth
 from netra_backend import BackendDependencies, BackendOptions, RunLimits, TokenRules, create_app
 from netra_backend.composition import Platform
 from netra_backend.migrations import migrate_platform
+from netra_backend.reasoner import DeterministicReasoner, Intent
 from netra_core.database import DatabaseSessionManager, GroupCommit
-from netra_core.events.fanout import InProcessFanOut
+from netra_core.events.fanout import FanOut, InProcessFanOut
 from netra_core.events.log import SqlEventLog
+from netra_core.testing.postgres import MIGRATION_ROLE, TestDatabase
 from netra_core.testing.servers import RunningServer, running
+from netra_core.websocket import uvicorn_socket_options
 
+T = TypeVar("T")
 SERVICE_SECRET = "service-secret-of-the-tests-0123456789abcdef"
 BASE_URL = "http://auth.test"
 CHEAP = PasswordCost(time_cost=1, memory_kib=8, concurrency=2)
@@ -44,7 +49,7 @@ class Person:
     ws_url: str
 
     @asynccontextmanager
-    async def socket(self) -> AsyncIterator["Socket"]:
+    async def socket(self) -> AsyncGenerator["Socket"]:
         """A socket of this person."""
         headers = {"Authorization": f"Bearer {self.token}"}
         async with websockets.connect(self.ws_url, additional_headers=headers) as raw:
@@ -150,45 +155,129 @@ def is_terminal(message: dict[str, Any]) -> bool:
     return message["type"] == "agent_completed" and message["agent_name"] == "supervisor"
 
 
+@asynccontextmanager
+async def person(url: str, name: str, *, how: str = "register") -> AsyncGenerator[Person]:
+    """Someone who registers (or logs in), with clients that are closed at the end."""
+    async with httpx.AsyncClient(base_url=url, timeout=30) as http:
+        body = {"email": f"{name}@example.com", "password": f"correct horse {name} staple 9"}
+        response = await http.post(f"/auth/{how}", json=body)
+        assert response.is_success, response.text
+        found = response.json()
+        http.headers["Authorization"] = f"Bearer {found['access_token']}"
+        yield Person(
+            http=http,
+            token=found["access_token"],
+            user_id=found["user"]["id"],
+            workspace_id=found["workspace"]["id"],
+            refresh_token=found["refresh_token"],
+            ws_url=f"{url.replace('http', 'ws', 1)}/ws",
+        )
+
+
 @dataclass(slots=True)
 class Stack:
-    """A running platform; `platform` reaches its parts."""
+    """A running platform; `platform` reaches its parts, from its own loop only."""
 
     server: RunningServer
     platform: Platform
     sessions: DatabaseSessionManager
-    people: list[Person] = field(default_factory=list)
+    events: SqlEventLog
 
-    async def register(self, name: str) -> Person:
-        """Someone new."""
-        return await self._enter("register", name)
-
-    async def login(self, name: str) -> Person:
-        """Someone known."""
-        return await self._enter("login", name)
-
-    async def _enter(self, how: str, name: str) -> Person:
-        async with httpx.AsyncClient(base_url=self.server.url) as http:
-            body = {"email": f"{name}@example.com", "password": f"correct horse {name} staple 9"}
-            response = await http.post(f"/auth/{how}", json=body)
-            assert response.is_success, response.text
-            found = response.json()
-        token = found["access_token"]
-        person = Person(
-            http=httpx.AsyncClient(
-                base_url=self.server.url, headers={"Authorization": f"Bearer {token}"}, timeout=30
-            ),
-            token=token,
-            user_id=found["user"]["id"],
-            workspace_id=found["workspace"]["id"],
-            refresh_token=found["refresh_token"],
-            ws_url=self.server.ws_url,
-        )
-        self.people.append(person)
-        return person
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return self.server.url
 
 
-Change = Callable[[BackendDependencies], Awaitable[BackendDependencies] | BackendDependencies]
+class GatedReasoner(DeterministicReasoner):
+    """Stands for a model provider: `hold …` waits until released, `boom …` fails once each time.
+
+    `asked` counts the questions that reached it, which is how often a model would be paid.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[str] = []
+        self.broken = True
+        self.gate = asyncio.Event()
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        return ("gate-1",)
+
+    async def understand(self, question: str) -> Intent:
+        self.asked.append(question)
+        if question.startswith("hold"):
+            await self.gate.wait()
+        if question.startswith("boom") and self.broken:
+            raise RuntimeError("the provider said no to key sk-very-secret")
+        return await super().understand(question)
+
+
+class ServerThread:
+    """A stack in a thread with a loop of its own, so that many tests share one real server."""
+
+    def __init__(self, home: Path, **options: Any) -> None:
+        self._home = home
+        self._options = options
+        self._ready = threading.Event()
+        self._failure: BaseException | None = None
+        self.reasoner: GatedReasoner
+        self.stack: Stack
+        self._thread = threading.Thread(target=self._main, name="test platform")
+
+    def __enter__(self) -> "ServerThread":
+        self._thread.start()
+        self._ready.wait()
+        if self._failure is not None:
+            raise self._failure
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join()
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return self.stack.url
+
+    async def call(self, work: Callable[[Stack], Awaitable[T]]) -> T:
+        """Run something in the server's loop."""
+
+        async def run() -> T:
+            return await work(self.stack)
+
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(run(), self._loop))
+
+    def release(self) -> None:
+        """Let every question that waits at the gate go on, and those to come wait again."""
+
+        def pulse() -> None:
+            self.reasoner.gate.set()
+            self.reasoner.gate = asyncio.Event()
+
+        self._loop.call_soon_threadsafe(pulse)
+
+    def _main(self) -> None:
+        try:
+            asyncio.run(self._serve())
+        except BaseException as error:
+            self._failure = error
+            self._ready.set()
+
+    async def _serve(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._stop = asyncio.Event()
+        self.reasoner = GatedReasoner()
+        async with stack(
+            self._home,
+            change=lambda deps: replace(deps, reasoner=self.reasoner),
+            **self._options,
+        ) as made:
+            self.stack = made
+            self._ready.set()
+            await self._stop.wait()
 
 
 @asynccontextmanager
@@ -198,17 +287,27 @@ async def stack(
     change: Callable[[BackendDependencies], BackendDependencies] = lambda deps: deps,
     limits: RunLimits | None = None,
     port: int = 0,
-) -> AsyncIterator[Stack]:
+    database: TestDatabase | None = None,
+    node_id: str = "local",
+) -> AsyncGenerator[Stack]:
     """The platform on files under `home`; started again on the same home it goes on."""
     await asyncio.to_thread(home.mkdir, parents=True, exist_ok=True)
     url = f"sqlite+aiosqlite:///{home / 'platform.sqlite'}"
+    dbos_url = f"sqlite:///{home / 'dbos.sqlite'}"
     async with AsyncExitStack() as exits:
-        await migrate_platform(url)
+        if database is not None:
+            url = database.app_url
+            dbos_url = database.url(MIGRATION_ROLE, driver="postgresql+psycopg")
+            await migrate_platform(database.migration_url)
+        else:
+            await migrate_platform(url)
         sessions = DatabaseSessionManager(url)
         exits.push_async_callback(sessions.dispose)
         commits = GroupCommit(sessions)
         exits.push_async_callback(commits.close)
-        fan_out = InProcessFanOut()
+        fan_out: FanOut = InProcessFanOut()
+        if database is not None:
+            fan_out = PostgresFanOut(database.url(MIGRATION_ROLE))
         log = SqlEventLog(sessions, commits, fan_out=fan_out)
         exits.push_async_callback(log.close)
         auth = create_auth(
@@ -234,7 +333,9 @@ async def stack(
             BackendDependencies(
                 options=BackendOptions(
                     uploads=home / "uploads",
-                    dbos_url=f"sqlite:///{home / 'dbos.sqlite'}",
+                    dbos_url=dbos_url,
+                    node_id=node_id,
+                    clustered=database is not None,
                     token=TokenRules(issuer=options.issuer, audience=options.audience),
                     service_credential=SERVICE_SECRET,
                     limits=limits or RunLimits(),
@@ -254,13 +355,10 @@ async def stack(
             to_auth = path.startswith(("/auth", "/.well-known"))
             await (auth if to_auth else app)(scope, receive, send)
 
-        server = await exits.enter_async_context(running(route, port=port))
-        made = Stack(server=server, platform=app.state.platform, sessions=sessions)
-        try:
-            yield made
-        finally:
-            for person in made.people:
-                await person.http.aclose()
+        server = await exits.enter_async_context(
+            running(route, port=port, **uvicorn_socket_options(deps.options.sockets))
+        )
+        yield Stack(server=server, platform=app.state.platform, sessions=sessions, events=log)
 
 
 def _open_usage(home: Path) -> Any:
@@ -269,4 +367,3 @@ def _open_usage(home: Path) -> Any:
     return UsageStore.open(home / "usage")
 
 
-__all__ = ["Person", "Socket", "Stack", "ended", "is_terminal", "replace", "stack"]

@@ -397,14 +397,15 @@ class UnifiedWebSocketManager:
     ) -> int:
         """Close the connections that match all that is given, and refuse those under way.
 
-        Returns how many there were, once each has been told or dropped. ValueError when nothing
-        is given.
+        Returns how many there were, at once: nothing more is delivered to them, and each is told
+        or dropped without anybody waiting for it. ValueError when nothing is given.
         """
         if user_id is None and session_id is None and workspace_id is None:
             raise ValueError("close_where needs a user_id, session_id or workspace_id")
         matches = self._revocations.add(user_id, session_id, workspace_id)
         found = [c for c in self._connections.values() if matches(c.context)]
-        await self._closer.close_all(found, code, reason)
+        for connection in found:
+            self._closer.close(connection, code, reason)
         return len(found)
 
     def on_close(self, listener: CloseListener) -> Callable[[], None]:

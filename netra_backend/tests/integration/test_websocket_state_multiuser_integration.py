@@ -99,7 +99,7 @@ class TestManyUsers(BaseIntegrationTest):
             assert len(manager.get_user_connections(bob.user_id)) == 1
 
     async def test_no_event_crosses_between_many_users_at_once(self, platform: Stack) -> None:
-        people = await asyncio.gather(*[platform.register(f"many-{n}") for n in range(8)])
+        people = await asyncio.gather(*[platform.register(f"many-{n}") for n in range(4)])
         async with contextlib.AsyncExitStack() as opened:
             tabs = {
                 person.user_id: [await opened.enter_async_context(person.socket()) for _ in "ab"]
