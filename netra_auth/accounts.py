@@ -16,6 +16,7 @@ from netra_auth.errors import (
     NotAllowedNow,
     NotFound,
     RegistrationClosed,
+    StepUpNeeded,
 )
 from netra_auth.invitations import Invitations
 from netra_auth.letters import Letters
@@ -27,6 +28,8 @@ from netra_auth.passwords import Passwords
 from netra_auth.people import People, Person
 from netra_auth.sessions import Client, Principal, Sessions, SignedIn
 from netra_auth.throttle import LoginGuard
+
+_FRESH_S = 900
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +55,7 @@ class Accounts:
     def __init__(self, deps: AuthDeps, parts: AccountParts) -> None:
         self._options = deps.options
         self._database = deps.database
+        self._clock = deps.clock
         self._new_id = deps.new_id
         self._parts = parts
 
@@ -301,6 +305,18 @@ class Accounts:
             )
         self._parts.changes.tell()
         self._parts.mail.put(self._parts.letters.password_changed(person.email))
+
+    async def reauthenticate(
+        self, principal: Principal, password: str | None, client: Client
+    ) -> None:
+        """Prove again who sits there before something that changes who may come in.
+
+        By password; a person without one must have signed in within the last quarter of an hour.
+        """
+        if principal.person.password_hash is not None:
+            await self.confirm(principal, password or "", client)
+        elif self._clock() - principal.auth_time > _FRESH_S:
+            raise StepUpNeeded("This needs a fresh sign-in.", hint="Sign in again, then repeat.")
 
     async def confirm(self, principal: Principal, password: str, client: Client) -> None:
         """Prove again who sits there, by password; counted like a sign-in."""

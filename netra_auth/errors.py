@@ -168,3 +168,10 @@ class AuditBroken(AuthError):
 
     code = "AUTH-022"
     status = 500
+
+
+class StepUpNeeded(AuthError):
+    """The session is good, but for this the person must have signed in a moment ago."""
+
+    code = "AUTH-023"
+    status = 403

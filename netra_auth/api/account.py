@@ -56,13 +56,13 @@ async def rename(body: RenameBody, parts: Parts, principal: SignedInPerson) -> U
 
 
 @router.post(
-    "/me/erase", status_code=204, dependencies=[CredentialLimit], responses=responses(401, 409)
+    "/me/erase", status_code=204, dependencies=[CredentialLimit], responses=responses(401, 403, 409)
 )
 async def erase(
     body: ConfirmBody, parts: Parts, principal: SignedInPerson, client: From
 ) -> Response:
     """Delete my account and all that is mine alone."""
-    await parts.accounts.confirm(principal, body.password, client)
+    await parts.accounts.reauthenticate(principal, body.password, client)
     await parts.accounts.erase(principal.person.id)
     return Response(status_code=204)
 

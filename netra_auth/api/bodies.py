@@ -84,9 +84,9 @@ class RenameBody(Body):
 
 
 class ConfirmBody(Body):
-    """The password, once more, before something that cannot be undone."""
+    """The password, once more; people without one need a sign-in of the last quarter hour."""
 
-    password: Password
+    password: Password | None = None
 
 
 class TokenBody(Body):

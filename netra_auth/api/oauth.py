@@ -7,6 +7,7 @@ from fastapi.responses import RedirectResponse
 from pydantic import BaseModel
 
 from netra_auth.api.answers import remember_device
+from netra_auth.api.bodies import ConfirmBody
 from netra_auth.api.cookies import (
     OAUTH_COOKIE,
     clear_oauth_cookie,
@@ -107,12 +108,18 @@ async def callback(
 @router.post(
     "/oauth/{provider}/link",
     dependencies=[CredentialLimit],
-    responses=responses(401, 404, 502),
+    responses=responses(401, 403, 404, 502),
 )
 async def link(
-    provider: str, parts: Parts, principal: SignedInPerson, response: Response
+    provider: str,
+    body: ConfirmBody,
+    parts: Parts,
+    principal: SignedInPerson,
+    client: From,
+    response: Response,
 ) -> LinkView:
     """Begin to link an account elsewhere to mine; send the browser to the address."""
+    await parts.accounts.reauthenticate(principal, body.password, client)
     departure = await parts.oauth.depart(provider, next_path=DEFAULT_NEXT, link=principal)
     set_oauth_cookie(response, parts.deps.options, departure.browser)
     return LinkView(url=departure.url)
@@ -134,9 +141,17 @@ async def list_identities(parts: Parts, principal: SignedInPerson) -> LinkedList
     )
 
 
-@router.delete("/identities/{identity_id}", status_code=204, responses=responses(401, 404, 409))
-async def unlink(identity_id: str, parts: Parts, principal: SignedInPerson) -> Response:
+@router.post(
+    "/identities/{identity_id}/unlink",
+    status_code=204,
+    dependencies=[CredentialLimit],
+    responses=responses(401, 403, 404, 409),
+)
+async def unlink(
+    identity_id: str, body: ConfirmBody, parts: Parts, principal: SignedInPerson, client: From
+) -> Response:
     """Take a link away; never my only way in."""
+    await parts.accounts.reauthenticate(principal, body.password, client)
     await parts.oauth.unlink(principal, identity_id)
     return Response(status_code=204)
 

@@ -7,7 +7,7 @@ import pytest
 
 from netra_auth import OidcProvider, Registration
 from netra_auth.tests.conftest import StartAuth
-from netra_auth.tests.kit import BASE_URL, Kit, account_of
+from netra_auth.tests.kit import BASE_URL, PASSWORD, Kit, account_of
 from netra_auth.tests.provider import (
     CLIENT_ID,
     RunningProvider,
@@ -168,7 +168,9 @@ async def test_an_address_that_the_provider_does_not_vouch_for_makes_no_account(
 
 async def test_linking_opens_the_own_account_and_unlinking_closes_that_way(kit: Kit) -> None:
     account = await kit.register("ada@example.org")
-    begun = await kit.http.post("/auth/oauth/test/link", headers=account.headers)
+    begun = await kit.http.post(
+        "/auth/oauth/test/link", json={"password": PASSWORD}, headers=account.headers
+    )
     assert begun.status_code == 200, begun.text
     assert await arrive(kit, await sign_in_there(begun.json()["url"], "ada")) == "/"
     assert await arrive(kit, await sign_in_there(await depart(kit), "ada")) == "/chat"
@@ -176,7 +178,10 @@ async def test_linking_opens_the_own_account_and_unlinking_closes_that_way(kit: 
     assert account_of(session.json()).user_id == account.user_id
     listed = (await kit.http.get("/auth/identities", headers=account.headers)).json()["items"]
     assert [item["provider"] for item in listed] == ["test"]
-    gone = await kit.http.delete(f"/auth/identities/{listed[0]['id']}", headers=account.headers)
+    path = f"/auth/identities/{listed[0]['id']}/unlink"
+    refused = await kit.http.post(path, json={"password": "not it"}, headers=account.headers)
+    assert refused.status_code == 401
+    gone = await kit.http.post(path, json={"password": PASSWORD}, headers=account.headers)
     assert gone.status_code == 204
     assert await arrive(kit, await sign_in_there(await depart(kit), "ada")) == FAILED
 
@@ -186,14 +191,25 @@ async def test_the_only_way_in_cannot_be_unlinked(kit: Kit) -> None:
     session = await kit.http.post("/auth/refresh", headers={"Origin": BASE_URL})
     headers = {"Authorization": f"Bearer {session.json()['access_token']}"}
     listed = (await kit.http.get("/auth/identities", headers=headers)).json()["items"]
-    gone = await kit.http.delete(f"/auth/identities/{listed[0]['id']}", headers=headers)
+    path = f"/auth/identities/{listed[0]['id']}/unlink"
+    gone = await kit.http.post(path, json={}, headers=headers)
     assert gone.status_code == 409
+
+
+async def test_linking_without_the_password_is_refused(kit: Kit) -> None:
+    """A stolen access token must not become a lasting way in."""
+    account = await kit.register("ada@example.org")
+    for body in ({}, {"password": "not the password"}):
+        begun = await kit.http.post("/auth/oauth/test/link", json=body, headers=account.headers)
+        assert begun.status_code == 401
 
 
 async def test_an_identity_of_somebody_else_is_not_linked_twice(kit: Kit) -> None:
     await arrive(kit, await sign_in_there(await depart(kit), "ada"))
     other = await kit.register("eve@example.org")
-    begun = await kit.http.post("/auth/oauth/test/link", headers=other.headers)
+    begun = await kit.http.post(
+        "/auth/oauth/test/link", json={"password": PASSWORD}, headers=other.headers
+    )
     assert await arrive(kit, await sign_in_there(begun.json()["url"], "ada")) == FAILED
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from netra_auth.tests.kit import Account, Kit
+from netra_auth.tests.kit import PASSWORD, Account, Kit
 
 MEMBER_ROLES = ("admin", "analyst", "viewer")
 
@@ -87,6 +87,7 @@ async def test_a_foreign_workspace_does_not_exist_on_any_route(
 
 
 BODIES: dict[tuple[str, str], Any] = {
+    ("post", "/auth/identities/{identity_id}/unlink"): {"password": PASSWORD},
     ("patch", "/auth/workspaces/{workspace_id}"): {"name": "mine now"},
     ("patch", "/auth/workspaces/{workspace_id}/members/{user_id}"): {"role": "viewer"},
     ("post", "/auth/workspaces/{workspace_id}/invitations"): {
