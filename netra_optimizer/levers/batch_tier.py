@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from netra_optimizer.levers import patches
 from netra_optimizer.levers.base import LeverContext, Proposal, Segment
 from netra_optimizer.levers.evidence import where
+from netra_optimizer.levers.segments import found_parts
 from netra_optimizer.replay.prompt_cache import PROMPT_BUCKETS
 from netra_optimizer.replay.stream import Stage, Stream
 from netra_optimizer.results import Latency
@@ -89,20 +90,30 @@ class BatchTierLever:
     id = "batch_tier"
 
     def propose(self, segment: Segment, context: LeverContext) -> Sequence[Proposal]:
-        """At most one proposal a segment."""
+        """One proposal a segment; where no feature is named, one for each job found in it."""
         rule = context.rule(segment)
         if rule.may_wait is False or rule.max_latency_ms is not None:
             return []
         if not context.prices.has_tier(segment.model, segment.provider, "batch"):
             return []
-        standard = context.frame.calls.tier.equals("standard")[segment.rows]
-        rows = segment.rows[standard]
-        if not len(rows):
-            return []
-        waiting = who_waits(context, rows)
-        if rule.may_wait or waiting.nobody:
-            return [_proposal(segment, context, rows, waiting, stated=bool(rule.may_wait))]
+        whole = _job(segment, context)
+        if whole or segment.feature:
+            return whole
+        parts = found_parts(context.frame, segment)
+        return [proposal for part in parts for proposal in _job(part, context)]
+
+
+def _job(segment: Segment, context: LeverContext) -> list[Proposal]:
+    """The proposal when nobody waits for this segment's calls."""
+    standard = context.frame.calls.tier.equals("standard")[segment.rows]
+    rows = segment.rows[standard]
+    if not len(rows):
         return []
+    stated = context.rule(segment).may_wait
+    waiting = who_waits(context, rows)
+    if stated or waiting.nobody:
+        return [_proposal(segment, context, rows, waiting, stated=bool(stated))]
+    return []
 
 
 def who_waits(context: LeverContext, rows: Int64) -> Waiting:

@@ -30,7 +30,9 @@ _TIME: Final = re.compile(
     r"\d{4}-\d{2}-\d{2}|\d{1,2}:\d{2}(:\d{2})?|\b1[5-9]\d{8}(\d{3}){0,2}\b"
     r"|\b(Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,|\b\d{1,2} (Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
 )
-_IDENTIFIER: Final = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-|\b[0-9a-f]{12,}\b|\b\w*_[0-9a-zA-Z]{10,}\b")
+_IDENTIFIER: Final = re.compile(
+    r"\b[0-9a-f]{8}-[0-9a-f]{4}-|\b[0-9a-f]{12,}\b|\b\w*_[0-9a-zA-Z]{10,}\b"
+)
 _NUMBER: Final = re.compile(r"\d+")
 _CHANGING: Final[tuple[tuple[re.Pattern[str], Cause], ...]] = (
     (_TIME, "time_stamp"),

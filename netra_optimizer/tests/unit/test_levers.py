@@ -143,6 +143,21 @@ def test_a_job_is_batched_and_an_interactive_feature_is_not(prices: PriceTable) 
     assert batched[0].latency.p50_after == 86_400_000.0
 
 
+def test_a_job_is_found_among_calls_that_name_no_feature(prices: PriceTable) -> None:
+    job = [
+        call(day * 40 + at, 86_400 * day + 2 * at, user="cron", output_text=50)
+        for day in range(4)
+        for at in range(40)
+    ]
+    rng = np.random.default_rng(0)
+    talk = [
+        call(1000 + at, second, user=f"u{at % 7}", output_text=50)
+        for at, second in enumerate(np.sort(rng.uniform(0, 3.2 * 86_400, 300)).tolist())
+    ]
+    batched = found(job + talk, prices, "batch_tier")
+    assert [(o.scope.get("user"), o.evidence["requests"]) for o in batched] == [("cron", 160)]
+
+
 def test_a_streamed_job_is_somebody_s(prices: PriceTable) -> None:
     records = [
         call(day * 30 + at, 86_400 * day + 2 * at, ttft_ms=300.0, output_text=50)
