@@ -23,6 +23,7 @@ from netra_core.database.sessions import DatabaseSessionManager
 _MIGRATOR: Final = SystemContext(actor="migrations")
 _CONNECTION: Final = "connection"
 _METADATA: Final = "metadata"
+_VERSION_TABLE: Final = "version_table"
 _LOCK: Final = 0x61706578  # "apex": one migration at a time on a PostgreSQL server
 
 
@@ -103,8 +104,15 @@ class MigrationRunner:
 
     def differences(self, connection: Connection) -> list[str]:
         """How the database's tables differ from the declared ones, as text."""
-        found = compare_metadata(MigrationContext.configure(connection), self._metadata)
-        return [str(difference) for difference in found]
+
+        def ours(name: str | None, kind: str, _parents: object) -> bool:
+            """Tables of others may live beside ours: auth's, those of durable runs."""
+            return kind != "table" or name in self._metadata.tables
+
+        migrations = MigrationContext.configure(
+            connection, opts={"include_name": ours, "version_table": self._version_table}
+        )
+        return [str(difference) for difference in compare_metadata(migrations, self._metadata)]
 
     async def _run(self, work: Callable[[Connection], MigrationStatus]) -> MigrationStatus:
         if isinstance(self._database, DatabaseSessionManager):
@@ -126,6 +134,7 @@ class MigrationRunner:
         config = self._config()
         config.attributes[_CONNECTION] = connection
         config.attributes[_METADATA] = self._metadata
+        config.attributes[_VERSION_TABLE] = self._version_table
         (command.upgrade if up else command.downgrade)(config, to)
         if up and self._app_role and connection.dialect.name == "postgresql":
             grant_to(connection, schema=self._options.schema, role=self._app_role)
@@ -134,7 +143,8 @@ class MigrationRunner:
     def _status(self, connection: Connection) -> MigrationStatus:
         scripts = ScriptDirectory.from_config(self._config())
         known = [script.revision for script in scripts.walk_revisions()][::-1]
-        current = MigrationContext.configure(connection).get_current_revision()
+        options = {"version_table": self._version_table}
+        current = MigrationContext.configure(connection, opts=options).get_current_revision()
         if current is not None and current not in known:
             raise SchemaTooNewError(
                 f"the database is at migration {current!r}, which this release does not know",
@@ -142,6 +152,12 @@ class MigrationRunner:
             )
         done = known.index(current) + 1 if current is not None else 0
         return MigrationStatus(current=current, head=known[-1], pending=tuple(known[done:]))
+
+    @property
+    def _version_table(self) -> str:
+        """One a package: on SQLite, which has no schemas, two of them may share a file."""
+        schema = self._options.schema
+        return "alembic_version" if schema == "platform" else f"alembic_version_{schema}"
 
     def _config(self) -> Config:
         config = Config()
@@ -156,6 +172,7 @@ def run_environment() -> None:
     context.configure(
         connection=attributes[_CONNECTION],
         target_metadata=attributes[_METADATA],
+        version_table=attributes[_VERSION_TABLE],
         render_as_batch=True,
         transaction_per_migration=False,
     )

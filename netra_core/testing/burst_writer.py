@@ -21,7 +21,8 @@ def writer(number: int) -> UserExecutionContext:
 
 def write_burst(url: str, burst: int, acknowledgements: int) -> None:
     """Write without end. Each line on the descriptor `acknowledgements` was committed before:
-    `state WRITER VALUE` (keys a and b hold VALUE) or `event WRITER SEQ`."""
+    `state WRITER VALUE` (keys a and b hold VALUE) or `event WRITER SEQ`.
+    """
     asyncio.run(_write(url, burst, acknowledgements))
 
 
