@@ -23,6 +23,7 @@ from netra_backend.jobs.imports import ImportService
 from netra_backend.jobs.store import ImportStore
 from netra_backend.runs.approvals import Approvals
 from netra_backend.runs.durable import DurableEngine
+from netra_backend.runs.node_id import NodeIdentity
 from netra_backend.runs.nodes import NodeWatch
 from netra_backend.runs.pauses import PauseStore
 from netra_backend.runs.records import RunRecord
@@ -62,7 +63,8 @@ class Platform:
             limits=options.sockets,
             thread_owner=self._thread_owner,
         )
-        self.engine = DurableEngine(url=options.dbos_url, node_id=options.node_id)
+        self._identity: NodeIdentity | None = None
+        self.engine = DurableEngine(url=options.dbos_url, node_id=self._node_id())
         self.chat_store = ChatStore(deps.sessions, deps.clock, deps.ids)
         self.run_store = RunStore(deps.sessions, deps.clock)
         self.analyses = AnalysisStore(deps.sessions, deps.clock)
@@ -102,7 +104,7 @@ class Platform:
         await self.sockets.start()
         self._own(self.feed.follow(), "revocation-feed")
         # What was interrupted goes on at once, and not only after analytics have been loaded.
-        interrupted = await self.run_store.open_of(options.node_id)
+        interrupted = await self.run_store.open_of(self.engine.node_id)
         warming = asyncio.create_task(self.usage.warm()) if interrupted else None
         await self.engine.start()
         await self.runs.reconcile()
@@ -129,6 +131,17 @@ class Platform:
         await self.ingest.close()
         await self.agents.close()
         await self.usage.close()
+        if self._identity is not None:
+            self._identity.release()
+
+    def _node_id(self) -> str:
+        options = self.deps.options
+        if options.node_id is not None:
+            return options.node_id
+        if not options.clustered:
+            return "local"
+        self._identity = NodeIdentity(options.uploads.parent / "nodes")
+        return self._identity.name
 
     def _own(self, work: Coroutine[None, None, None], name: str) -> None:
         self._tasks.append(asyncio.create_task(work, name=f"apex-{name}"))

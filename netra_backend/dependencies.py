@@ -36,17 +36,17 @@ def new_id() -> str:
 class BackendOptions:
     """Settings of the backend.
 
-    `uploads` is a folder for files on their way in. `node_id` must be stable over restarts and
-    differ between nodes that share a database; with `clustered` the node beats, watches the
-    others and takes over what dead ones left. `service_credential` opens the auth service's
-    internal routes.
+    `uploads` is a folder for files on their way in. With `clustered` the node beats, watches the
+    others on its database and takes over what dead ones left. `node_id` must be stable over
+    restarts and differ between them; without one a clustered node keeps a name beside `uploads`.
+    `service_credential` opens the auth service's internal routes.
     """
 
     uploads: Path
     dbos_url: str
     token: TokenRules
     service_credential: str = field(repr=False)
-    node_id: str = "local"
+    node_id: str | None = None
     clustered: bool = False
     allowed_origins: tuple[str, ...] = ()
     max_upload_bytes: int = 2 * 1024**3

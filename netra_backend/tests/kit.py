@@ -20,12 +20,14 @@ from netra_auth import (
     PasswordCost,
 )
 from netra_auth import create_app as create_auth
+from netra_auth.parts import AuthParts
 from netra_backend import BackendDependencies, BackendOptions, RunLimits, TokenRules, create_app
 from netra_backend.composition import Platform
 from netra_backend.migrations import migrate_platform
 from netra_backend.reasoner import DeterministicReasoner, Intent
 from netra_core.database import DatabaseSessionManager, GroupCommit
 from netra_core.events.fanout import FanOut, InProcessFanOut
+from netra_core.events.fanout_postgres import PostgresFanOut
 from netra_core.events.log import SqlEventLog
 from netra_core.testing.postgres import MIGRATION_ROLE, TestDatabase
 from netra_core.testing.servers import RunningServer, running
@@ -182,6 +184,8 @@ class Stack:
     platform: Platform
     sessions: DatabaseSessionManager
     events: SqlEventLog
+    commits: GroupCommit
+    auth: AuthParts
 
     @property
     def url(self) -> str:
@@ -288,7 +292,7 @@ async def stack(
     limits: RunLimits | None = None,
     port: int = 0,
     database: TestDatabase | None = None,
-    node_id: str = "local",
+    node_id: str | None = None,
 ) -> AsyncGenerator[Stack]:
     """The platform on files under `home`; started again on the same home it goes on."""
     await asyncio.to_thread(home.mkdir, parents=True, exist_ok=True)
@@ -343,7 +347,7 @@ async def stack(
                 sessions=sessions,
                 events=log,
                 fan_out=fan_out,
-                open_usage=lambda: _open_usage(home),
+                open_usage=lambda: _open_usage(home, f"usage-{node_id or ''}"),
                 auth_client=client,
             )
         )
@@ -358,12 +362,17 @@ async def stack(
         server = await exits.enter_async_context(
             running(route, port=port, **uvicorn_socket_options(deps.options.sockets))
         )
-        yield Stack(server=server, platform=app.state.platform, sessions=sessions, events=log)
+        yield Stack(
+            server=server,
+            platform=app.state.platform,
+            sessions=sessions,
+            events=log,
+            commits=commits,
+            auth=auth.state.parts,
+        )
 
 
-def _open_usage(home: Path) -> Any:
+def _open_usage(home: Path, folder: str) -> Any:
     from netra_optimizer import UsageStore
 
-    return UsageStore.open(home / "usage")
-
-
+    return UsageStore.open(home / folder)

@@ -2,12 +2,11 @@
 
 from pathlib import Path
 
-from netra_backend.tests.kit import is_terminal, stack
+from netra_backend.tests.kit import is_terminal, person, stack
 
 
 async def test_a_question_without_usage_is_answered_by_asking_for_it(tmp_path: Path) -> None:
-    async with stack(tmp_path) as platform:
-        ada = await platform.register("ada")
+    async with stack(tmp_path) as platform, person(platform.url, "ada") as ada:
         run = await ada.answer("Where can we save money?")
     assert run["status"] == "completed"
     assert run["report"]["kind"] == "needs_data"
@@ -16,8 +15,7 @@ async def test_a_question_without_usage_is_answered_by_asking_for_it(tmp_path: P
 
 
 async def test_the_socket_gets_every_event_of_the_run_in_order(tmp_path: Path) -> None:
-    async with stack(tmp_path) as platform:
-        ada = await platform.register("ada")
+    async with stack(tmp_path) as platform, person(platform.url, "ada") as ada:
         async with ada.socket() as socket:
             await socket.send(
                 type="user_message", content="Where can we save?", client_message_id="one"

@@ -1,37 +1,78 @@
 """/api/config over a real server: operators, owners, and every operation of the command."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import replace
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import httpx
-from netra_backend.tests.kit import Person, Stack, stack
+
+from netra_backend.tests.kit import stack
 from netra_core.configuration import UnifiedConfigurationManager, open_configuration
 from netra_core.environment import MASK, IsolatedEnvironment
 from netra_core.testing.configurations import made_up_secret
 
 
+@dataclass(frozen=True)
+class Signed:
+    """Someone signed in."""
+
+    http: httpx.AsyncClient
+    user_id: str
+
+
+@dataclass(frozen=True)
+class Served:
+    """A platform that is served, and what is closed with it."""
+
+    url: str
+    exits: AsyncExitStack
+
+
+@asynccontextmanager
+async def served(
+    home: Path, configuration: UnifiedConfigurationManager | None = None
+) -> AsyncGenerator[Served]:
+    async with (
+        stack(home, change=lambda deps: replace(deps, configuration=configuration)) as platform,
+        AsyncExitStack() as exits,
+    ):
+        yield Served(platform.server.url, exits)
+
+
 @asynccontextmanager
 async def configured(
     home: Path, **variables: str
-) -> AsyncIterator[tuple[Stack, UnifiedConfigurationManager]]:
+) -> AsyncGenerator[tuple[Served, UnifiedConfigurationManager]]:
     """A platform with a stored configuration."""
     env = IsolatedEnvironment({"ENVIRONMENT": "test", "APEX_HOME": str(home), **variables})
     manager = open_configuration(env, service="backend")
-    async with stack(home, change=lambda deps: replace(deps, configuration=manager)) as platform:
+    async with served(home, manager) as platform:
         yield platform, manager
     manager.close()
 
 
-async def put(person: Person, key: str, value: object, **query: str) -> httpx.Response:
+async def people(platform: Served, *names: str) -> list[Signed]:
+    """People who have just registered."""
+    signed: list[Signed] = []
+    for name in names:
+        http = httpx.AsyncClient(base_url=platform.url, timeout=30)
+        await platform.exits.enter_async_context(http)
+        body = {"email": f"{name}@example.com", "password": f"correct horse {name} staple 9"}
+        answer = (await http.post("/auth/register", json=body)).raise_for_status().json()
+        http.headers["Authorization"] = f"Bearer {answer['access_token']}"
+        signed.append(Signed(http, answer["user"]["id"]))
+    return signed
+
+
+async def put(person: Signed, key: str, value: object, **query: str) -> httpx.Response:
     return await person.http.put(f"/api/config/keys/{key}", json={"value": value}, params=query)
 
 
 async def test_an_operator_shows_explains_changes_and_takes_back(tmp_path: Path) -> None:
     async with configured(tmp_path) as (platform, manager):
-        ada = await platform.register("ada")
+        (ada,) = await people(platform, "ada")
         listed = (await ada.http.get("/api/config")).json()
         assert {item["key"] for item in listed["items"]} == set(manager.keys())
         changed = (await put(ada, "runs.max_per_user", 7)).json()
@@ -62,7 +103,7 @@ async def test_a_change_made_here_is_live_on_every_node_that_shares_the_store(
     tmp_path: Path,
 ) -> None:
     async with configured(tmp_path, APEX_CONFIG_POLL_S="0.05") as (platform, manager):
-        ada = await platform.register("ada")
+        (ada,) = await people(platform, "ada")
         other = open_configuration(
             IsolatedEnvironment(
                 {"ENVIRONMENT": "test", "APEX_HOME": str(tmp_path), "APEX_CONFIG_POLL_S": "0.05"}
@@ -80,7 +121,7 @@ async def test_a_change_made_here_is_live_on_every_node_that_shares_the_store(
 async def test_secrets_are_masked_and_travel_in_backups_alone(tmp_path: Path) -> None:
     secret, service_secret = made_up_secret("openai"), made_up_secret("service")
     async with configured(tmp_path, SERVICE_SECRET=service_secret) as (platform, manager):
-        ada = await platform.register("ada")
+        (ada,) = await people(platform, "ada")
         shown = await ada.http.get("/api/config")
         values = {item["key"]: item["value"] for item in shown.json()["items"]}
         assert values["auth.service_secret"] == MASK and service_secret not in shown.text
@@ -97,7 +138,7 @@ async def test_secrets_are_masked_and_travel_in_backups_alone(tmp_path: Path) ->
 
 async def test_bad_changes_are_problems_and_change_nothing(tmp_path: Path) -> None:
     async with configured(tmp_path) as (platform, manager):
-        ada = await platform.register("ada")
+        (ada,) = await people(platform, "ada")
         answers = [
             await put(ada, "http.prot", 1),
             await put(ada, "http.port", "planted-value"),
@@ -120,7 +161,7 @@ async def test_bad_changes_are_problems_and_change_nothing(tmp_path: Path) -> No
 
 async def test_people_who_are_no_operators_reach_only_what_is_theirs(tmp_path: Path) -> None:
     async with configured(tmp_path, APEX_OPERATORS="somebody-else") as (platform, manager):
-        ada, bob = await platform.register("ada"), await platform.register("bob")
+        ada, bob = await people(platform, "ada", "bob")
         operator_only = [
             await ada.http.get("/api/config"),
             await put(ada, "llm.model", "x"),
@@ -141,13 +182,13 @@ async def test_people_who_are_no_operators_reach_only_what_is_theirs(tmp_path: P
         his = (await bob.http.get("/api/config", params={"scope": "user"})).json()["items"]
         assert {i["key"]: i["value"] for i in his}["llm.model"] is None
         assert manager.get("llm.model") is None
-        async with httpx.AsyncClient(base_url=platform.server.url) as nobody:
+        async with httpx.AsyncClient(base_url=platform.url) as nobody:
             assert (await nobody.get("/api/config")).status_code == 401
 
 
 async def test_readiness_turns_false_until_a_refused_reload_is_mended(tmp_path: Path) -> None:
     async with configured(tmp_path) as (platform, manager):
-        ada = await platform.register("ada")
+        (ada,) = await people(platform, "ada")
         file = tmp_path / "apex.toml"
         file.write_text("[runs]\nmax_total = 'many'\n")
         refused = await ada.http.post("/api/config/reload")
@@ -163,7 +204,7 @@ async def test_readiness_turns_false_until_a_refused_reload_is_mended(tmp_path: 
 
 
 async def test_a_service_without_a_stored_configuration_answers_404(tmp_path: Path) -> None:
-    async with stack(tmp_path) as platform:
-        ada = await platform.register("ada")
+    async with served(tmp_path) as platform:
+        (ada,) = await people(platform, "ada")
         for path in ("", "/keys/http.port", "/history", "/check"):
             assert (await ada.http.get(f"/api/config{path}")).status_code == 404
