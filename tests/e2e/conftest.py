@@ -23,7 +23,7 @@ from playwright.sync_api import (
 
 from netra_apex.build_web import build, frontend_folder
 from netra_apex.web_files import default_folder
-from netra_optimizer.generate import generate_workload, write_workload
+from netra_optimizer.generate import demo_scenario, generate_workload, scaled, write_workload
 
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "/usr/bin/chromium")
 FLAGS = [
@@ -182,4 +182,13 @@ def workload(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """About 24,000 generated calls with planted waste."""
     path = tmp_path_factory.mktemp("workload") / "calls.parquet"
     write_workload(generate_workload(seed=7), path, "parquet")
+    return path
+
+
+@pytest.fixture(scope="session")
+def small_workload(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tenth of that, as a gateway's spend log."""
+    path = tmp_path_factory.mktemp("workload") / "spend.jsonl"
+    scenario = scaled(demo_scenario(), scale=0.1)
+    write_workload(generate_workload(seed=8, scenario=scenario), path, "litellm")
     return path
