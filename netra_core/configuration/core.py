@@ -62,10 +62,14 @@ Overrides = Mapping[ScopeKey, Mapping[str, Entry]]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a change wants: changes to record, and the overrides of this process afterwards."""
+    """What a change wants: changes to record, and the overrides of this process afterwards.
+
+    `secrets` are the secret values it brings, so that they can be kept out of what is recorded.
+    """
 
     changes: tuple[Change, ...]
     overrides: Overrides
+    secrets: frozenset[str] = field(default_factory=frozenset[str], repr=False)
 
 
 Planner = Callable[[StoredState, Overrides], Plan]
@@ -113,7 +117,8 @@ class ConfigurationCore:
         self.environment: Final = environment_of(env, initial)
         self.cipher: Final = self._find_cipher(initial)
         self.builder: Final = SnapshotBuilder(keys, self.cipher)
-        self.subscribers: Final = Subscribers(self.redact)
+        self.redactor: Final = Redactor()
+        self.subscribers: Final = Subscribers(self.redactor.text)
         self._unresolved: tuple[Finding, ...] = ()
         state, tampering = self._first_state()
         sources = replace(self._read_sources({GLOBAL: initial}), stored=state)
@@ -147,10 +152,6 @@ class ConfigurationCore:
     def secrets(self) -> set[str]:
         """Every secret value that any scope holds."""
         return secrets_of(self._snapshot, self.keys)
-
-    def redact(self, text: str) -> str:
-        """The text without any secret of this configuration."""
-        return Redactor(self.secrets()).text(text)
 
     def verify(self) -> tuple[Tampering, ...]:
         """Every place where the stored history is not what was written."""
@@ -234,7 +235,9 @@ class ConfigurationCore:
         planned = plan(state, sources.overrides)
         revision: Revision | None = None
         if planned.changes:
-            revision = self._revision(state, planned.changes, action, actor, reason)
+            self.redactor.know(planned.secrets)
+            clean = self.redactor.text(reason)
+            revision = self._revision(state, planned.changes, action, actor, clean)
             state = state.after([revision], cipher=self.cipher, trust=True)
         new = self._build(replace(sources, stored=state, overrides=planned.overrides), old, ())
         prepared = self.subscribers.prepare(old, new)
@@ -273,7 +276,7 @@ class ConfigurationCore:
             number=state.number + 1,
             at=self._clock(),
             actor=actor,
-            reason=self.redact(reason),
+            reason=reason,
             service=self.service,
             action=action,
             changes=changes,
@@ -282,6 +285,7 @@ class ConfigurationCore:
 
     def _build(self, sources: Sources, last: Snapshot | None, more: Sequence[Finding]) -> Snapshot:
         new = self.builder.build(sources, last, self._clock())
+        self.redactor.know(secrets_of(new, self.keys))  # before anybody can log a new one
         findings = (*new.findings, *more, *configuration_findings(new, self.keys))
         known = {(f.rule, f.key) for f in last.findings} if last else set[tuple[str, str]]()
         fresh = tuple(f for f in blocking(findings) if (f.rule, f.key) not in known)

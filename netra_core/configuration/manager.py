@@ -35,7 +35,7 @@ from netra_core.configuration.views import (
     explain,
     show_revision,
 )
-from netra_core.environment import Environment, IsolatedEnvironment
+from netra_core.environment import Environment, IsolatedEnvironment, Redactor
 
 if TYPE_CHECKING:
     from netra_core.configuration.watch import ConfigurationWatcher
@@ -107,6 +107,11 @@ class UnifiedConfigurationManager:
     def core(self) -> ConfigurationCore:
         """What the managers of all scopes share."""
         return self._core
+
+    @property
+    def redactor(self) -> Redactor:
+        """Keeps every secret of this configuration, those to come too, out of logs."""
+        return self._core.redactor
 
     @property
     def scope(self) -> ScopeKey:
@@ -357,10 +362,14 @@ class UnifiedConfigurationManager:
         actor: str,
         reason: str,
     ) -> ChangeResult:
+        given = (v.get_secret_value() for v in values.values() if isinstance(v, SecretStr))
+        secrets = frozenset(given)
+
         def plan(state: StoredState, overrides: Overrides) -> Plan:
             if source is Source.DATABASE:
-                return Plan(tuple(self._stored_changes(state, values)), overrides)
-            return self._overridden(overrides, values, actor)
+                return Plan(tuple(self._stored_changes(state, values)), overrides, secrets)
+            changes, after = self._overridden(overrides, values, actor)
+            return Plan(changes, after, secrets)
 
         outcome = self._core.change(plan, action, actor=actor, reason=reason)
         return self._result(outcome, values, source)
@@ -392,7 +401,9 @@ class UnifiedConfigurationManager:
         except EncryptionError:
             return False
 
-    def _overridden(self, overrides: Overrides, values: Mapping[str, Value], actor: str) -> Plan:
+    def _overridden(
+        self, overrides: Overrides, values: Mapping[str, Value], actor: str
+    ) -> tuple[tuple[Change, ...], Overrides]:
         layer = dict(overrides.get(self.scope, {}))
         changes: list[Change] = []
         for name, value in values.items():
@@ -407,7 +418,7 @@ class UnifiedConfigurationManager:
                     scope=self.scope.scope,
                 )
             changes.append(override_change(key, self.scope, old, layer.get(name)))
-        return Plan(tuple(changes), {**overrides, self.scope: layer})
+        return tuple(changes), {**overrides, self.scope: layer}
 
     def _result(self, outcome: Outcome, written: Iterable[str], source: Source) -> ChangeResult:
         covered: dict[str, Source] = {}

@@ -24,6 +24,14 @@ _TEXT_SECRETS: Final = (
         ),
         MASK,
     ),
+    (
+        re.compile(
+            r"""(["'][\w.-]*(?:secret|password|passwd|token|api_?key|private_?key)["']\s*:\s*)"""
+            r"""(?:"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')""",
+            re.IGNORECASE,
+        ),
+        rf'\1"{MASK}"',
+    ),
     (re.compile(r"\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]+"), MASK),
     (re.compile(r"\b(?:sk|pk|rk|xox[abp]|gh[pousr])[-_][\w-]{16,}"), MASK),
     (re.compile(r"(\b(?:Bearer|Basic)\s+)[\w.~+/=-]{8,}", re.I), rf"\1{MASK}"),
