@@ -3,9 +3,10 @@
     python benchmarks/known_answers.py [--seeds 2] [--intervals 400] [--json]
 
 Each scenario of the matrix is made with several seeds. A planted change counts as found when an
-opportunity of its lever and feature is verified; every other verified one is a false claim. (Verified ones which others
-make superfluous have no share in the combined figure, and count as neither.) The error is that of the predicted saving against the truth over the same calls. Coverage: how often the
-90 % interval holds the generator's expected saving (the mean over all seeds).
+opportunity of its lever and feature has a share in the combined figure; every other one that has is
+a false claim. (Verified ones which others make superfluous have no share and count as neither.) The
+error is that of the predicted saving against the truth over the same calls. Coverage: how often the
+90 % interval holds the generator's expected saving (the mean of the exact ones over all seeds).
 """
 
 import argparse

@@ -48,8 +48,8 @@ def analyze(
     """Find, replay, combine and attribute savings; the same input gives the same answer.
 
     `frame` is priced with `prices` when it carries no cost yet. `prompts` are the full texts where
-    the source has them (`read_prompts`): what broke their prefixes is then said. Calls whose model has no price
-    count in no figure and are listed in `unpriced_models`.
+    the source has them (`read_prompts`): what broke their prefixes is then said. Calls whose model
+    has no price count in no figure and are listed in `unpriced_models`.
     """
     options = options or AnalysisOptions()
     tell = progress or _silent
@@ -184,7 +184,7 @@ def _opportunity(
 def with_prefix_breaks(
     context: LeverContext, opportunities: list[Opportunity], prompts: Iterable[PromptText]
 ) -> tuple[list[Opportunity], list[str]]:
-    """Add what broke prefixes to the evidence of the dearest prompt-cache entry; notes beside it."""
+    """Add what broke prefixes to the evidence of the dearest prompt-cache entry, and notes."""
     report = find_prefix_breaks(prompts)
     if not report.calls or not len(context.frame):
         return opportunities, []
@@ -235,8 +235,8 @@ def _combined(
     interval = Interval(interval.low - max(0.0, below), alone, interval.high + max(0.0, above))
     return Combined(
         period=Period(
-            iso_time(split.cut_us) if split.first_us is not None else None,
-            iso_time(split.last_us) if split.last_us is not None else None,
+            iso_time(split.cut_us) if split.last_us else None,
+            iso_time(split.last_us) if split.last_us else None,
         ),
         cost_before_usd=before,
         cost_after_usd=before - alone,

@@ -1,8 +1,9 @@
 """Changes together: which of them, what their one joint replay saves, and whose share is what."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain, combinations
+from typing import Final
 
 import numpy as np
 
@@ -11,7 +12,8 @@ from netra_optimizer.levers.prompt_cache import UsePromptCache
 from netra_optimizer.usage.columns import Float64, Int64
 from netra_optimizer.verify.shapley import EXACT_PLAYERS, shapley_values
 
-SAMPLED_ORDERS = 12
+SAMPLED_ORDERS: Final = 12
+Join = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +46,14 @@ class _Worth:
         policies = [self._by_id[name].policy for name in sorted(coalition)]
         return self._context.savings(self.rows, policies)
 
+    def claimed(self, coalition: frozenset[str]) -> float:
+        """USD on the claim's rows."""
+        return self.worth(coalition)[1]
+
+    def chosen_alone(self, name: str) -> float:
+        """USD one change alone saves on the rows for choosing."""
+        return self.worth(frozenset({name}))[0]
+
     def worth(self, coalition: frozenset[str]) -> tuple[float, float]:
         """USD on the rows for choosing, and on those of the claim."""
         if coalition not in self._known:
@@ -64,7 +74,7 @@ def combine(context: LeverContext, proposals: Sequence[Proposal]) -> Combination
         best = _best_coalition([p.id for p in group], worth)
         shares = shapley_values(
             sorted(best),
-            lambda coalition, worth=worth: worth.worth(coalition)[1],
+            worth.claimed,
             seed=context.options.seed,
             orders=SAMPLED_ORDERS,
         )
@@ -93,7 +103,7 @@ def _best_coalition(names: list[str], worth: _Worth) -> frozenset[str]:
     improved = True
     while improved and best:
         improved = False
-        for name in sorted(best, key=lambda name: worth.worth(frozenset({name}))[0]):
+        for name in sorted(best, key=worth.chosen_alone):
             smaller = best - {name}
             if worth.worth(smaller)[0] >= worth.worth(best)[0]:
                 best, improved = smaller, True
@@ -123,7 +133,7 @@ def interacting_groups(
     return list(groups.values())
 
 
-def _join_by_rows(context, proposals, join) -> None:
+def _join_by_rows(context: LeverContext, proposals: Sequence[Proposal], join: Join) -> None:
     owner = np.full(len(context.frame), -1, np.int64)
     for at, proposal in enumerate(proposals):
         met = owner[proposal.policy.rows]
@@ -132,7 +142,7 @@ def _join_by_rows(context, proposals, join) -> None:
         owner[proposal.policy.rows] = at
 
 
-def _join_by_prefix(context, proposals, join) -> None:
+def _join_by_prefix(context: LeverContext, proposals: Sequence[Proposal], join: Join) -> None:
     label = np.full(len(context.frame), -1, np.int64)
     for at, proposal in enumerate(proposals):
         if isinstance(proposal.policy, UsePromptCache) and proposal.policy.blocks:

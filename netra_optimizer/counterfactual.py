@@ -1,4 +1,4 @@
-"""What the same calls would cost otherwise: on another model, at other prices, with more traffic."""
+"""What the same calls would cost otherwise: another model, other prices, more traffic."""
 
 from typing import Final
 
@@ -57,9 +57,9 @@ def what_if(
 ) -> WhatIf:
     """Replay the calls with one thing changed.
 
-    `model` (at `provider`) and `tier` apply to the calls of `feature`, or to all. `growth` multiplies
-    the traffic (1.3: 30 % more of the same). `prices_then` prices the result, for instance
-    `prices.on(day)`. AnalysisError when the model or tier has no price.
+    `model` (at `provider`) and `tier` apply to the calls of `feature`, or to all. `growth`
+    multiplies the traffic (1.3: 30 % more of the same). `prices_then` prices the result, for
+    instance `prices.on(day)`. AnalysisError when the model or tier has no price.
     """
     if np.isnan(frame.cost_usd).all():
         frame = frame.priced(prices)

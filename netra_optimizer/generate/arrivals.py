@@ -16,7 +16,7 @@ _WEEKDAYS: Final = np.array([1.1, 1.15, 1.15, 1.1, 1.0, 0.55, 0.5])
 def poisson_arrivals(
     rng: np.random.Generator, *, per_day: float, days: float, weekday: int
 ) -> Float64:
-    """Seconds after the start, rising; `per_day` on the mean day; `weekday` of the first (0 Monday)."""
+    """Seconds after the start, rising; `per_day` on the mean day; the first is a `weekday`."""
     hours = int(np.ceil(days * 24))
     at = np.arange(hours)
     intensity = _HOURS[at % 24] / _HOURS.mean() * _WEEKDAYS[(weekday + at // 24) % 7]

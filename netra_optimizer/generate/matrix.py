@@ -1,6 +1,8 @@
 """The matrix of workloads with a known answer: one planted waste, several that interact, none."""
 
-from typing import Final
+from typing import Any, Final
+
+from msgspec.structs import replace
 
 from netra_optimizer.generate.spec import FeatureSpec, OutcomePlan, Planted, Scenario
 
@@ -14,31 +16,25 @@ def known_answer_scenarios() -> tuple[Scenario, ...]:
     return (*_single(), *_interacting(), *_clean())
 
 
-def assistant(name: str = "assistant", **changes: object) -> FeatureSpec:
+def assistant(name: str = "assistant") -> FeatureSpec:
     """Single questions, no waste: short prompts of their own, streamed, varied answers."""
-    fields: dict[str, object] = {
-        "name": name,
-        "model": SONNET,
-        "provider": "anthropic",
-        "per_day": 500.0,
-        "user_tokens": 600,
-    }
-    return FeatureSpec(**(fields | changes))
+    return FeatureSpec(
+        name=name, model=SONNET, provider="anthropic", per_day=500.0, user_tokens=600
+    )
 
 
-def job(name: str = "job", **changes: object) -> FeatureSpec:
+def job(name: str = "job") -> FeatureSpec:
     """A nightly run that nobody waits for."""
-    fields: dict[str, object] = {
-        "name": name,
-        "model": GPT,
-        "provider": "openai",
-        "kind": "job",
-        "per_day": 300.0,
-        "user_tokens": 900,
-        "streamed": False,
-        "users": 1,
-    }
-    return FeatureSpec(**(fields | changes))
+    return FeatureSpec(
+        name=name,
+        model=GPT,
+        provider="openai",
+        kind="job",
+        per_day=300.0,
+        user_tokens=900,
+        streamed=False,
+        users=1,
+    )
 
 
 def _scenario(
@@ -79,18 +75,24 @@ def _single() -> list[Scenario]:
     """One planted waste each, of several sizes."""
     found: list[Scenario] = []
     for tokens, per_day in ((2048, 900.0), (4096, 900.0), (8192, 500.0), (12_288, 250.0)):
-        feature = assistant(system_tokens=tokens, per_day=per_day)
+        feature = replace(assistant(), system_tokens=tokens, per_day=per_day)
         found.append(_scenario(f"system_prompt_{tokens}", (feature,), (_cache(),)))
     for turns, per_day in ((4.0, 60.0), (8.0, 40.0), (12.0, 25.0)):
-        chat = assistant(
-            "chat", kind="chat", turns=turns, per_day=per_day, system_tokens=1536, user_tokens=300
+        chat = replace(
+            assistant("chat"),
+            kind="chat",
+            turns=turns,
+            per_day=per_day,
+            system_tokens=1536,
+            user_tokens=300,
         )
         found.append(_scenario(f"chat_{turns:g}_turns", (chat,), (_cache("chat"),)))
-    rare = assistant(per_day=7.0, system_tokens=6144, cache_use="system")
+    rare = replace(assistant(), per_day=7.0, system_tokens=6144, cache_use="system")
     never = Planted(lever="prompt_cache", feature="assistant", tokens=0)
     found.append(_scenario("writes_never_read", (rare,), (never,), days=24.0))
     for share, popular in ((0.2, 30), (0.4, 60), (0.6, 100), (0.8, 20)):
-        feature = assistant(
+        feature = replace(
+            assistant(),
             model=GPT,
             provider="openai",
             temperature=0.0,
@@ -104,55 +106,61 @@ def _single() -> list[Scenario]:
         ((1.0, 13.0), SONNET, "anthropic"),
         ((23.5,), "gpt-4o-mini", "openai"),
     ):
-        feature = job(job_hours=hours, model=model, provider=provider)
+        feature = replace(job(), job_hours=hours, model=model, provider=provider)
         found.append(_scenario(f"job_{model}", (feature,), (_batch(),)))
     for difference in (0.0, 0.01, 0.04):
         name = f"as_good_model_{1000 * difference:.0f}"
         found.append(_scenario(name, (assistant(),), (_switch(),), _scores(difference)))
     for share in (0.05, 0.15):
-        feature = assistant(twin_share=share)
+        feature = replace(assistant(), twin_share=share)
         found.append(_scenario(f"twins_{100 * share:.0f}", (feature,), (_waste(),)))
-        feature = assistant(refused_share=share)
+        feature = replace(assistant(), refused_share=share)
         found.append(_scenario(f"refused_{100 * share:.0f}", (feature,), (_waste(),)))
     return found
 
 
 def _interacting() -> list[Scenario]:
     """Several wastes on the same calls, and beside each other."""
-    repeating: dict[str, object] = {"temperature": 0.0, "repeat_share": 0.4, "popular": 40}
-    long = {"system_tokens": 8192, "per_day": 600.0}
-    both = assistant(**(repeating | long))
-    chat = assistant("chat", kind="chat", turns=6.0, per_day=50.0, system_tokens=4096)
-    cached_job = job(model=SONNET, provider="anthropic", system_tokens=2048)
+    # Any: fields of a FeatureSpec, checked by msgspec when they are set.
+    repeating: dict[str, Any] = {"temperature": 0.0, "repeat_share": 0.4, "popular": 40}
+    long: dict[str, Any] = {"system_tokens": 8192, "per_day": 600.0}
+    both = replace(assistant(), **repeating | long)
+    chat = replace(assistant("chat"), kind="chat", turns=6.0, per_day=50.0, system_tokens=4096)
+    cached_job = replace(job(), model=SONNET, provider="anthropic", system_tokens=2048)
     return [
         _scenario(
-            "repeats_and_switch", (assistant(**repeating),), (_repeats(), _switch()), _scores()
+            "repeats_and_switch",
+            (replace(assistant(), **repeating),),
+            (_repeats(), _switch()),
+            _scores(),
         ),
         _scenario("repeats_and_cache", (both,), (_repeats(), _cache())),
-        _scenario("switch_and_cache", (assistant(**long),), (_switch(), _cache()), _scores()),
+        _scenario(
+            "switch_and_cache", (replace(assistant(), **long),), (_switch(), _cache()), _scores()
+        ),
         _scenario("three_on_one", (both,), (_repeats(), _switch(), _cache()), _scores()),
         _scenario(
             "four_on_one",
-            (assistant(**(repeating | long), twin_share=0.1),),
+            (replace(assistant(), **repeating | long, twin_share=0.1),),
             (_repeats(), _switch(), _cache(), _waste()),
             _scores(),
         ),
         _scenario("batch_or_cache", (cached_job,), (_batch(),)),
-        _scenario("side_by_side", (assistant(**long), job()), (_cache(), _batch())),
+        _scenario("side_by_side", (replace(assistant(), **long), job()), (_cache(), _batch())),
         _scenario(
             "a_company",
-            (chat, assistant("search", model=GPT, provider="openai", **repeating), job()),
+            (chat, replace(assistant("search"), model=GPT, provider="openai", **repeating), job()),
             (_cache("chat"), _repeats("search"), _batch()),
         ),
         _scenario(
             "a_company_with_scores",
-            (chat, assistant(**repeating), job()),
+            (chat, replace(assistant(), **repeating), job()),
             (_cache("chat"), _switch("chat"), _repeats(), _switch(), _batch()),
             _scores(0.01),
         ),
         _scenario(
             "twins_in_chat",
-            (assistant("chat", kind="chat", turns=5.0, per_day=60.0, twin_share=0.1),),
+            (replace(assistant("chat"), kind="chat", turns=5.0, per_day=60.0, twin_share=0.1),),
             (_waste("chat"), _cache("chat")),
         ),
     ]
@@ -161,29 +169,40 @@ def _interacting() -> list[Scenario]:
 def _clean() -> list[Scenario]:
     """Nothing to find."""
     return [
-        _scenario("clean_assistant", (assistant(per_day=700.0),)),
-        _scenario("clean_short_prompts", (assistant(system_tokens=512, user_tokens=80),)),
-        _scenario("clean_varied_repeats", (assistant(repeat_share=0.5, temperature=0.9),)),
+        _scenario("clean_assistant", (replace(assistant(), per_day=700.0),)),
+        _scenario(
+            "clean_short_prompts", (replace(assistant(), system_tokens=512, user_tokens=80),)
+        ),
+        _scenario(
+            "clean_varied_repeats", (replace(assistant(), repeat_share=0.5, temperature=0.9),)
+        ),
         _scenario(
             "clean_used_cache",
-            (assistant(per_day=2500.0, system_tokens=4096, cache_use="system"),),
+            (replace(assistant(), per_day=2500.0, system_tokens=4096, cache_use="system"),),
         ),
-        _scenario("clean_rare_long_prompts", (assistant(per_day=5.0, system_tokens=6144),)),
+        _scenario(
+            "clean_rare_long_prompts", (replace(assistant(), per_day=5.0, system_tokens=6144),)
+        ),
         _scenario("clean_worse_model", (assistant(),), (), _scores(-0.06)),
         _scenario("clean_few_scores", (assistant(),), (), _scores(0.0, items=150)),
         _scenario(
             "clean_interactive_day",
-            (assistant(model=GPT, provider="openai", per_day=1200.0, streamed=False),),
+            (replace(assistant(), model=GPT, provider="openai", per_day=1200.0, streamed=False),),
         ),
         _scenario(
             "clean_errors",
-            (assistant(error_share=0.05), assistant("other", model=HAIKU)),
+            (replace(assistant(), error_share=0.05), replace(assistant("other"), model=HAIKU)),
         ),
         _scenario(
             "clean_short_chat",
             (
-                assistant(
-                    "chat", kind="chat", turns=1.5, per_day=250.0, user_tokens=60, output_tokens=90
+                replace(
+                    assistant("chat"),
+                    kind="chat",
+                    turns=1.5,
+                    per_day=250.0,
+                    user_tokens=60,
+                    output_tokens=90,
                 ),
             ),
         ),

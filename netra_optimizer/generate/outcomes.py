@@ -1,6 +1,7 @@
 """Paired scores of two models whose true difference is known."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from netra_optimizer.verify.outcomes import Outcomes
 
 def planned_outcomes(plans: Sequence[OutcomePlan], seed: int) -> Outcomes | None:
     """Items of all plans, each answered by its two models."""
-    rows: list[dict[str, object]] = []
+    rows: list[dict[str, Any]] = []  # Any: as rows of a file
     for number, plan in enumerate(plans):
         rng = np.random.default_rng((seed, number))
         lost = (plan.disagree - plan.difference) / 2

@@ -1,4 +1,4 @@
-"""What a generated workload is made of: features, how they are used, and the waste planted in them."""
+"""What a generated workload is made of: features, their use, and the waste planted in them."""
 
 from typing import Literal
 
@@ -66,7 +66,7 @@ class FeatureSpec(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OutcomePlan(msgspec.Struct, frozen=True, kw_only=True):
-    """Paired scores of two models: the first's mean, the true difference, how often they disagree."""
+    """Paired scores of two models: the first's mean, the true difference, the disagreement."""
 
     baseline: str
     candidate: str
@@ -80,7 +80,8 @@ class Planted(msgspec.Struct, frozen=True, kw_only=True):
     """A change that is known to save (or to lose) money on a feature.
 
     `lever` prompt_cache: `write` and `tokens` (None: the whole prompt; 0: no cache), or the best of
-    all of these with `best`; response_cache: `ttl_s`; batch_tier; model_switch: `model`; retry_waste.
+    all of these with `best`; response_cache: `ttl_s`; model_switch: `model`; batch_tier and
+    retry_waste need no more.
     """
 
     lever: str

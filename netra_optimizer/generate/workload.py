@@ -3,18 +3,26 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from netra_optimizer.generate.feature import FeatureCalls, generate_feature
+from netra_optimizer.generate.outcomes import planned_outcomes
 from netra_optimizer.generate.scenarios import demo_scenario
 from netra_optimizer.generate.spec import FeatureSpec, Scenario
-from netra_optimizer.generate.outcomes import planned_outcomes
 from netra_optimizer.generate.truth import WASTED, Truth, known_truth
 from netra_optimizer.pricing import PriceTable
-from netra_optimizer.usage.batch import batch_of
-from netra_optimizer.usage.columns import count_array, list_array, nest, real_array, text_array
+from netra_optimizer.usage.batch import Values, batch_of
+from netra_optimizer.usage.columns import (
+    Int64,
+    count_array,
+    list_array,
+    nest,
+    real_array,
+    text_array,
+)
 from netra_optimizer.usage.frame import UsageFrame
 from netra_optimizer.usage.record import TOKEN_BUCKETS, UsageRecord
 from netra_optimizer.verify.outcomes import Outcomes
@@ -22,6 +30,8 @@ from netra_optimizer.verify.outcomes import Outcomes
 if TYPE_CHECKING:
     import pyarrow as pa
 
+Column: TypeAlias = NDArray[Any]
+"""A column of the generator's, of whatever numbers it holds."""
 DEFAULT_START: Final = datetime(2026, 11, 2, tzinfo=UTC)
 
 
@@ -91,7 +101,7 @@ def _table(scenario: Scenario, parts: list[FeatureCalls], seed: int, start: date
     order = np.argsort(times, kind="stable")
     which = np.repeat(np.arange(len(parts)), [len(p.start_s) for p in parts])[order]
 
-    def column(name: str) -> np.ndarray:
+    def column(name: str) -> Column:
         return np.concatenate([getattr(part, name) for part in parts])[order]
 
     def text(values: list[str]) -> "pa.Array":
@@ -106,7 +116,7 @@ def _table(scenario: Scenario, parts: list[FeatureCalls], seed: int, start: date
     failed = column("failed")
     tokens["output_text"] = np.where(failed, 0, column("output"))
     tokens["reasoning"] = np.where(failed, 0, column("reasoning"))
-    columns: dict[str, pa.Array] = {
+    columns: dict[str, Values] = {
         "id": text_array([f"g{seed:x}-{at:08d}" for at in range(count)]),
         "start": times[order],
         "model": text_array(_models(specs, which, column("upgraded"))),
@@ -138,19 +148,17 @@ def _table(scenario: Scenario, parts: list[FeatureCalls], seed: int, start: date
     return pa.Table.from_batches([batch_of(count, columns)])
 
 
-def _error_kinds(failed: np.ndarray, refused: np.ndarray) -> list[str]:
+def _error_kinds(failed: Column, refused: Column) -> list[str]:
     kinds = np.where(refused, "invalid_request", np.where(failed, "server_error", ""))
     return kinds.tolist()
 
 
-def _models(specs: tuple[FeatureSpec, ...], which: np.ndarray, upgraded: np.ndarray) -> list[str]:
+def _models(specs: tuple[FeatureSpec, ...], which: Int64, upgraded: Column) -> list[str]:
     names = [(s.model, s.upgrade.model if s.upgrade else s.model) for s in specs]
     return [names[at][late] for at, late in zip(which.tolist(), upgraded.tolist(), strict=True)]
 
 
-def _conversations(
-    specs: tuple[FeatureSpec, ...], which: np.ndarray, conversation: np.ndarray
-) -> list[str]:
+def _conversations(specs: tuple[FeatureSpec, ...], which: Int64, conversation: Column) -> list[str]:
     return [
         f"{specs[at].name}-{number}" if specs[at].kind == "chat" else ""
         for at, number in zip(which.tolist(), conversation.tolist(), strict=True)
@@ -161,7 +169,7 @@ def _params(spec: FeatureSpec) -> str:
     return "{}" if spec.temperature is None else f'{{"temperature":{spec.temperature:g}}}'
 
 
-def _block_lists(parts: list[FeatureCalls], order: np.ndarray) -> "pa.Array":
+def _block_lists(parts: list[FeatureCalls], order: Int64) -> "pa.Array":
     import pyarrow as pa
 
     counts = np.concatenate([part.block_counts for part in parts]).astype(np.int64)

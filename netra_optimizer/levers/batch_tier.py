@@ -154,7 +154,7 @@ def _grouped_share(codes: NDArray[np.int32], values: tuple[str, ...], start: Flo
 
 
 def _jitter(begins: Float64) -> float:
-    """Spread of the time between runs over its median, whole multiples of it allowed; 1: no sign."""
+    """Spread of the time between runs over its median (multiples count as one); 1: no sign."""
     if len(begins) < 3:
         return 1.0
     between = np.diff(begins)
@@ -187,7 +187,7 @@ def _proposal(
         assumptions=[
             "Answers within 24 hours are early enough."
             if stated
-            else "Calls come in scheduled runs, none streamed, none part of a conversation: nobody waits.",
+            else "Calls come in scheduled runs, none streamed or part of a talk: nobody waits.",
             "Batches find no short-lived prompt cache warm; their price is today's.",
         ],
         patch=patches.batch_plan(segment.provider, segment.model),

@@ -17,7 +17,7 @@ OTHER_KIND: Final = re.compile(
 
 
 def family(model: str) -> str:
-    """The first word of a model's name: claude, gpt, gemini, o3 → o, …"""
+    """The first word of a model's name: claude, gpt, gemini, and o for o3."""
     name = model.lower().rsplit("/", 1)[-1]
     found = re.match(r"[a-z]+", name)
     return found.group(0) if found else name

@@ -1,7 +1,7 @@
 """Patches in the shapes of other tools, which those tools accept as they are.
 
-`litellm` holds arguments of LiteLLM's Router; `openai` and `anthropic` hold what to add to a request
-of their clients; `batch` describes the input file of a batch.
+`litellm` holds arguments of LiteLLM's Router; `openai` and `anthropic` hold what to add to a
+request of their clients; `batch` describes the input file of a batch.
 """
 
 from collections.abc import Iterable, Iterator, Mapping

@@ -1,7 +1,7 @@
 """What broke a prefix, read from the texts of prompts: where, why, and what it cost.
 
-Each prompt is compared with the last few of its conversation; the one it shares most with is the one
-it continues. Where it leaves that one before its end, the rest could not be read from a cache.
+Each prompt is compared with the last few of its conversation; the one it shares most with is the
+one it continues. Where it leaves that one before its end, the rest could not be read from a cache.
 """
 
 import re
@@ -28,7 +28,8 @@ PIECE: Final = 48
 """Characters by which a text is recognized again."""
 _TIME: Final = re.compile(
     r"\d{4}-\d{2}-\d{2}|\d{1,2}:\d{2}(:\d{2})?|\b1[5-9]\d{8}(\d{3}){0,2}\b"
-    r"|\b(Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,|\b\d{1,2} (Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
+    r"|\b(Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,"
+    r"|\b\d{1,2} (Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
 )
 _IDENTIFIER: Final = re.compile(
     r"\b[0-9a-f]{8}-[0-9a-f]{4}-|\b[0-9a-f]{12,}\b|\b\w*_[0-9a-zA-Z]{10,}\b"

@@ -1,4 +1,4 @@
-"""The provider's prompt cache: reuse by prefix blocks, what to mark, for how long, or not at all."""
+"""The provider's prompt cache: reuse by prefix blocks, what to mark, how long, or not at all."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,12 +23,12 @@ READ_FACTOR: Final = 0.1
 PLAIN_IS_ENOUGH: Final = 0.95
 """Share of the best option's gain at which the plain one is preferred."""
 ALREADY_CACHED_GAIN: Final = 0.05
-"""A segment that already uses the cache is told of a better use only from this share of its cost."""
+"""A segment that uses the cache is told of a better use only from this share of its cost."""
 
 
 @dataclass(frozen=True, eq=False)
 class UsePromptCache:
-    """Cache the first `blocks` blocks of each prompt; `blocks` 0 sends everything as plain input."""
+    """Cache the first `blocks` blocks of each prompt; 0 sends everything as plain input."""
 
     rows: Int64
     blocks: int
@@ -217,7 +217,8 @@ def _assumptions(policy: UsePromptCache, rule: CachingRule) -> list[str]:
     if not policy.blocks:
         return ["Calls without cache marks pay the plain input price for the whole prompt."]
     said = [
-        f"The cache keeps a prefix {policy.lifetime_s:g} s after its last use (provider's rules as of {AS_OF}).",
+        f"The cache keeps a prefix {policy.lifetime_s:g} s after its last use (the provider's "
+        f"rules as of {AS_OF}).",
         f"Prefixes below {rule.minimum} tokens are not cached.",
     ]
     if rule.explicit:

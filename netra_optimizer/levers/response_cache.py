@@ -36,7 +36,7 @@ class AnswerRepeats:
 
 
 class ResponseCacheLever:
-    """Exact repeats: prompt, parameters and model equal; the entry lives a fixed time from its write."""
+    """Exact repeats: prompt, parameters and model equal; an entry lives a time from its write."""
 
     id = "response_cache"
 

@@ -77,7 +77,7 @@ class RetryWasteLever:
 
 
 def _same_request(context: LeverContext, rows: Int64) -> tuple[Int64, Bool]:
-    """Rows with a known prompt in order of (user, conversation, prompt, time); True: as the last."""
+    """Rows with a known prompt by (user, conversation, prompt, time); True: as the last."""
     frame = context.frame
     known = np.array([bool(value) for value in frame.prompt_hash.values], np.bool_)
     rows = rows[known[frame.prompt_hash.codes[rows]]]

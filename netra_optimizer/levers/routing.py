@@ -120,8 +120,8 @@ def _proposal(
             "query": where(segment),
         },
         assumptions=[
-            "A perfect router moves the calls on which the cheaper model does as well; chance alone "
-            "may move the lower share within the margin. A real router lies between.",
+            "A perfect router moves the calls on which the cheaper model does as well; chance "
+            "alone may move the lower share within the margin. A real router lies between.",
         ],
         patch={"litellm": patches.route(segment.model, policy.model, policy.provider)},
         effort="high",

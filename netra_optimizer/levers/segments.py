@@ -8,7 +8,6 @@ from netra_optimizer.levers.base import Segment
 from netra_optimizer.usage.columns import Int64
 from netra_optimizer.usage.frame import UsageFrame
 
-
 MIN_PART: Final = 100
 """Calls a part needs to be looked at by itself."""
 

@@ -42,7 +42,7 @@ class PrefixBreaks(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CachingUse(msgspec.Struct, frozen=True, kw_only=True):
-    """Prompt caching of one feature on one model. Shares are of input tokens; money over the period.
+    """Prompt caching of one feature on one model. Shares of input tokens; money of the period.
 
     `hit_share`: read over read and written. `money_usd`: what caching saved against plain input,
     negative when it lost. `could_gain_usd`: what the best use found by replay would save on top of

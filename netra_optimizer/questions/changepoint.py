@@ -25,7 +25,7 @@ class ChangePoint:
 
 
 def find_change(frame: UsageFrame, rows: Int64) -> ChangePoint | None:
-    """The clearest change of the model, else of the prompt's first block; None where there is none."""
+    """The clearest change of the model, else of the prompt's first block; None where none is."""
     start = frame.calls.start_us[rows]
     models = frame.calls.model
     cut = _cut(models.codes[rows])

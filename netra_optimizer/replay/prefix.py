@@ -1,4 +1,4 @@
-"""Prefix blocks in the order of their use: what a prompt cache of a given lifetime would still hold.
+"""Prefix blocks in order of use: what a prompt cache of a given lifetime would still hold.
 
 A block's name stands for the whole prefix up to and including it, so when block i of a prompt is
 alive, block i-1 is. A hit renews the lifetime. Ties in time keep the canonical (start, id) order.
@@ -20,7 +20,7 @@ NEVER: Final = np.iinfo(np.int64).max
 
 
 def stable_order(codes: Int32, groups: int) -> Int32:
-    """Positions sorted by code, equal codes in their given order; one counting pass, O(m + groups)."""
+    """Positions sorted by code, equal codes in their given order; one counting pass."""
     from scipy import sparse  # a tenth of a second: only when there is something to order
 
     size = len(codes)
@@ -48,9 +48,8 @@ class PrefixIndex:
     def build(cls, hashes: NDArray[np.uint64], offsets: Int64, start_us: Int64) -> "PrefixIndex":
         """Index flat block names; hashing and two counting passes, no comparison sort."""
         import pyarrow as pa
-        import pyarrow.compute as pc
 
-        encoded = pc.dictionary_encode(count_array(hashes, pa.uint64()))
+        encoded = count_array(hashes, pa.uint64()).dictionary_encode()
         codes = numbers(encoded.indices, np.int32).astype(np.int32, copy=False)
         blocks = len(encoded.dictionary)
         counts = np.diff(offsets)
@@ -130,5 +129,5 @@ class PrefixIndex:
 def reused_tokens(
     blocks: Int32, block_tokens: NDArray[np.int32] | Int64, input_tokens: Int64
 ) -> Int64:
-    """Tokens in the first `blocks` blocks; a record's last block holds what is left of its input."""
+    """Tokens in the first `blocks` blocks; a record's last block holds the rest of its input."""
     return np.minimum(blocks.astype(np.int64) * block_tokens, input_tokens)

@@ -19,7 +19,6 @@ from netra_optimizer.replay.prompt_cache import CachePlan, settle
 from netra_optimizer.usage.columns import Bool, Float64, Int32, Int64, Text
 from netra_optimizer.usage.frame import Calls, UsageFrame
 
-
 LATEST_PRICES: Final = date(9999, 1, 1)
 """A day on which every price of the list has begun."""
 

@@ -20,6 +20,7 @@ from netra_optimizer.usage.frame import UsageFrame
 
 LEVEL: Final = 0.90
 
+
 @dataclass(frozen=True, eq=False)
 class Blocks:
     """Which block each record of a frame belongs to."""
@@ -44,7 +45,7 @@ class Blocks:
         if not len(rows):
             return Interval(0.0, 0.0, 0.0)
         _, inverse = np.unique(self.block[rows], return_inverse=True)
-        sums = np.bincount(inverse, weights=savings)
+        sums = np.bincount(inverse, weights=savings).astype(np.float64)
         return bootstrap_interval(sums)
 
 

@@ -110,4 +110,4 @@ def _root(function: Callable[[float], float], left: float, right: float) -> floa
     low, high = function(left), function(right)
     if not np.isfinite(low + high) or low * high > 0:
         return left if abs(low) < abs(high) else right
-    return float(optimize.brentq(function, left, right, xtol=1e-9))
+    return optimize.root_scalar(function, bracket=(left, right), xtol=1e-9).root

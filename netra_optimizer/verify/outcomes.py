@@ -62,7 +62,7 @@ class Outcomes:
 
     @classmethod
     def read(cls, *paths: str | Path) -> "Outcomes":
-        """Read one file, or several of one form (a file a model). OutcomesError says what is wrong."""
+        """Read one file, or several of one form (a file a model). Raises OutcomesError."""
         rows: list[dict[str, Any]] = []
         for path in paths:
             rows.extend(_rows(Path(path)))

@@ -1,4 +1,4 @@
-"""Patches are accepted by the tools they are for: LiteLLM's Router, OpenAI's and Anthropic's types."""
+"""Patches are accepted by the tools they are for: LiteLLM, OpenAI's and Anthropic's clients."""
 
 import json
 import subprocess
