@@ -16,7 +16,7 @@ export function OpportunitiesPage() {
     <div className="page stack">
       <PageHead
         title="Opportunities"
-        lead="What the newest analyses found, largest saving first. Figures are of each change alone; a report shows them together."
+        lead="What the newest analyses found, proven changes first. Figures are of each change alone; a report shows them together."
       />
       {problem && <ProblemNote problem={problem} retry={() => void cache.load("opportunities", api.opportunities)} />}
       {!data && !problem && <Skeleton lines={5} />}
@@ -42,7 +42,7 @@ function Found({ items }: { items: Opportunity[] }) {
   const levers = [...new Set(newest.map((item) => item.lever))];
   const shown = newest
     .filter((item) => (!status || item.status === status) && (!lever || item.lever === lever))
-    .sort((a, b) => b.savings_usd.expected - a.savings_usd.expected);
+    .sort((a, b) => rank(a) - rank(b) || b.savings_usd.expected - a.savings_usd.expected);
   const at = newest[0]?.created_at;
   return (
     <>
@@ -74,6 +74,12 @@ function Found({ items }: { items: Opportunity[] }) {
       )}
     </>
   );
+}
+
+/** Proven ones first, then those that wait for an evaluation, then those that lose. */
+function rank(item: Opportunity): number {
+  const at = STATUSES.indexOf(item.status);
+  return at < 0 ? STATUSES.length : at;
 }
 
 /** The same change found by several analyses is shown once, as the newest has it. */

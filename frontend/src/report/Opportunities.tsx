@@ -49,7 +49,7 @@ function OpportunityRow({ item, Heading }: { item: Opportunity; Heading: "h2" | 
               </span>
             </span>
           </span>
-          <span className={savings.expected < 0 ? "opp-sum loss" : "opp-sum"}>
+          <span className={`opp-sum ${sumTone(item)}`}>
             <strong className="num">{usd(savings.expected)}</strong>
             <span className="small num">
               {usd(savings.low)} to {usd(savings.high)}
@@ -62,6 +62,12 @@ function OpportunityRow({ item, Heading }: { item: Opportunity; Heading: "h2" | 
       </div>
     </li>
   );
+}
+
+/** Only what is proven is shown in the colour of money kept. */
+function sumTone(item: Opportunity): string {
+  if (item.savings_usd.expected < 0) return "loss";
+  return item.status === "verified" ? "" : "open";
 }
 
 function Detail({ item, Heading }: { item: Opportunity; Heading: "h3" | "h5" }) {

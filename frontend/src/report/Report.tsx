@@ -1,5 +1,5 @@
 import type { Combined, Constraint, Figure, Report, ReportPlot, ReportTable } from "../api/types";
-import { cell, inUnit, percent, period, prose, usd } from "../format";
+import { cell, compact, inUnit, percent, period, prose, usd } from "../format";
 import { Plot } from "../plots/Plot";
 import { Icon, type IconName } from "../ui/Icon";
 import { leverName } from "./levers";
@@ -215,6 +215,15 @@ function CombinedView({ combined, report }: { combined: Combined; report: Report
   );
 }
 
+/** The unit of tokens stands once, in the head, and not in every cell. */
+function headOf({ label, unit }: ReportTable["columns"][number]): string {
+  return unit === "tokens" && !/token/i.test(label) ? `${label}, tokens` : label;
+}
+
+function tableCell(value: unknown, unit: string): string {
+  return unit === "tokens" && typeof value === "number" ? compact(value) : cell(value, unit);
+}
+
 function cellClass(value: unknown): string | undefined {
   if (typeof value === "number") return "n";
   return typeof value === "string" && value.length > 36 ? "long" : "short";
@@ -232,7 +241,7 @@ function TableView({ table }: { table: ReportTable }) {
             <tr>
               {table.columns.map((column) => (
                 <th key={column.key} scope="col" className={numeric(column.key)}>
-                  {column.label}
+                  {headOf(column)}
                 </th>
               ))}
             </tr>
@@ -242,7 +251,7 @@ function TableView({ table }: { table: ReportTable }) {
               <tr key={i}>
                 {table.columns.map((column) => (
                   <td key={column.key} className={cellClass(row[column.key])}>
-                    {cell(row[column.key], column.unit)}
+                    {tableCell(row[column.key], column.unit)}
                   </td>
                 ))}
               </tr>
