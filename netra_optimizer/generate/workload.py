@@ -89,10 +89,16 @@ def generate_workload(
         )
         for spec in scenario.features
     ]
-    return Workload(scenario, seed, start, _table(scenario, parts, seed, start))
+    import pyarrow as pa
+
+    count = sum(len(part.start_s) for part in parts)
+    batch = batch_of(count, _columns(scenario, parts, seed, start))
+    return Workload(scenario, seed, start, pa.Table.from_batches([batch]))
 
 
-def _table(scenario: Scenario, parts: list[FeatureCalls], seed: int, start: datetime) -> "pa.Table":
+def _columns(
+    scenario: Scenario, parts: list[FeatureCalls], seed: int, start: datetime
+) -> dict[str, Values]:
     import pyarrow as pa
 
     specs = scenario.features
@@ -104,7 +110,7 @@ def _table(scenario: Scenario, parts: list[FeatureCalls], seed: int, start: date
     def column(name: str) -> Column:
         return np.concatenate([getattr(part, name) for part in parts])[order]
 
-    def text(values: list[str]) -> "pa.Array":
+    def text(values: list[str]) -> Values:
         index = count_array(which.astype(np.int32), pa.int32())
         return pa.DictionaryArray.from_arrays(index, text_array(values)).cast(pa.string())
 
@@ -145,7 +151,7 @@ def _table(scenario: Scenario, parts: list[FeatureCalls], seed: int, start: date
     if column("wasted").any():
         marked = column("wasted").tolist()
         columns["tags"] = list_array([(WASTED,) if waste else () for waste in marked])
-    return pa.Table.from_batches([batch_of(count, columns)])
+    return columns
 
 
 def _error_kinds(failed: Column, refused: Column) -> list[str]:
@@ -169,7 +175,7 @@ def _params(spec: FeatureSpec) -> str:
     return "{}" if spec.temperature is None else f'{{"temperature":{spec.temperature:g}}}'
 
 
-def _block_lists(parts: list[FeatureCalls], order: Int64) -> "pa.Array":
+def _block_lists(parts: list[FeatureCalls], order: Int64) -> Values:
     import pyarrow as pa
 
     counts = np.concatenate([part.block_counts for part in parts]).astype(np.int64)
