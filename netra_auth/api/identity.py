@@ -17,7 +17,7 @@ _PERSON = HTTPBearer(
 _SERVICE = HTTPBearer(
     auto_error=False, scheme_name="serviceCredential", description="A service credential."
 )
-_CREDENTIAL_RATE = Rate(burst=20, per_minute=30)
+_CREDENTIAL_RATE = Rate(burst=100, per_minute=120)
 _COMMON_RATE = Rate(burst=120, per_minute=600)
 
 

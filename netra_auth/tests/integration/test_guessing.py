@@ -183,12 +183,21 @@ async def test_asking_for_a_reset_answers_the_same_for_every_address(kit: Kit) -
     assert await kit.letters("nobody@example.com") == []
 
 
-async def test_one_network_may_not_try_credentials_without_end(kit: Kit) -> None:
+async def test_one_network_may_not_try_many_accounts(kit: Kit) -> None:
+    """Stuffing of stolen credentials: each account once, all from one place."""
+    codes = [
+        await guess(kit, f"person{number}@example.com", "198.51.100.1") for number in range(60)
+    ]
+    assert codes[:51] == [401] * 51
+    assert codes[51:] == [429] * 9
+    assert await guess(kit, "person99@example.com", "203.0.113.1") == 401
+
+
+async def test_one_network_may_not_ask_for_mail_without_end(kit: Kit) -> None:
     codes: list[int] = []
-    for number in range(25):
-        body = {"email": f"person{number}@example.com", "password": "wrong password"}
-        codes.append((await kit.http.post("/auth/login", json=body)).status_code)
-    assert codes[:20] == [401] * 20
-    assert codes[20:] == [429] * 5
-    kit.clock.move(2.1)
-    assert (await kit.http.post("/auth/login", json=body)).status_code == 401
+    for number in range(105):
+        body = {"email": f"person{number}@example.com"}
+        codes.append((await kit.http.post("/auth/password/forgot", json=body)).status_code)
+    assert codes == [202] * 100 + [429] * 5
+    kit.clock.move(0.6)
+    assert (await kit.http.post("/auth/password/forgot", json=body)).status_code == 202
