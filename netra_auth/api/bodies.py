@@ -18,7 +18,7 @@ Password = Annotated[str, StringConstraints(min_length=1, max_length=MAX_LENGTH)
 Token = Annotated[str, StringConstraints(min_length=1, max_length=4096)]
 Name = Annotated[
     str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=100, pattern=_NO_CONTROL),
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=_NO_CONTROL),
 ]
 
 

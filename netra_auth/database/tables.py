@@ -67,7 +67,7 @@ workspaces = Table(
     "workspaces",
     metadata,
     Column("id", _ID, primary_key=True),
-    Column("name", String(200), nullable=False),
+    Column("name", String(250), nullable=False),
     Column("created_at", BigInteger, nullable=False),
     info=rows_of("none"),
 )

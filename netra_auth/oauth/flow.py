@@ -171,7 +171,7 @@ class OAuthFlow:
         person, _ = await self._accounts.create(
             connection,
             email=email,
-            name=(identity.name or email.partition("@")[0])[:100],
+            name=(identity.name or email.partition("@")[0])[:200],
             password_hash=None,
             verified=True,
         )
