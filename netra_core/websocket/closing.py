@@ -81,6 +81,8 @@ class Closer:
         await self._stop_pump(connection)
         try:
             async with asyncio.timeout(self._limits.close_timeout_s):
+                for text in connection.outbox.last_words():
+                    await connection.transport.send_text(text)
                 await connection.transport.close(code, reason)
         except Exception:  # a socket that cannot be told is dropped, whatever it raised
             with suppress(Exception):

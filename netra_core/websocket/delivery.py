@@ -51,6 +51,7 @@ class Delivery:
             while connection.is_open:
                 step = connection.outbox.next(connection.feed)
                 if isinstance(step, Idle):
+                    connection.lagging_since = None
                     return
                 await self._carry_out(connection, step)
         except Exception as error:  # whatever a socket raises ends this connection and no other

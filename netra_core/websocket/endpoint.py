@@ -134,3 +134,5 @@ async def _read(websocket: WebSocket, connection: Connection, dispatcher: Dispat
             data = message.get("bytes")
         if connection.is_open and data is not None:
             await dispatcher.take(data)
+            # Messages that have arrived do not suspend `receive`: let the others have their turn.
+            await asyncio.sleep(0)

@@ -66,6 +66,11 @@ class StreamFeed:
         return bool(self.epoch)
 
     @property
+    def recent(self) -> tuple[Frame, ...]:
+        """The frames in memory, oldest first."""
+        return tuple(self._recent)
+
+    @property
     def behind(self) -> bool:
         """True when the log has events that are not here."""
         return self.ready and self.announced > self.head

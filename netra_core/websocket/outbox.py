@@ -78,6 +78,12 @@ class Outbox:
         self._answers.append(text)
         return True
 
+    def last_words(self) -> list[str]:
+        """The answers not yet sent, for a connection that is about to be closed."""
+        words = list(self._answers)
+        self._answers.clear()
+        return words
+
     def transient(self, text: str, *, after_seq: int, superseded: bool) -> bool:
         """Queue a message that is not logged, to follow event `after_seq`.
 

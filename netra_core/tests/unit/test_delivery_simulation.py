@@ -185,7 +185,7 @@ class Tab:
         return moved
 
     async def rewind(self, connection: Connection) -> None:
-        """Ask for an earlier position, as a client with a late resume does; resume twice at once."""
+        """Ask for an earlier position, as a client with a late resume does, and again at once."""
         for _ in range(2):
             if not connection.is_open:
                 return
