@@ -20,11 +20,13 @@ from sqlalchemy import (
     create_engine,
     event,
     insert,
+    inspect,
     select,
     update,
 )
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
+from sqlalchemy.schema import CreateSchema
 
 from netra_core.configuration.errors import StoreError, TamperedHistoryError
 from netra_core.configuration.revisions import GENESIS_HASH, Action, Change, Head, Revision
@@ -60,6 +62,9 @@ head_table: Final = Table(
 
 _DRIVERS: Final = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg", "postgres": "postgresql"}
 _HEAD_ID: Final = 1
+MIGRATION_LOCK: Final = 0x61706578
+SCHEMA: Final = "platform"
+"""Where the tables are on PostgreSQL; SQLite has no schemas."""
 
 
 def _sync_engine(url: str) -> Engine:
@@ -76,9 +81,12 @@ def _sync_engine(url: str) -> Engine:
             f"A configuration store cannot be kept in {backend!r}.",
             hint="Use SQLite or PostgreSQL.",
         )
-    query = {k: v for k, v in parsed.query.items() if k not in ("ssl",)}
+    query = {k: v for k, v in parsed.query.items() if k != "ssl"}
     if "ssl" in parsed.query:  # the async driver's word for what libpq calls sslmode
         query["sslmode"] = parsed.query["ssl"]
+    if backend == "postgresql":
+        query.setdefault("options", f"-csearch_path={SCHEMA}")
+        query.setdefault("connect_timeout", "10")
     if backend == "sqlite" and parsed.database not in (None, "", ":memory:"):
         _make_folder(Path(str(parsed.database)).parent)
     engine = create_engine(
@@ -126,13 +134,42 @@ class SqlRevisionStore:
     def __init__(self, url: str) -> None:
         self._engine = _sync_engine(url)
         self._writer = self._engine.execution_options(writes=True)
-        with self._reported():
-            metadata.create_all(self._writer, checkfirst=True)
+        try:
+            with self._reported():
+                self._has_tables = self._look_for_tables()
+                if self._engine.dialect.name == "sqlite":
+                    self._make_tables()
+        except BaseException:
+            self._engine.dispose()
+            raise
+
+    def _look_for_tables(self) -> bool:
+        return inspect(self._engine).has_table(head_table.name)
+
+    def _make_tables(self) -> None:
+        """On PostgreSQL migrations usually did it; a fresh database takes them from here too."""
+        if self._has_tables:
+            return
+        with self._writer.begin() as connection:
+            if self._engine.dialect.name == "postgresql":
+                # the lock that migrations take: two that create the same table at once would fail
+                connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})")
+                connection.execute(CreateSchema(SCHEMA, if_not_exists=True))
+            metadata.create_all(connection, checkfirst=True)
+        self._has_tables = True
+
+    def _ready_to_read(self) -> bool:
+        if not self._has_tables:
+            self._has_tables = self._look_for_tables()
+        return self._has_tables
 
     def head(self) -> Head | None:
         """The record of the last revision."""
-        with self._reported(), self._engine.connect() as connection:
-            return self._head(connection)
+        with self._reported():
+            if not self._ready_to_read():
+                return None
+            with self._engine.connect() as connection:
+                return self._head(connection)
 
     @staticmethod
     def _head(connection: Connection) -> Head | None:
@@ -146,12 +183,17 @@ class SqlRevisionStore:
             TamperedHistoryError: a row cannot be read as a revision.
         """
         query = select(revisions_table).where(revisions_table.c.number > after)
-        with self._reported(), self._engine.connect() as connection:
-            rows = connection.execute(query.order_by(revisions_table.c.number)).all()
+        with self._reported():
+            if not self._ready_to_read():
+                return []
+            with self._engine.connect() as connection:
+                rows = connection.execute(query.order_by(revisions_table.c.number)).all()
         return [_revision(row) for row in rows]
 
     def append(self, revision: Revision, head: Head) -> None:
         """Adds a revision and the record that it is the last, in one transaction."""
+        with self._reported():
+            self._make_tables()
         with self._reported(), self._writer.begin() as connection:
             last = self._head(connection) or Head(0, GENESIS_HASH)
             if (revision.number, revision.previous_hash) != (last.number + 1, last.hash):
@@ -197,7 +239,7 @@ class SqlRevisionStore:
             why = redact_text(str(getattr(error, "orig", None) or error).splitlines()[0])
             raise StoreError(
                 f"The configuration store {where} cannot be used: {why}",
-                hint="Check APEX_CONFIG_URL and that the database is up.",
+                hint="Check APEX_CONFIG_URL, that the database is up, and `apex db upgrade`.",
             ) from None
 
 
