@@ -119,14 +119,14 @@ class Platform:
 
     async def stop(self) -> None:
         """Close sockets, interrupt runs where they are, close what was opened."""
-        self.ready = False
+        was_ready, self.ready = self.ready, False
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks.clear()
         await self.sockets.shutdown()
         await self.engine.stop()
-        if self.deps.options.clustered:
+        if was_ready and self.deps.options.clustered:
             await self.nodes.leave()
         await self.ingest.close()
         await self.agents.close()

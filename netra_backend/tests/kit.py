@@ -29,7 +29,7 @@ from netra_core.database import DatabaseSessionManager, GroupCommit
 from netra_core.events.fanout import FanOut, InProcessFanOut
 from netra_core.events.fanout_postgres import PostgresFanOut
 from netra_core.events.log import SqlEventLog
-from netra_core.testing.postgres import MIGRATION_ROLE, TestDatabase
+from netra_core.testing.postgres import APP_ROLE, MIGRATION_ROLE, TestDatabase
 from netra_core.testing.servers import RunningServer, running
 from netra_core.websocket import uvicorn_socket_options
 
@@ -119,6 +119,15 @@ async def ended(person: Person, run_id: str) -> dict[str, Any]:
         if run["status"] not in ("pending", "running"):
             return run
         await asyncio.sleep(0.01)
+
+
+async def first_run(person: Person) -> str:
+    """The id of this person's newest run, once there is one."""
+    while True:
+        runs = (await person.http.get("/api/runs")).json()["items"]
+        if runs:
+            return runs[0]["id"]
+        await asyncio.sleep(0.02)
 
 
 class Socket:
@@ -293,6 +302,7 @@ async def stack(
     port: int = 0,
     database: TestDatabase | None = None,
     node_id: str | None = None,
+    before_start: Callable[[Platform], None] = lambda platform: None,
 ) -> AsyncGenerator[Stack]:
     """The platform on files under `home`; started again on the same home it goes on."""
     await asyncio.to_thread(home.mkdir, parents=True, exist_ok=True)
@@ -302,7 +312,7 @@ async def stack(
         if database is not None:
             url = database.app_url
             dbos_url = database.url(MIGRATION_ROLE, driver="postgresql+psycopg")
-            await migrate_platform(database.migration_url)
+            await migrate_platform(database.migration_url, app_role=APP_ROLE)
         else:
             await migrate_platform(url)
         sessions = DatabaseSessionManager(url)
@@ -352,6 +362,7 @@ async def stack(
             )
         )
         app = create_app(deps)
+        before_start(app.state.platform)
         await exits.enter_async_context(app.router.lifespan_context(app))
 
         async def route(scope: Any, receive: Any, send: Any) -> None:
