@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import httpx
 
 from netra_apex.database_urls import DatabaseUrls
-from netra_core.configuration import Settings
+from netra_core.configuration import Settings, UnifiedConfigurationManager
 from netra_core.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class AuthAddressMissingError(ConfigurationError):
 
 @asynccontextmanager
 async def backend_part(
-    settings: Settings, urls: DatabaseUrls, *, auth: "Starlette | None"
+    manager: UnifiedConfigurationManager, urls: DatabaseUrls, *, auth: "Starlette | None"
 ) -> "AsyncGenerator[FastAPI]":
     """The platform app on its databases, which are let go afterwards.
 
@@ -47,6 +47,7 @@ async def backend_part(
     from netra_core.database import DatabaseOptions, DatabaseSessionManager, GroupCommit
     from netra_core.events.log import SqlEventLog
 
+    settings = manager.settings
     await migrate_platform(urls.platform)
     async with AsyncExitStack() as stack:
         sessions = DatabaseSessionManager(
@@ -74,6 +75,7 @@ async def backend_part(
                 fan_out=fan_out,
                 open_usage=_usage_opener(settings),
                 auth_client=client,
+                configuration=manager,
             )
         )
 

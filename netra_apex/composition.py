@@ -10,8 +10,8 @@ from netra_apex.backend_part import backend_part
 from netra_apex.database_urls import database_urls
 from netra_apex.gateway import AUTH_PREFIXES, BACKEND_PREFIXES, Gateway
 from netra_apex.web_files import create_web_app
-from netra_core.configuration import Settings, UnifiedConfigurationManager, open_configuration
-from netra_core.environment import IsolatedEnvironment, Redactor
+from netra_core.configuration import UnifiedConfigurationManager, open_configuration
+from netra_core.environment import IsolatedEnvironment
 from netra_core.telemetry import configure_logging
 
 if TYPE_CHECKING:
@@ -43,19 +43,23 @@ def open_settings(
     manager.require_sound()
     settings = manager.settings
     settings.paths.home.mkdir(parents=True, exist_ok=True, mode=0o700)
-    configure_logging(settings.telemetry, redactor=Redactor(manager.core.secrets()))
+    configure_logging(settings.telemetry, redactor=manager.redactor)
     return manager
 
 
 @asynccontextmanager
 async def composed(
-    settings: Settings, *, only: Part | None = None, say: Callable[[str], None]
+    manager: UnifiedConfigurationManager,
+    *,
+    only: Part | None = None,
+    say: Callable[[str], None],
 ) -> AsyncGenerator[Gateway]:
     """The application with all parts, or with one; what they share is closed afterwards.
 
     `say` is told what the operator must read, such as the one-time setup link; it is no log.
     """
     async with AsyncExitStack() as stack:
+        settings = manager.settings
         urls = database_urls(settings)
         services: list[tuple[tuple[str, ...], Starlette]] = []
         auth: Starlette | None = None
@@ -63,7 +67,7 @@ async def composed(
             auth = await stack.enter_async_context(auth_part(settings, urls, say=say))
             services.append((AUTH_PREFIXES, auth))
         if only in (None, Part.BACKEND):
-            backend = await stack.enter_async_context(backend_part(settings, urls, auth=auth))
+            backend = await stack.enter_async_context(backend_part(manager, urls, auth=auth))
             services.append((BACKEND_PREFIXES, backend))
         web = create_web_app() if only in (None, Part.WEB) else None
         yield Gateway(services=services, otherwise=web)

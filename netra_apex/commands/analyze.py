@@ -128,6 +128,7 @@ def run(request: Request, *, quiet: bool) -> "tuple[Analysis, ReportSource]":
                 options=netra_optimizer.AnalysisOptions(quality_margin=request.margin),
                 audit=imported.audit,
                 outcomes=outcomes,
+                prompts=netra_optimizer.read_prompts(request.files),
                 progress=lambda _name, done: step("Replaying", done, 1.0),
             )
     source = ReportSource(

@@ -34,7 +34,7 @@ async def _demo(given: dict[str, Value]) -> None:
         url = address(settings, port)
         tasks.add(asyncio.create_task(_show(url, settings.paths.home), name="demo"))
 
-    async with composed(settings, say=typer.echo) as app:
+    async with composed(manager, say=typer.echo) as app:
         try:
             await run_server(app, settings=settings, on_ready=ready)
         finally:

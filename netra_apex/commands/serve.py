@@ -49,5 +49,5 @@ async def run(*, only: Part | None, overrides: dict[str, Value]) -> None:
         typer.echo(f"Apex is ready on {address(settings, port)} (Ctrl+C stops it)")
 
     with manager.watch(sighup=True):
-        async with composed(settings, only=only, say=typer.echo) as app:
+        async with composed(manager, only=only, say=typer.echo) as app:
             await run_server(app, settings=settings, on_ready=ready)
