@@ -30,9 +30,16 @@ class MailQueue:
     four times with growing pauses. `aclose` sends what is waiting, within the given time.
     """
 
-    def __init__(self, mailer: Mailer) -> None:
+    def __init__(
+        self,
+        mailer: Mailer,
+        *,
+        longest: int = _LONGEST_QUEUE,
+        first_pause_s: float = _FIRST_PAUSE_S,
+    ) -> None:
         self._mailer = mailer
-        self._letters: asyncio.Queue[Letter] = asyncio.Queue(_LONGEST_QUEUE)
+        self._first_pause_s = first_pause_s
+        self._letters: asyncio.Queue[Letter] = asyncio.Queue(longest)
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -78,4 +85,4 @@ class MailQueue:
             except MailNotSent as error:
                 _LOG.warning("mail not sent, try %d of %d: %s", attempt + 1, _TRIES, error)
             if attempt + 1 < _TRIES:
-                await asyncio.sleep(_FIRST_PAUSE_S * 4**attempt)
+                await asyncio.sleep(self._first_pause_s * 4**attempt)

@@ -1,0 +1,83 @@
+"""AuthDatabaseManager: migrations, transactions, health."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select, update
+
+from netra_auth import AuthDatabaseManager
+from netra_auth.database.tables import heads, metadata
+from netra_auth.errors import AuthDatabaseUnusable
+from netra_core.database import DatabaseOptions
+from netra_core.database.migrations import MigrationRunner
+
+pytestmark = pytest.mark.integration
+
+
+def runner(url: str) -> MigrationRunner:
+    options = DatabaseOptions(schema="auth")
+    return MigrationRunner(url, package="netra_auth.migrations", metadata=metadata, options=options)
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return f"sqlite+aiosqlite:///{tmp_path}/auth.sqlite"
+
+
+async def test_migrations_make_the_tables_that_the_code_declares_and_take_them_down(
+    url: str,
+) -> None:
+    await runner(url).upgrade()
+    assert (await runner(url).check()).current == "0001"
+    await runner(url).downgrade()
+    assert (await runner(url).current()).current is None
+    await runner(url).upgrade()
+
+
+async def test_two_starts_at_once_migrate_once(url: str) -> None:
+    managers = [AuthDatabaseManager(url) for _ in range(3)]
+    await asyncio.gather(*(manager.migrate() for manager in managers))
+    for manager in managers:
+        async with manager.session(read_only=True) as session:
+            names = (await session.execute(select(heads.c.name).order_by(heads.c.name))).scalars()
+            assert list(names) == ["audit", "changes"]
+        await manager.dispose()
+
+
+@pytest.mark.parametrize("error", [RuntimeError, asyncio.CancelledError])
+async def test_a_block_that_fails_or_is_cancelled_leaves_nothing(
+    url: str, error: type[BaseException]
+) -> None:
+    database = AuthDatabaseManager(url)
+    await database.migrate()
+    with pytest.raises(error):
+        async with database.session() as session:
+            await session.execute(update(heads).values(seq=7))
+            raise error
+    async with database.session(read_only=True) as session:
+        assert set((await session.execute(select(heads.c.seq))).scalars()) == {0}
+    await database.dispose()
+
+
+@pytest.mark.parametrize("url", ["sqlite+aiosqlite://", "sqlite+aiosqlite:///:memory:"])
+def test_memory_is_for_tests_alone(url: str) -> None:
+    with pytest.raises(AuthDatabaseUnusable):
+        AuthDatabaseManager(url)
+
+
+async def test_memory_starts_with_its_tables(url: str) -> None:
+    database = AuthDatabaseManager("sqlite+aiosqlite:///:memory:", testing=True)
+    await database.migrate()
+    await database.health_check()
+    async with database.session() as session:
+        assert len((await session.execute(select(heads))).all()) == 2
+    await database.dispose()
+
+
+async def test_health_says_when_the_database_is_not_there() -> None:
+    database = AuthDatabaseManager("postgresql+asyncpg://apex:secret-word@127.0.0.1:9/apex")
+    with pytest.raises(AuthDatabaseUnusable) as failed:
+        await database.health_check()
+    assert "secret-word" not in str(failed.value)
+    await database.dispose()
