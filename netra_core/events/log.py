@@ -1,9 +1,9 @@
 """SqlEventLog: the durable event log on SQLite and PostgreSQL."""
 
 from collections.abc import Callable, Mapping, Sequence
+from os import urandom
 from time import time
 from typing import Any, Final
-from uuid import uuid4
 
 from sqlalchemy import Connection, select, tuple_, update
 
@@ -18,6 +18,12 @@ from netra_core.events.log_write import Append, Appended, LogWriter
 from netra_core.events.port import NewEvent, Stream, StreamHead
 from netra_core.events.tables import event_streams, events
 from netra_core.events.types import Event
+
+
+def random_id() -> str:
+    """128 random bits in hex."""
+    return urandom(16).hex()
+
 
 _LOG: Final = SystemContext(actor="event_log")
 
@@ -37,7 +43,7 @@ class SqlEventLog:
         *,
         fan_out: FanOut | None = None,
         now: Callable[[], float] = time,
-        new_id: Callable[[], str] = lambda: uuid4().hex,
+        new_id: Callable[[], str] = random_id,
         upcasts: Mapping[int, Upcast] | None = None,
         cached_runs: int = 1024,
     ) -> None:

@@ -5,8 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from sqlalchemy import Connection, bindparam, insert, select, tuple_, update
+from sqlalchemy import Connection, String, bindparam, insert, select, tuple_, update
 
+from netra_core.database.bulk import BulkStatement
 from netra_core.errors import EventError
 from netra_core.events.codec import Upcast
 from netra_core.events.errors import EventOrderError, ForeignRunError
@@ -16,18 +17,22 @@ from netra_core.events.port import NewEvent, Stream
 from netra_core.events.tables import event_runs, event_streams, events
 from netra_core.events.types import WIRE_VERSION, Event
 
-_INSERT: Final = insert(events)
-_INSERT_RUN: Final = insert(event_runs)
-_MOVE_STREAM: Final = (
-    update(event_streams)
-    .where(event_streams.c.workspace_id == bindparam("ws"))
-    .where(event_streams.c.user_id == bindparam("usr"))
-    .values(seq=bindparam("new_seq"), last_ms=bindparam("new_ms"))
+_INSERT: Final = BulkStatement(insert(events), [column.name for column in events.columns])
+_INSERT_RUN: Final = BulkStatement(
+    insert(event_runs), [column.name for column in event_runs.columns]
 )
-_MOVE_RUN: Final = (
+_MOVE_STREAM: Final = BulkStatement(
+    update(event_streams)
+    .where(event_streams.c.workspace_id == bindparam("ws", type_=String()))
+    .where(event_streams.c.user_id == bindparam("usr", type_=String()))
+    .values(seq=bindparam("new_seq"), last_ms=bindparam("new_ms")),
+    ["new_seq", "new_ms", "ws", "usr"],
+)
+_MOVE_RUN: Final = BulkStatement(
     update(event_runs)
-    .where(event_runs.c.run_id == bindparam("run"))
-    .values(run_seq=bindparam("new_seq"))
+    .where(event_runs.c.run_id == bindparam("run", type_=String()))
+    .values(run_seq=bindparam("new_seq")),
+    ["new_seq", "run"],
 )
 
 
@@ -73,9 +78,10 @@ class _Group:
     """What one transaction reads once and writes once."""
 
     now_ms: int
+    stamp: str
     streams: dict[Stream, _Stream]
     runs: dict[str, _Run]
-    rows: list[dict[str, Any]] = field(default_factory=list)
+    rows: list[tuple[Any, ...]] = field(default_factory=list)
     fresh: dict[tuple[str, str, int], Event] = field(default_factory=dict)
 
 
@@ -108,8 +114,10 @@ class LogWriter:
         self, connection: Connection, appends: Sequence[Append]
     ) -> list[Appended | Exception]:
         """Write a group; each caller's answer is its events or its own exception."""
+        now_ms = int(self._now() * 1000)
         group = _Group(
-            now_ms=int(self._now() * 1000),
+            now_ms=now_ms,
+            stamp=timestamp_of(now_ms),
             streams=self._streams(connection, {append.stream for append in appends}),
             runs=self._runs(connection, appends),
         )
@@ -188,7 +196,8 @@ class LogWriter:
         }
         stream = group.streams[append.stream]
         time_ms = max(group.now_ms, stream.last_ms)
-        batch = _Batch(append.stream, stream.epoch, stream.seq, time_ms)
+        stamp = group.stamp if time_ms == group.now_ms else timestamp_of(time_ms)
+        batch = _Batch(append.stream, stream.epoch, stream.seq, time_ms, stamp)
         taken: list[tuple[Event, bool]] = []
         for new, payload in zip(append.new, append.payloads, strict=True):
             key = (new.run_id, new.step, new.ordinal)
@@ -220,22 +229,16 @@ class LogWriter:
     def _flush(self, connection: Connection, group: _Group) -> None:
         if not group.rows:
             return
-        connection.execute(_INSERT, group.rows)
-        moved = [(stream, at) for stream, at in group.streams.items() if at.moved]
-        connection.execute(
-            _MOVE_STREAM,
-            [
-                {"ws": stream[0], "usr": stream[1], "new_seq": at.seq, "new_ms": at.last_ms}
-                for stream, at in moved
-            ],
+        _INSERT(connection, group.rows)
+        _MOVE_STREAM(
+            connection,
+            [(at.seq, at.last_ms, *stream) for stream, at in group.streams.items() if at.moved],
         )
         runs = [(run_id, run) for run_id, run in group.runs.items() if run.moved]
-        if known := [(run_id, run) for run_id, run in runs if run.stored]:
-            connection.execute(
-                _MOVE_RUN, [{"run": run_id, "new_seq": run.run_seq} for run_id, run in known]
-            )
-        if first := [(run_id, run) for run_id, run in runs if not run.stored]:
-            connection.execute(_INSERT_RUN, [_run_row(run_id, run) for run_id, run in first])
+        if known := [(run.run_seq, run_id) for run_id, run in runs if run.stored]:
+            _MOVE_RUN(connection, known)
+        if first := [(run_id, *run.stream, run.run_seq) for run_id, run in runs if not run.stored]:
+            _INSERT_RUN(connection, first)
         self._remember(runs)
 
     def _remember(self, runs: list[tuple[str, _Run]]) -> None:
@@ -255,12 +258,9 @@ class _Batch:
     epoch: str
     seq: int
     time_ms: int
-    rows: list[dict[str, Any]] = field(default_factory=list)
+    stamp: str
+    rows: list[tuple[Any, ...]] = field(default_factory=list)
     fresh: dict[tuple[str, str, int], Event] = field(default_factory=dict)
-    stamp: str = ""
-
-    def __post_init__(self) -> None:
-        self.stamp = timestamp_of(self.time_ms)
 
     def add(self, new: NewEvent, payload: str, *, event_id: str, run_seq: int) -> Event:
         """Number one more event."""
@@ -281,24 +281,24 @@ class _Batch:
         )
         self.fresh[(new.run_id, new.step, new.ordinal)] = event
         self.rows.append(
-            {
-                "workspace_id": workspace_id,
-                "user_id": user_id,
-                "seq": self.seq,
-                "epoch": self.epoch,
-                "event_id": event_id,
-                "v": WIRE_VERSION,
-                "type": new.type,
-                "thread_id": new.thread_id,
-                "run_id": new.run_id,
-                "run_seq": run_seq,
-                "step": new.step,
-                "ordinal": new.ordinal,
-                "agent_name": new.agent_name,
-                "time_ms": self.time_ms,
-                "payload": payload,
-                "erased": False,
-            }
+            (  # in the order of the table's columns
+                workspace_id,
+                user_id,
+                self.seq,
+                self.epoch,
+                event_id,
+                WIRE_VERSION,
+                new.type,
+                new.thread_id,
+                new.run_id,
+                run_seq,
+                new.step,
+                new.ordinal,
+                new.agent_name,
+                self.time_ms,
+                payload,
+                False,
+            )
         )
         return event
 
@@ -317,12 +317,3 @@ def _keep(
         order = orders[run_id]
         if order is not None and order.run_seq != run.run_seq:
             run.order, run.run_seq, run.moved = order, order.run_seq, True
-
-
-def _run_row(run_id: str, run: _Run) -> dict[str, Any]:
-    return {
-        "run_id": run_id,
-        "workspace_id": run.stream[0],
-        "user_id": run.stream[1],
-        "run_seq": run.run_seq,
-    }

@@ -61,7 +61,6 @@ events = Table(
     PrimaryKeyConstraint("workspace_id", "user_id", "seq"),
     UniqueConstraint("run_id", "step", "ordinal"),
     Index("ix_events_run", "run_id", "run_seq"),
-    Index("ix_events_thread", "workspace_id", "user_id", "thread_id"),
     info=rows_of("user"),
     sqlite_with_rowid=False,
 )
