@@ -37,7 +37,7 @@ def with_limits(limits: SocketLimits) -> Callable[[BackendDependencies], Backend
 async def platform(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Stack]:
     async with stack(
         tmp_path_factory.mktemp("multiuser"),
-        change=with_limits(SocketLimits(connections_per_user=4, heartbeat_s=0.2)),
+        change=with_limits(SocketLimits(connections_per_user=4, heartbeat_s=0.4)),
     ) as running:
         yield running
 

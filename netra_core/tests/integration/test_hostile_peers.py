@@ -38,10 +38,10 @@ async def node(log: MemoryEventLog) -> AsyncGenerator[LiveNode]:
         messages_per_minute=50,
         message_bytes=MESSAGE_BYTES,
         outbox_events=50,
-        slow_after_s=0.1,
-        send_timeout_s=0.3,
+        slow_after_s=1.0,
+        send_timeout_s=1.0,
         close_timeout_s=0.2,
-        heartbeat_s=0.2,
+        heartbeat_s=1.0,
         recent_bytes=64 * 1024,
     )
     assert log.fan_out is not None
