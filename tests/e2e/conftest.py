@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Generator
 from pathlib import Path
+from typing import TextIO
 
 import pytest
 from playwright.sync_api import (
@@ -37,6 +38,7 @@ FLAGS = [
 ]
 PASSWORD = "correct horse battery staple"
 WAIT_MS = 30_000
+SIGNED_IN = "location.protocol === 'http:' && localStorage.setItem('apex.session', '1')"
 SERVER_AWAY = "ERR_CONNECTION|ERR_INCOMPLETE|ERR_EMPTY_RESPONSE|WebSocket connection to"
 """What every browser's console says while a killed server is away."""
 
@@ -66,7 +68,7 @@ class ApexServer:
             if line.startswith("Apex is ready on "):
                 self.port = int(line.split()[4].rsplit(":", 1)[1])
                 break
-        self._reader = threading.Thread(target=self._process.stdout.read, daemon=True)
+        self._reader = threading.Thread(target=self._keep, args=(self._process.stdout,))
         self._reader.start()
         if not said or not said[-1].startswith("Apex is ready"):
             self._ended()
@@ -82,6 +84,13 @@ class ApexServer:
         if self._process is not None:
             self._process.terminate()
             self._ended()
+
+    def _keep(self, said: TextIO) -> None:
+        """Keep what the server says beside its data, for whoever looks why a test failed."""
+        with (self._home / "server.log").open("a") as log:
+            for line in said:
+                log.write(line)
+            log.write(f"ended with {self._process and self._process.wait()}\n")
 
     def _ended(self) -> None:
         assert self._process is not None and self._process.stdout is not None
@@ -119,7 +128,7 @@ class Person:
             headers={"Origin": self.server.url},
         )
         assert answer.status == 201, answer.text()
-        self.context.add_init_script("localStorage.setItem('apex.session', '1')")
+        self.context.add_init_script(SIGNED_IN)
 
     def _heard(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning") and not self._expects.search(message.text):

@@ -171,7 +171,9 @@ def test_every_page_is_accessible_in_light_and_dark_and_fits_360_pixels(ada: Any
     ask(page)
     report_text(page)
     thread = page.url.removeprefix(ada.server.url)
-    for path in (*PAGES, thread):
+    page.goto(ada.server.url + "/")
+    report = page.locator(".newest a").get_attribute("href")
+    for path in (*PAGES, thread, report):
         page.goto(ada.server.url + path)
         expect(page.get_by_role("heading", level=1)).to_be_attached()
         expect(page.locator(".skeleton")).to_have_count(0)

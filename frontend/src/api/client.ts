@@ -2,6 +2,7 @@ import { call } from "./http";
 import type {
   Accepted,
   Analysis,
+  AnalysisHead,
   BreakdownRow,
   Import,
   Message,
@@ -37,6 +38,7 @@ export const api = {
   import: (importId: string) => call<Import>(`/api/usage/imports/${id(importId)}`),
   cancelImport: (importId: string) =>
     call<Import>(`/api/usage/imports/${id(importId)}/cancel`, { method: "POST" }),
+  newestAnalysis: () => call<Page<AnalysisHead>>("/api/analyses?limit=1"),
   analysis: (analysisId: string) => call<Analysis>(`/api/analyses/${id(analysisId)}`),
   threads: () => all<Thread>("/api/threads"),
   createThread: () => call<Thread>("/api/threads", { method: "POST", body: {} }),

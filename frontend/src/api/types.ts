@@ -13,6 +13,7 @@ export type Message = Backend.MessageOut;
 export type Accepted = Backend.AcceptedOut;
 export type Run = Backend.RunOut;
 export type RunStatus = Run["status"];
+export type AnalysisHead = Backend.AnalysisOut;
 export type Analysis = Backend.WholeAnalysisOut;
 export type Import = Backend.ImportOut;
 export type Audit = Backend.AuditOut;

@@ -7,6 +7,7 @@ import { ChatPage } from "../pages/Chat";
 import { DataPage } from "../pages/Data";
 import { OpportunitiesPage } from "../pages/Opportunities";
 import { OverviewPage } from "../pages/Overview";
+import { ReportPage } from "../pages/ReportPage";
 import { ARRIVED, SignInPage } from "../pages/SignIn";
 import { isTokenPath, TokenPage } from "../pages/Token";
 import { Empty } from "../ui/parts";
@@ -55,7 +56,7 @@ function Signed({ who, path }: { who: Session; path: string }) {
 function Page({ path }: { path: string }) {
   const [, section, id] = path.split("/");
   useEffect(() => {
-    const names: Record<string, string> = { "": "Overview", chat: "Chat", opportunities: "Opportunities", data: "Data" };
+    const names: Record<string, string> = { "": "Overview", chat: "Chat", opportunities: "Opportunities", data: "Data", reports: "Report" };
     document.title = `${names[section ?? ""] ?? "Not found"} · Netra Apex`;
   }, [section]);
   switch (section) {
@@ -65,6 +66,8 @@ function Page({ path }: { path: string }) {
       return <ChatPage threadId={id ? decodeURIComponent(id) : null} />;
     case "opportunities":
       return <OpportunitiesPage />;
+    case "reports":
+      return <ReportPage id={decodeURIComponent(id ?? "")} />;
     case "data":
       return <DataPage />;
     default:

@@ -1,9 +1,9 @@
 import { useState } from "react";
 import { cache, useRead } from "../api/cache";
 import { api } from "../api/client";
-import type { BreakdownRow, Opportunity, UsageSummary } from "../api/types";
+import type { AnalysisHead, BreakdownRow, UsageSummary } from "../api/types";
 import { go, Link } from "../app/router";
-import { compact, count, day, percent, period, usd } from "../format";
+import { ago, compact, count, day, percent, period, prose, usd } from "../format";
 import { send } from "../live/outbox";
 import { Plot } from "../plots/Plot";
 import { Icon, type IconName } from "../ui/Icon";
@@ -164,10 +164,8 @@ function Shares({ rows, by }: { rows: BreakdownRow[]; by: string }) {
 }
 
 function Next() {
-  const { data } = useRead("opportunities", api.opportunities);
-  const newest = data?.items[0]?.analysis_id;
-  const found = (data?.items ?? []).filter((item) => item.analysis_id === newest && item.status === "verified");
-  const best = [...found].sort((a, b) => b.savings_usd.expected - a.savings_usd.expected)[0];
+  const { data } = useRead("opportunities:newest", api.newestAnalysis);
+  const newest = data?.items[0];
   const ask = (text: string) => {
     go("/chat");
     send(text, null, (id) => go(`/chat/${encodeURIComponent(id)}`, { replace: true }));
@@ -175,24 +173,24 @@ function Next() {
   return (
     <section className="card stack">
       <h2>What next</h2>
-      {best && <Best item={best} />}
+      {newest && <Newest analysis={newest} />}
       <ul className="next">
-        {!best && (
+        {!newest && (
           <NextStep icon="spark" text="Find out what can be saved" onClick={() => ask("What can we save without losing quality?")} />
         )}
         <NextStep icon="eye" text="Audit the prompt caching" onClick={() => ask("Audit every use of prompt caching.")} />
-        {best && <NextStep icon="spark" text="See every opportunity" onClick={() => go("/opportunities")} />}
+        {newest && <NextStep icon="spark" text="See every opportunity" onClick={() => go("/opportunities")} />}
         <NextStep icon="data" text="Bring more data" onClick={() => go("/data")} />
       </ul>
     </section>
   );
 }
 
-function Best({ item }: { item: Opportunity }) {
+function Newest({ analysis }: { analysis: AnalysisHead }) {
   return (
-    <p>
-      The largest verified saving is{" "}
-      <strong className="saving num">{usd(item.savings_usd.expected)}</strong>: {item.title}.
+    <p className="newest">
+      <span className="muted small">Last answer, {ago(analysis.created_at, Date.now())}</span>
+      <Link to={`/reports/${encodeURIComponent(analysis.id)}`}>{prose(analysis.headline)}</Link>
     </p>
   );
 }

@@ -1,6 +1,7 @@
 import { useId, useState } from "react";
 import type { Opportunity } from "../api/types";
 import { milliseconds, percent, prose, usd } from "../format";
+import { Link } from "../app/router";
 import { Icon } from "../ui/Icon";
 import { CopyButton } from "../ui/parts";
 import { Evidence } from "./Evidence";
@@ -75,7 +76,10 @@ function Detail({ item, Heading }: { item: Opportunity; Heading: "h3" | "h5" }) 
   const patch = patchText(item.patch);
   return (
     <>
-      <p className="soft">{state.meaning}</p>
+      <p className="soft">
+        {state.meaning}{" "}
+        {item.analysis_id && <Link to={`/reports/${encodeURIComponent(item.analysis_id)}`}>See its report</Link>}
+      </p>
       <Facts item={item} />
       <section>
         <Heading>Evidence</Heading>
