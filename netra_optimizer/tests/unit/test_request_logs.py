@@ -288,6 +288,7 @@ def test_litellm_messages_make_prompts_comparable(tmp_path: Path) -> None:
             spend(request_id="r-3"),
         ],
     )  # fmt: skip
+    rows.sort(key=lambda row: row["id"])
     assert rows[0]["prompt_hash"] == rows[1]["prompt_hash"] != ""
     assert rows[0]["block_hashes"] == rows[1]["block_hashes"] != []
     assert (rows[2]["prompt_hash"], rows[2]["block_hashes"]) == ("", [])

@@ -19,6 +19,8 @@ _NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     "trace": ("trace_id", "traceId", "trace"),
 }  # fmt: skip
 
+_TAGS: Final = ("tags", "request_tags", "labels")
+
 
 def attribution(*sources: Mapping[str, Any], tags: Sequence[str] = ()) -> dict[str, Any]:
     """The first source that names each wins; tags such as `feature:search` fill what is left."""
@@ -37,6 +39,6 @@ def tags_of(*sources: Mapping[str, Any]) -> tuple[str, ...]:
     """Tags of all sources, each once, in order."""
     found: dict[str, None] = {}
     for source in sources:
-        for tag in texts(first(source, ("tags", "request_tags", "labels")) or ()):
+        for tag in texts(first(source, _TAGS) or ()):
             found[tag] = None
     return tuple(found)

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from typing import Any, ClassVar, Final, TypeAlias
@@ -101,6 +101,18 @@ class RowImporter(Importer):
                 records, dropped = [], Counter()
         if records or dropped:
             yield chunk_of(records, dropped)
+
+    def chunk(self, rows: Iterable[Row | str], options: Options) -> Chunk:
+        """One chunk of all these rows."""
+        records: list[UsageRecord] = []
+        dropped: Counter[str] = Counter()
+        for row in rows:
+            for outcome in self.outcomes(row, options):
+                if isinstance(outcome, str):
+                    dropped[outcome] += 1
+                else:
+                    records.append(outcome)
+        return chunk_of(records, dropped)
 
     def outcomes(self, row: Row | str, options: Options) -> Sequence[Outcome]:
         """Never raises: a row that breaks the reader is a row left out."""

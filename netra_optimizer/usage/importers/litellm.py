@@ -5,7 +5,7 @@ were stands in the metadata. A call answered from the gateway's own cache reache
 is left out, by name.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from netra_optimizer.usage.importers.answers import answer_of, finish_reason, tier_of, tool_names
@@ -14,10 +14,12 @@ from netra_optimizer.usage.importers.base import (
     FROM_CACHE,
     NO_MODEL,
     NO_TOKENS,
+    Chunk,
     Options,
     Outcome,
     RowImporter,
 )
+from netra_optimizer.usage.importers.litellm_lines import FREE, plain_rows
 from netra_optimizer.usage.importers.prompts import (
     block_names,
     prompt_hash,
@@ -40,7 +42,7 @@ from netra_optimizer.usage.importers.values import (
     texts,
 )
 from netra_optimizer.usage.record import UsageRecord
-from netra_optimizer.usage.sources.rows import Row, Rows
+from netra_optimizer.usage.sources.rows import Row, Rows, decode_line
 
 _MARKS: Final = frozenset(
     {
@@ -67,6 +69,18 @@ class LiteLLMImporter(RowImporter):
             return 0.0
         return min(0.98, 0.2 * found) if found >= 4 else 0.0
 
+    def chunks(self, rows: Rows, options: Options) -> Iterator[Chunk]:
+        """Usual lines in columns, all other rows one by one."""
+        if rows.shape != "jsonl":
+            yield from super().chunks(rows, options)
+            return
+        for lines in rows.lines():
+            plain, others = plain_rows(lines)
+            if plain is not None:
+                yield plain
+            if others:
+                yield self.chunk(map(decode_line, others), options)
+
     def read(self, row: Row, options: Options) -> Outcome:
         """One call."""
         if text(row.get("cache_hit")).strip().lower() == "true":
@@ -85,8 +99,12 @@ class LiteLLMImporter(RowImporter):
         if tokens is None:
             return NO_TOKENS
         request, answer = _request(row), answer_of(row.get("response"))
-        tags = tuple(dict.fromkeys((*texts(row.get("request_tags")), *tags_of(metadata))))
-        own = mapping(metadata.get("spend_logs_metadata"))
+        said = {key: metadata[key] for key in FREE if metadata.get(key)}
+        own = {
+            **mapping(said.get("requester_metadata")),
+            **mapping(said.get("spend_logs_metadata")),
+        }
+        tags = tuple(dict.fromkeys((*texts(row.get("request_tags")), *tags_of(said, own))))
         prompt = prompt_text(request)
         streamed = first_token is not None and first_token != end
         return UsageRecord(
@@ -99,7 +117,7 @@ class LiteLLMImporter(RowImporter):
             latency_ms=positive(row.get("request_duration_ms")) or milliseconds(start, end),
             ttft_ms=milliseconds(start, first_token) if streamed else None,
             **{name: getattr(tokens, name) for name in Tokens.__struct_fields__},
-            **_who(row, metadata, own, tags),
+            **_who(row, metadata, {**said, **own}, tags),
             tags=tags,
             status="error" if failed else "ok",
             error_kind=failed,
@@ -166,7 +184,7 @@ def _who(
         "user": text(first(row, ("end_user",))) or text(row.get("user")),
         "conversation": text(row.get("session_id")),
     }
-    found = attribution({k: v for k, v in ends.items() if v}, own, metadata, tags=tags)
+    found = attribution({k: v for k, v in ends.items() if v}, own, tags=tags)
     team = (
         first(metadata, ("user_api_key_team_alias",))
         or row.get("team_id")

@@ -24,7 +24,7 @@ from netra_optimizer.usage.importers.base import (
     Options,
     RowRefused,
 )
-from netra_optimizer.usage.importers.relative import RelativeClock, zero_us
+from netra_optimizer.usage.importers.relative import LONGEST_US, RelativeClock, zero_us
 from netra_optimizer.usage.importers.values import (
     CONTENT_ID,
     MAX_TOKENS,
@@ -107,7 +107,8 @@ class _Reader:
             flat = np.fromiter(chain.from_iterable(hashes), np.uint64)
         except (msgspec.DecodeError, ValueError, OverflowError, RecursionError):
             return None
-        if len(found) != len(lines) or not _plausible(stamps, inputs, outputs):
+        us = np.round(stamps * self._clock.us_per_unit)
+        if len(found) != len(lines) or not _plausible(us, inputs, outputs):
             return None
         offsets = list_offsets(hashes)
         ends = offsets.tolist()
@@ -116,7 +117,7 @@ class _Reader:
             trace_id(line.timestamp, line.input_length, line.output_length, names[8 * a : 8 * b])
             for line, a, b in zip(found, ends, ends[1:], strict=False)
         ]
-        start = zero_us(self._options) + np.round(stamps * self._clock.us_per_unit).astype(np.int64)
+        start = zero_us(self._options) + us.astype(np.int64)
         columns: dict[str, Any] = {
             "id": ids,
             "start": start,
@@ -186,8 +187,8 @@ class _Line(msgspec.Struct):
 _decode_lines = msgspec.json.Decoder(_Line).decode_lines
 
 
-def _plausible(stamps: Float64, *counts: Int64) -> bool:
-    times = bool(np.isfinite(stamps).all() and (stamps >= 0).all())
+def _plausible(us: Float64, *counts: Int64) -> bool:
+    times = bool(((us >= 0) & (us <= LONGEST_US)).all())
     return times and all(bool(((c >= 0) & (c <= MAX_TOKENS)).all()) for c in counts)
 
 
@@ -247,4 +248,4 @@ def _block_tokens(sample: Sequence[Row]) -> int:
         fitting = sum(blocks == -(-length // size) for length, blocks in pairs)
         if fitting >= 0.9 * len(pairs):
             return size
-    return max(1, round(max(length / blocks for length, blocks in pairs)))
+    return min(max(1, round(max(length / blocks for length, blocks in pairs))), 1 << 20)

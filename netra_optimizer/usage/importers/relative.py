@@ -11,6 +11,8 @@ from netra_optimizer.usage.importers.values import moment, number
 
 _FIRST_EPOCH: Final = 600_000_000
 """Smaller numbers (before 1989, were they seconds since 1970) count from a trace's beginning."""
+LONGEST_US: Final = 10 * 365 * 86_400 * 10**6
+"""Ten years: no trace is longer."""
 
 
 @dataclass(frozen=True)
@@ -29,8 +31,9 @@ class RelativeClock:
         return cls(relative, 1e3 if in_ms else 1e6)
 
     def us(self, stamps: Sequence[float]) -> list[int]:
-        """Microseconds since the trace's zero."""
-        return [round(stamp * self.us_per_unit) for stamp in stamps]
+        """Microseconds since the trace's zero; what no trace holds is left out."""
+        found = (stamp * self.us_per_unit for stamp in stamps)
+        return [round(us) for us in found if us <= LONGEST_US]
 
     def absolute_us(self, stamp: object, options: Options) -> int:
         """Microseconds since 1970. Raises RowRefused."""
@@ -39,7 +42,7 @@ class RelativeClock:
         value = number(stamp)
         if value is None:
             raise RowRefused(NO_TIME if stamp is None else BAD_TIME)
-        if value < 0:
+        if not 0 <= value * self.us_per_unit <= LONGEST_US:
             raise RowRefused(BAD_TIME)
         return zero_us(options) + round(value * self.us_per_unit)
 

@@ -1,0 +1,142 @@
+"""Every importer against rows made of what breaks readers: no traceback, and the audit adds up."""
+
+import json
+import random
+import time
+from pathlib import Path
+
+import pytest
+
+from netra_optimizer import InputError, read_files
+from netra_optimizer.usage.importers import IMPORTERS, decode_traces
+
+ODD = (
+    None, True, False, 0, -1, 1, 3.5, -0.0, 1e308, 10**30, -(10**19), 2**63, float("nan"),
+    float("inf"), "", " ", "0", "-5", "1e9", "NaN", "null", "[]", "{}", '{"a": [1', "\x00", "\ud800",
+    "ß" * 300, "2026-11-20T10:00:00Z", "2026-13-45", "0001-01-01", "9999-12-31T23:59:59.999999",
+    1795168800, 1795168800000, [], {}, [None], [[[]]], {"": None}, {"usage": 5}, [1, "x", {}],
+    {"input": "many"}, [{"object": 3}], "assistant", "GENERATION", "gpt-4o", "True",
+)  # fmt: skip
+USAGE = {"prompt_tokens": 5, "completion_tokens": 2, "prompt_tokens_details": {"cached_tokens": 1}}
+KEYS = {
+    "mooncake": {"timestamp": 0, "input_length": 5, "output_length": 1, "hash_ids": [1]},
+    "litellm": {
+        "request_id": "a", "call_type": "acompletion", "startTime": "2026-11-20T10:00:00Z",
+        "endTime": "2026-11-20T10:00:01Z", "spend": 0.1, "prompt_tokens": 5, "completion_tokens": 2,
+        "total_tokens": 7, "model": "gpt-4o", "metadata": {"usage_object": USAGE}, "messages": {},
+        "cache_hit": "None", "request_tags": ["a:b"], "status": "success", "response": {},
+        "completionStartTime": "2026-11-20T10:00:01Z", "custom_llm_provider": "openai",
+    },
+    "langfuse": {
+        "id": "a", "traceId": "t", "type": "GENERATION", "startTime": "2026-11-20T10:00:00Z",
+        "model": "gpt-4o", "usageDetails": {"input": 5, "output": 2}, "level": "DEFAULT",
+        "input": "x", "metadata": {}, "modelParameters": {}, "parentObservationId": None,
+    },
+    "helicone": {
+        "request_id": "a", "request_created_at": "2026-11-20T10:00:00Z", "response_status": 200,
+        "request_model": "gpt-4o", "prompt_tokens": 5, "completion_tokens": 2, "delay_ms": 5,
+        "request_properties": {}, "response_body": {}, "request_body": {}, "cache_reference_id": "",
+    },
+    "openai_usage": {"start_time": 1795168800, "end_time": 1795172400, "results": [
+        {"object": "organization.usage.completions.result", "input_tokens": 5, "output_tokens": 2,
+         "num_model_requests": 2, "model": "gpt-4o"}]},
+    "anthropic_usage": {"starting_at": "2026-11-20T10:00:00Z", "results": [
+        {"uncached_input_tokens": 5, "output_tokens": 2, "model": "claude-sonnet-4-5",
+         "cache_creation": {"ephemeral_5m_input_tokens": 1}}]},
+    "claude_code": {
+        "type": "assistant", "timestamp": "2026-11-20T10:00:00Z", "sessionId": "s", "uuid": "u",
+        "requestId": "r", "cwd": "/x", "message": {"id": "m", "model": "claude-sonnet-4-5",
+                                                   "content": [], "usage": {"input_tokens": 5}},
+    },
+    "otlp": {"resourceSpans": [{"resource": {}, "scopeSpans": [{"spans": [{
+        "traceId": "aa", "spanId": "bb", "startTimeUnixNano": "1795168800000000000",
+        "endTimeUnixNano": "1795168801000000000", "attributes": [
+            {"key": "gen_ai.operation.name", "value": {"stringValue": "chat"}},
+            {"key": "gen_ai.request.model", "value": {"stringValue": "gpt-4o"}},
+            {"key": "gen_ai.usage.input_tokens", "value": {"intValue": "5"}}]}]}]}]},
+    "requests": {
+        "timestamp": "2026-11-20T10:00:00Z", "request": {"model": "gpt-4o", "messages": []},
+        "response": {"id": "a", "model": "gpt-4o", "usage": USAGE, "choices": []}, "metadata": {},
+    },
+    "sessions": {"timestamp": 1760995776640783, "input": "x", "output": "y", "session_id": "s"},
+    "generic": {"timestamp": 1795168800, "model": "m", "input_tokens": 5, "output_tokens": 2,
+                "cost": 1.0, "tags": "a,b", "latency": 2, "status": 200},
+}  # fmt: skip
+TABLES = {
+    "azure": "TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:15:46,3,4\n",
+    "burstgpt": "Timestamp,Model,Request tokens,Response tokens\n5,GPT-4,3,4\n",
+}
+
+
+def mangled(rng: random.Random, value: object) -> object:
+    """The value with something odd somewhere in it."""
+    roll = rng.random()
+    if isinstance(value, dict) and value and roll < 0.8:
+        key = rng.choice(list(value))
+        if roll < 0.1:
+            return {name: inner for name, inner in value.items() if name != key}
+        return {**value, key: mangled(rng, value[key])}
+    if isinstance(value, list) and value and roll < 0.8:
+        return [mangled(rng, value[0]), *value[1:]]
+    return rng.choice(ODD)
+
+
+def hostile_text(rng: random.Random, rows: list[object]) -> bytes:
+    text = "\n".join(json.dumps(row) for row in rows).encode("utf-8", "surrogatepass")
+    if rng.random() < 0.3:
+        at = rng.randrange(len(text))
+        text = text[:at] + bytes(rng.randrange(1, 256) for _ in range(rng.randrange(4))) + text[at:]
+    return text[: rng.randrange(len(text) // 2, len(text) + 1)]
+
+
+def assert_survives(path: Path, fmt: str) -> None:
+    imported = read_files(path, fmt=fmt, model="gpt-4o")
+    try:
+        kept = sum(batch.num_rows for batch in imported.batches())
+    except InputError as refused:
+        assert refused.hint, path.read_bytes()
+        return
+    audit = imported.audit
+    assert audit.rows_read == audit.rows_kept + sum(audit.dropped.values())
+    assert all(count > 0 for count in audit.dropped.values())
+    if not fmt.endswith("_usage"):
+        assert kept == audit.rows_kept
+
+
+@pytest.mark.parametrize("fmt", [*KEYS, *TABLES])
+def test_an_importer_never_breaks_on_a_row(fmt: str, tmp_path: Path, full_counts: bool) -> None:
+    assert {importer.name for importer in IMPORTERS} == {*KEYS, *TABLES}
+    rng = random.Random(fmt)
+    ends = time.monotonic() + 45
+    rounds = 0
+    while rounds < 40 or (full_counts and time.monotonic() < ends):
+        rounds += 1
+        path = tmp_path / "fuzz.data"
+        if fmt in TABLES:
+            head, row, _ = TABLES[fmt].split("\n")
+            cells = row.split(",")
+            lines = [
+                ",".join(rng.choice([cell, str(rng.choice(ODD)), '"', "a,b"]) for cell in cells)
+                for _ in range(30)
+            ]
+            content = "\n".join([head, row, *lines]).encode("utf-8", "replace").replace(b"\0", b"")
+        else:
+            good = KEYS[fmt]
+            content = hostile_text(rng, [good, *(mangled(rng, good) for _ in range(30))])
+        path.write_bytes(content)
+        try:
+            assert_survives(path, fmt)
+        except InputError as refused:
+            assert refused.hint, content
+
+
+def test_the_decoder_of_spans_never_breaks_on_a_body(full_counts: bool) -> None:
+    rng = random.Random(11)
+    for _ in range(20_000 if full_counts else 300):
+        body = hostile_text(rng, [mangled(rng, KEYS["otlp"])])
+        for kind in ("application/json", "application/x-protobuf"):
+            try:
+                found = decode_traces(body, content_type=kind)
+            except InputError:
+                continue
+            assert found.spans == len(found.records) + sum(found.dropped.values())
