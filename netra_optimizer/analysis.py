@@ -103,6 +103,8 @@ class _Figure(msgspec.Struct, frozen=True):
     proposal: Proposal
     status: str
     savings: Interval
+    chosen: float
+    """USD saved on the rows on which changes are chosen."""
 
 
 def _silent(_what: str, _share: float) -> None:
@@ -131,15 +133,15 @@ def _figure(context: LeverContext, proposal: Proposal, blocks: Blocks) -> _Figur
     interval = blocks.interval(rows[claimed], saved[claimed])
     interval = widened(interval, proposal.low_factor, proposal.high_factor)
     worth = context.options.min_share * context.claimed_cost
+    chosen = float(saved[context.choose[rows]].sum())
     if proposal.standing == "loses_money":
         loses = -interval.expected >= worth and interval.expected < 0
-        return _Figure(proposal, "loses_money", interval) if loses else None
-    chosen = float(saved[context.choose[rows]].sum())
+        return _Figure(proposal, "loses_money", interval, chosen) if loses else None
     if interval.expected < worth or chosen <= 0 or interval.expected <= 0:
         return None
     if proposal.standing == "needs_evaluation":
-        return _Figure(proposal, "needs_evaluation", interval)
-    return _Figure(proposal, "verified", interval) if interval.low >= 0 else None
+        return _Figure(proposal, "needs_evaluation", interval, chosen)
+    return _Figure(proposal, "verified", interval, chosen) if interval.low >= 0 else None
 
 
 def _opportunity(
@@ -154,10 +156,8 @@ def _opportunity(
             "Not in the combined figure: other changes of the same calls save more without it."
         )
     if not split.single:
-        rows = proposal.policy.rows
-        saved = context.savings(rows, [proposal.policy])
         evidence["chosen_on"] = {
-            "savings_usd": float(saved[context.choose[rows]].sum()),
+            "savings_usd": figure.chosen,
             "from": iso_time(split.first_us),
             "to": iso_time(split.cut_us),
         }

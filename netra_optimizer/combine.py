@@ -40,11 +40,14 @@ class _Worth:
         self._claim = context.claim[self.rows]
         self._known: dict[frozenset[str], tuple[float, float]] = {frozenset(): (0.0, 0.0)}
         self._by_id = {p.id: p for p in group}
+        self._last: tuple[frozenset[str], Float64] | None = None
 
     def saved(self, coalition: frozenset[str]) -> Float64:
         """By record."""
-        policies = [self._by_id[name].policy for name in sorted(coalition)]
-        return self._context.savings(self.rows, policies)
+        if self._last is None or self._last[0] != coalition:
+            policies = [self._by_id[name].policy for name in sorted(coalition)]
+            self._last = coalition, self._context.savings(self.rows, policies)
+        return self._last[1]
 
     def claimed(self, coalition: frozenset[str]) -> float:
         """USD on the claim's rows."""

@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 
 from netra_optimizer.errors import AnalysisError
-from netra_optimizer.levers.batch_tier import UseTier
+from netra_optimizer.levers.batch_tier import Tier, UseTier
 from netra_optimizer.levers.model_switch import SwitchModel
 from netra_optimizer.period import DAY_US
 from netra_optimizer.pricing import PriceTable
@@ -50,7 +50,7 @@ def what_if(
     model: str | None = None,
     provider: str = "",
     feature: str | None = None,
-    tier: str | None = None,
+    tier: Tier | None = None,
     growth: float = 1.0,
     output_factor: float = 1.0,
     prices_then: PriceTable | None = None,

@@ -44,7 +44,7 @@ class Latency(msgspec.Struct, frozen=True):
 
 
 class Quality(msgspec.Struct, frozen=True):
-    """Change of the quality score: estimate, one-sided bound, and whether paired outcomes proved it."""
+    """Change of the quality score: estimate, one-sided bound, whether paired outcomes proved it."""
 
     delta: float | None
     bound: float | None

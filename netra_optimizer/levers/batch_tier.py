@@ -1,8 +1,8 @@
-"""The batch tier: half the price for answers within a day, only where nobody waits."""
+"""The batch and flex tiers: cheaper answers that come later, only where nobody waits."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +14,11 @@ from netra_optimizer.levers.segments import found_parts
 from netra_optimizer.replay.prompt_cache import PROMPT_BUCKETS
 from netra_optimizer.replay.stream import Stage, Stream
 from netra_optimizer.results import Latency
-from netra_optimizer.usage.columns import Float64, Int64
+from netra_optimizer.usage.columns import Float64, Int64, Text
 
+Tier = Literal["batch", "flex"]
+_BATCH_SAYS: Final = "Batches find no short-lived prompt cache warm; their price is today's."
+_FLEX_SAYS: Final = "Flex calls are slower and may be refused when there is no room: retry later."
 TURNAROUND_MS: Final = 24 * 3600 * 1000.0
 RUN_GAP_S: Final = 600.0
 """A pause this long ends a run of calls."""
@@ -31,7 +34,7 @@ class UseTier:
     """Send the rows in another service tier. Batch keeps no short-lived prompt cache warm."""
 
     rows: Int64
-    tier: str
+    tier: Tier
 
     @property
     def stage(self) -> Stage:
@@ -85,7 +88,7 @@ class Waiting:
 
 
 class BatchTierLever:
-    """Proposes batch for jobs; asks where the arrivals alone do not tell."""
+    """Proposes the cheaper tier for jobs, told by their arrivals or by you."""
 
     id = "batch_tier"
 
@@ -94,7 +97,7 @@ class BatchTierLever:
         rule = context.rule(segment)
         if rule.may_wait is False or rule.max_latency_ms is not None:
             return []
-        if not context.prices.has_tier(segment.model, segment.provider, "batch"):
+        if not _tiers(segment, context):
             return []
         whole = _job(segment, context)
         if whole or segment.feature:
@@ -111,9 +114,19 @@ def _job(segment: Segment, context: LeverContext) -> list[Proposal]:
         return []
     stated = context.rule(segment).may_wait
     waiting = who_waits(context, rows)
-    if stated or waiting.nobody:
-        return [_proposal(segment, context, rows, waiting, stated=bool(stated))]
-    return []
+    if not (stated or waiting.nobody):
+        return []
+    ways = [UseTier(rows, tier) for tier in _tiers(segment, context)]
+    # The first of equal ones: a batch is surer than what is served when there is room.
+    best = max(ways, key=lambda way: round(context.chosen_saving(segment, way), 9))
+    return [_proposal(segment, context, best, waiting, stated=bool(stated))]
+
+
+def _tiers(segment: Segment, context: LeverContext) -> list[Tier]:
+    """Slower and cheaper tiers in which the model is sold."""
+    sold = context.prices.has_tier
+    tiers: tuple[Tier, ...] = ("batch", "flex")
+    return [tier for tier in tiers if sold(segment.model, segment.provider, tier)]
 
 
 def who_waits(context: LeverContext, rows: Int64) -> Waiting:
@@ -121,8 +134,8 @@ def who_waits(context: LeverContext, rows: Int64) -> Waiting:
     frame = context.frame
     start = frame.calls.start_us[rows] / 1e6
     streamed = float(np.mean(~np.isnan(frame.ttft_ms[rows])))
-    dialogue = _grouped_share(frame.conversation.codes[rows], frame.conversation.values, start)
-    chained = _grouped_share(frame.trace.codes[rows], frame.trace.values, start)
+    dialogue = _grouped_share(frame.conversation, rows, start)
+    chained = _grouped_share(frame.trace, rows, start)
     breaks = np.flatnonzero(np.diff(start) > RUN_GAP_S) + 1
     first = np.append(0, breaks)
     last = np.append(breaks, len(start)) - 1
@@ -142,9 +155,9 @@ def who_waits(context: LeverContext, rows: Int64) -> Waiting:
     )
 
 
-def _grouped_share(codes: NDArray[np.int32], values: tuple[str, ...], start: Float64) -> float:
+def _grouped_share(group: Text, rows: Int64, start: Float64) -> float:
     """Share of rows whose named group goes on within the hour after another row of it."""
-    named = np.array([bool(value) for value in values], np.bool_)[codes]
+    codes, named = group.codes[rows], ~group.equals("")[rows]
     if not named.any():
         return 0.0
     order = np.lexsort((start, codes))
@@ -164,10 +177,11 @@ def _jitter(begins: Float64) -> float:
 
 
 def _proposal(
-    segment: Segment, context: LeverContext, rows: Int64, waiting: Waiting, *, stated: bool
+    segment: Segment, context: LeverContext, policy: UseTier, waiting: Waiting, *, stated: bool
 ) -> Proposal:
     evidence: dict[str, Any] = {
-        "requests": len(rows),
+        "requests": len(policy.rows),
+        "tier": policy.tier,
         "runs": waiting.runs,
         "in_runs_share": waiting.in_runs_share,
         "active_share_of_time": waiting.active_share,
@@ -177,22 +191,25 @@ def _proposal(
         "said_by_you": stated,
         "query": where(segment, "service_tier = 'standard'"),
     }
-    before = context.latency(rows).p50_before
+    reason = (
+        "Slow answers are early enough, as you said."
+        if stated
+        else "Calls come in scheduled runs, none streamed or part of a talk: nobody waits."
+    )
+    before = context.latency(policy.rows).p50_before
+    batch = policy.tier == "batch"
     return Proposal(
         lever="batch_tier",
-        title=f"Send in batches ({segment.feature or segment.model})",
+        title=f"{'Send in batches' if batch else 'Use the flex tier'} ({segment.name})",
         segment=segment,
-        policy=UseTier(rows, "batch"),
+        policy=policy,
         evidence=evidence,
-        assumptions=[
-            "Answers within 24 hours are early enough."
-            if stated
-            else "Calls come in scheduled runs, none streamed or part of a talk: nobody waits.",
-            "Batches find no short-lived prompt cache warm; their price is today's.",
-        ],
-        patch=patches.batch_plan(segment.provider, segment.model),
-        effort="medium",
+        assumptions=[reason, _BATCH_SAYS if batch else _FLEX_SAYS],
+        patch=patches.batch_plan(segment.provider, segment.model)
+        if batch
+        else {"openai": {"service_tier": "flex"}},
+        effort="medium" if batch else "low",
         risk="low: answers come later",
-        rollback="Send the calls one by one again.",
-        latency=Latency(before, TURNAROUND_MS),
+        rollback="Send the calls one by one again." if batch else "Leave service_tier out again.",
+        latency=Latency(before, TURNAROUND_MS if batch else None),
     )

@@ -66,13 +66,13 @@ class ContextGrowthLever:
 def turn_numbers(context: LeverContext, rows: Int64) -> Int64:
     """The number of each call in its conversation, from 1; 0 outside of conversations."""
     codes = context.frame.conversation.codes[rows]
-    named = np.array([bool(value) for value in context.frame.conversation.values], np.bool_)
+    named = ~context.frame.conversation.equals("")[rows]
     order = np.argsort(codes, kind="stable")
     begins = np.flatnonzero(np.diff(codes[order], prepend=-1))
     lengths = np.diff(np.append(begins, len(codes)))
     turns = np.empty(len(codes), np.int64)
     turns[order] = np.arange(len(codes)) - np.repeat(begins, lengths) + 1
-    return np.where(named[codes], turns, 0)
+    return np.where(named, turns, 0)
 
 
 def _proposal(

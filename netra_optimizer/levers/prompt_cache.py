@@ -122,7 +122,7 @@ def _variants(traffic: Traffic, rule: CachingRule, rows: Int64) -> list[UsePromp
     """Each lifetime, over the whole prompt and over the leading part that is worth its writes."""
     if not len(traffic.prefix.codes):
         return []
-    depth = traffic.prefix.depth()
+    depth = traffic.prefix.depth
     gaps = traffic.prefix.gaps()
     options: list[UsePromptCache] = []
     for write, lifetime_s in rule.lifetimes_s.items():

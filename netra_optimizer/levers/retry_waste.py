@@ -79,8 +79,7 @@ class RetryWasteLever:
 def _same_request(context: LeverContext, rows: Int64) -> tuple[Int64, Bool]:
     """Rows with a known prompt by (user, conversation, prompt, time); True: as the last."""
     frame = context.frame
-    known = np.array([bool(value) for value in frame.prompt_hash.values], np.bool_)
-    rows = rows[known[frame.prompt_hash.codes[rows]]]
+    rows = rows[~frame.prompt_hash.equals("")[rows]]
     keys = (frame.prompt_hash.codes, frame.conversation.codes, frame.user.codes)
     order = np.lexsort(tuple(key[rows] for key in keys))
     ordered = rows[order]
@@ -114,8 +113,7 @@ def _hopeless(context: LeverContext, rows: Int64) -> Int64:
     final = np.array([kind.lower() in FINAL_ERRORS for kind in frame.error_kind.values], np.bool_)
     failed = frame.status.equals("error")[rows] & final[frame.error_kind.codes[rows]]
     again = frame.attempt[rows] > 1
-    linked = np.array([bool(value) for value in frame.retry_of.values], np.bool_)
-    again |= linked[frame.retry_of.codes[rows]]
+    again |= ~frame.retry_of.equals("")[rows]
     return rows[failed & again]
 
 

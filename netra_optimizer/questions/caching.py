@@ -229,7 +229,7 @@ def _rewritten(context: LeverContext, rows: Int64, traffic: Traffic) -> tuple[in
     """Turns that share less than half of the last turn's whole blocks, and the tokens of those."""
     names = context.frame.conversation
     codes = names.codes[rows]
-    named = np.array([bool(value) for value in names.values], np.bool_)[codes]
+    named = ~names.equals("")[rows]
     at = np.flatnonzero(named)
     at = at[np.argsort(codes[at], kind="stable")]
     follows = np.flatnonzero(codes[at][1:] == codes[at][:-1])

@@ -5,6 +5,7 @@ alive, block i-1 is. A hit renews the lifetime. Ties in time keep the canonical 
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -65,7 +66,7 @@ class PrefixIndex:
         """
         order = self.order
         if limit is not None:
-            used = self.depth() < limit[self.record]
+            used = self.depth < limit[self.record]
             order = order[used[order]]
         if cache is not None and len(cache) and (cache != cache[0]).any():
             own = cache[self.record[order]]
@@ -101,6 +102,7 @@ class PrefixIndex:
         order = stable_order(renumbered, blocks)
         return PrefixIndex(renumbered, blocks, offsets, self.start_us[rows], record, order)
 
+    @cached_property
     def depth(self) -> Int32:
         """The place of each access within its record, from 0."""
         return (np.arange(len(self.codes)) - self.offsets[self.record]).astype(np.int32)
@@ -120,7 +122,7 @@ class PrefixIndex:
         depths = np.zeros(len(counts), np.int32)
         some = np.flatnonzero(counts)
         if len(some):
-            first_dead = np.where(alive, np.iinfo(np.int32).max, self.depth())
+            first_dead = np.where(alive, np.iinfo(np.int32).max, self.depth)
             at = self.offsets[some]
             depths[some] = np.minimum(np.minimum.reduceat(first_dead, at), counts[some])
         return depths

@@ -34,9 +34,7 @@ class Blocks:
         block = np.arange(count, dtype=np.int64)
         offset = count
         for column in (frame.trace, frame.conversation):
-            named = np.array([bool(value) for value in column.values], np.bool_)
-            mask = named[column.codes] if len(named) else np.zeros(count, np.bool_)
-            block = np.where(mask, offset + column.codes, block)
+            block = np.where(column.equals(""), block, offset + column.codes)
             offset += len(column.values)
         return cls(block)
 

@@ -238,3 +238,16 @@ def test_a_lever_that_is_not_asked_for_stays_silent(prices: PriceTable) -> None:
     records = [call(at, 60.0 * at, output_text=100, reasoning=400) for at in range(60)]
     options = AnalysisOptions(levers=("retry_waste",))
     assert found(records, prices, "output_tokens", options=options) == []
+
+
+def test_where_a_cache_is_warm_flex_may_beat_a_batch(prices: PriceTable) -> None:
+    """A batch loses the cache, flex keeps it; both are half the price."""
+    cached = {"model": "gpt-5", "provider": "openai", "input_uncached": 500, "cache_read": 9500}
+    records = [
+        call(day * 30 + at, 86_400 * day + 2 * at, **cached) for day in range(4) for at in range(30)
+    ]
+    assert prices.has_tier("gpt-5", "openai", "flex")
+    tiers = found(records, prices, "batch_tier")
+    assert [(o.evidence["tier"], o.patch) for o in tiers] == [
+        ("flex", {"openai": {"service_tier": "flex"}})
+    ]
