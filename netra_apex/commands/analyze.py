@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from netra_apex.price_options import pairs, price_table
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from contextlib import AbstractContextManager
 
+    from netra_optimizer import PriceTable
     from netra_optimizer.report import ReportSource
     from netra_optimizer.results import Analysis
 
@@ -29,6 +32,7 @@ class Request:
     start: str | None
     timezone: str
     mapping: dict[str, str]
+    prices: "PriceTable"
     outcomes: tuple[Path, ...]
     margin: float
 
@@ -65,12 +69,24 @@ def analyze(
         list[str] | None,
         typer.Option("--map", metavar="FIELD=COLUMN", help="Name a column (repeat as needed)."),
     ] = None,
+    aliases: Annotated[
+        list[str] | None,
+        typer.Option("--alias", metavar="NAME=MODEL", help="Price a name as a model (repeat)."),
+    ] = None,
+    prices: Annotated[
+        Path | None, typer.Option("--prices", help="Your own prices, a JSON list.")
+    ] = None,
+    prices_as_of: Annotated[
+        str | None,
+        typer.Option("--prices-as-of", metavar="DAY", help="Price every call as on that day."),
+    ] = None,
 ) -> None:
-    r"""Find savings in files of LLM calls: replayed, priced, with interval, patch and way back.
+    """Find savings in files of LLM calls: replayed, priced, with interval, patch and way back.
 
-    \b
     apex analyze calls.jsonl
+
     apex analyze trace.jsonl --model claude-sonnet-4-5 --html report.html
+
     apex analyze spend.parquet --json | jq .combined
     """
     request = Request(
@@ -79,7 +95,8 @@ def analyze(
         format=format_,
         start=start,
         timezone=timezone,
-        mapping=_mapping(columns or []),
+        mapping=pairs(columns or [], "--map", "FIELD=COLUMN"),
+        prices=price_table(aliases or [], prices, prices_as_of),
         outcomes=tuple(outcomes or ()),
         margin=margin,
     )
@@ -124,13 +141,14 @@ def run(request: Request, *, quiet: bool) -> "tuple[Analysis, ReportSource]":
             frame = tenant.frame()
             analysis = netra_optimizer.analyze(
                 frame,
-                prices=netra_optimizer.PriceTable.load(),
+                prices=request.prices,
                 options=netra_optimizer.AnalysisOptions(quality_margin=request.margin),
                 audit=imported.audit,
                 outcomes=outcomes,
                 prompts=netra_optimizer.read_prompts(request.files),
                 progress=lambda _name, done: step("Replaying", done, 1.0),
             )
+    _refuse_unpriced(analysis)
     source = ReportSource(
         files=tuple(path.name for path in request.files),
         format=imported.format,
@@ -139,14 +157,19 @@ def run(request: Request, *, quiet: bool) -> "tuple[Analysis, ReportSource]":
     return analysis, source
 
 
-def _mapping(pairs: list[str]) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for pair in pairs:
-        field, equals, column = pair.partition("=")
-        if not (field and equals and column):
-            raise typer.BadParameter(f"{pair!r} is not FIELD=COLUMN", param_hint="--map")
-        found[field.strip()] = column.strip()
-    return found
+def _refuse_unpriced(analysis: "Analysis") -> None:
+    """Without one price every figure would be a zero that nobody spent."""
+    from netra_optimizer.pricing.errors import NoPriceError
+
+    if (
+        analysis.usage.requests
+        and sum(analysis.unpriced_models.values()) == analysis.usage.requests
+    ):
+        names = ", ".join(repr(name) for name in list(analysis.unpriced_models)[:5])
+        raise NoPriceError(
+            f"No price is known for any of these calls (models: {names}).",
+            hint="Say which model a name stands for, for instance --alias my-deployment=gpt-4o.",
+        )
 
 
 def _progress(quiet: bool) -> "AbstractContextManager[Callable[[str, float, float], None]]":

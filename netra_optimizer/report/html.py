@@ -72,6 +72,8 @@ def _combined(analysis: Analysis) -> str:
         ],
         title="Cost before and after",
     )
+    if saved.expected <= 0:
+        return f"<section class='card'><h2>{escape(text.nothing_proven(analysis))}</h2>{plot}</section>"
     return (
         f"<section class='card'><h2>You can save <em>{text.money(saved.expected)}</em> of "
         f"{text.money(before)} ({text.share(fraction)})</h2><p class='dim'>{escape(period)}</p>{plot}</section>"

@@ -95,6 +95,8 @@ def _summary(analysis: Analysis) -> RenderableType:
     combined = analysis.combined
     before, saved = combined.cost_before_usd, combined.savings_usd
     fraction = saved.expected / before if before else 0.0
+    if saved.expected <= 0:
+        return Padding(Text(text.nothing_proven(analysis), style="bold"), (1, 2, 0, 2))
     headline = Text.assemble(
         ("You can save ", "bold"),
         (text.money(saved.expected), "bold green"),

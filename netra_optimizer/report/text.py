@@ -3,7 +3,7 @@
 import math
 from datetime import datetime
 
-from netra_optimizer.results import Interval
+from netra_optimizer.results import Analysis, Interval
 
 LEVER_NAMES = {
     "prompt_cache": "Prompt cache",
@@ -35,6 +35,15 @@ def money(usd: float) -> str:
     if size >= 0.01 or size < 5e-7:
         return f"{sign}${size:,.2f}" if size >= 5e-7 else "$0.00"
     return f"{sign}${size:.2g}" if size >= 1e-4 else f"{sign}${size:.6f}"
+
+
+def nothing_proven(analysis: Analysis) -> str:
+    """The headline where no change is counted."""
+    waiting = sum(item.status == "needs_evaluation" for item in analysis.opportunities)
+    if not waiting:
+        return "No saving is proven on these records."
+    changes = "1 change needs" if waiting == 1 else f"{waiting} changes need"
+    return f"No saving is proven on these records yet: {changes} an evaluation of quality."
 
 
 def in_cents(parts: dict[str, float]) -> dict[str, float]:

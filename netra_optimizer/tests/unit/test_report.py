@@ -98,7 +98,7 @@ def test_an_analysis_with_nothing_to_save_says_so() -> None:
 def test_a_change_that_is_not_proven_is_shown_but_not_counted() -> None:
     said = printed(analysis(opportunity(status="needs_evaluation")))
     assert "to evaluate" in said
-    assert "You can save $0.00" in said
+    assert "No saving is proven on these records yet: 1 change needs" in said
 
 
 def test_the_page_is_one_file_without_script_or_outside_reference() -> None:
