@@ -63,6 +63,16 @@ async def rate(work: Work, seconds: float, *, clients: int = 1) -> float:
     return done / (time.perf_counter() - started)
 
 
+async def median_us(work: Work, count: int = 500) -> float:
+    """The median time of one call, in microseconds."""
+    times: list[float] = []
+    for number in range(count):
+        started = time.perf_counter()
+        await work(number)
+        times.append(time.perf_counter() - started)
+    return sorted(times)[count // 2] * 1e6
+
+
 async def best_of(sides: dict[str, Work], seconds: float, *, clients: int = 1) -> dict[str, float]:
     """The best of several alternating rounds of each side."""
     best = dict.fromkeys(sides, 0.0)
@@ -165,7 +175,7 @@ async def sessions_cost(
 
 
 async def growth(sizes: list[int], folder: Path) -> list[dict[str, float]]:
-    """Microseconds of a read and of a write with so many entries there already."""
+    """Median microseconds of a read and of a write with so many entries there already."""
     figures: list[dict[str, float]] = []
     for size in sizes:
         url = f"sqlite+aiosqlite:///{folder}/growth-{size}.sqlite"
@@ -176,9 +186,9 @@ async def growth(sizes: list[int], folder: Path) -> list[dict[str, float]]:
         await commits.submit(ANN, lambda c, n=size: fill(c, n))
         await view.set("first", 0)
         await sessions.engines.write(SYSTEM, checkpoint)
-        read = await rate(lambda n, v=view, m=size: v.get(f"k{(n * 7919) % m}"), 1.0)
-        write = await rate(lambda n, v=view, m=size: v.set(f"k{(n * 7919) % m}", n), 1.0)
-        figures.append({"entries": size, "read_us": 1e6 / read, "write_us": 1e6 / write})
+        read = await median_us(lambda n, v=view, m=size: v.get(f"k{(n * 7919) % m}"))
+        write = await median_us(lambda n, v=view, m=size: v.set(f"k{(n * 7919) % m}", n))
+        figures.append({"entries": size, "read_us": read, "write_us": write})
         await commits.close()
         await sessions.dispose()
     return figures

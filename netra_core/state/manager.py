@@ -1,5 +1,6 @@
 """UnifiedStateManager: shared state with scopes, versions and history."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
 from typing import Final
@@ -105,6 +106,14 @@ class UnifiedStateManager:
     async def compact(self, *, keep_versions: int = 100) -> int:
         """Drop history beyond the newest versions of each key; returns how many lines went."""
         return await self.store.compact(keep_versions=keep_versions)
+
+    async def maintain(self, *, every_s: float = 30.0, keep_versions: int = 100) -> None:
+        """Expire and compact from time to time, until cancelled; for a task that somebody owns."""
+        while True:
+            await asyncio.sleep(every_s)
+            while await self.expire():
+                pass
+            await self.compact(keep_versions=keep_versions)
 
     async def erase(
         self,

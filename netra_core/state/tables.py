@@ -10,6 +10,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    text,
 )
 
 from netra_core.database.metadata import PLATFORM, rows_of
@@ -43,7 +44,12 @@ state_entries = Table(
     Column("updated_by", String(200), nullable=False),
     Column("expires_at", Float(53)),
     PrimaryKeyConstraint(*_ADDRESS),
-    Index("ix_state_entries_expires_at", "expires_at"),
+    Index(
+        "ix_state_entries_expires_at",
+        "expires_at",
+        sqlite_where=text("expires_at IS NOT NULL"),
+        postgresql_where=text("expires_at IS NOT NULL"),
+    ),
     info=rows_of("state"),
     sqlite_with_rowid=False,
 )

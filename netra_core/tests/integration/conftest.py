@@ -4,11 +4,17 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Generator
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from netra_backend.migrations import migrate_platform
 from netra_core.database import DatabaseOptions, DatabaseSessionManager, GroupCommit
-from netra_core.testing.postgres import APP_ROLE, PostgresTestServer, TestDatabase
+from netra_core.testing.postgres import (
+    APP_ROLE,
+    MIGRATION_ROLE,
+    PostgresTestServer,
+    TestDatabase,
+)
 
 
 @pytest.fixture(scope="session")
@@ -20,12 +26,32 @@ def migrated_template(postgres: PostgresTestServer) -> TestDatabase:
 
 
 @pytest.fixture
-def platform_postgres(
+def own_postgres(
     postgres: PostgresTestServer, migrated_template: TestDatabase
 ) -> Generator[TestDatabase]:
+    """A platform database of this test's own, to change tables in."""
     database = postgres.new_database(template=migrated_template)
     yield database
     postgres.drop_database(database)
+
+
+@pytest.fixture(scope="session")
+def shared_postgres(postgres: PostgresTestServer, migrated_template: TestDatabase) -> TestDatabase:
+    return postgres.new_database(template=migrated_template)
+
+
+@pytest.fixture
+def platform_postgres(shared_postgres: TestDatabase) -> TestDatabase:
+    """A platform database with nothing in it; only its rows may be changed."""
+    url = shared_postgres.url(MIGRATION_ROLE, driver="postgresql")
+    with psycopg.connect(url, autocommit=True) as connection:
+        tables = connection.execute(
+            "SELECT tablename FROM pg_tables"
+            " WHERE schemaname = 'platform' AND tablename <> 'alembic_version'"
+        ).fetchall()
+        names = ", ".join(f'platform."{name}"' for (name,) in tables)
+        connection.execute(f"TRUNCATE {names}")
+    return shared_postgres
 
 
 @pytest.fixture(scope="session")
@@ -60,7 +86,9 @@ async def open_database() -> AsyncGenerator[OpenDatabase]:
     opened: list[DatabaseSessionManager] = []
 
     def open_one(url: str, **options: object) -> DatabaseSessionManager:
-        manager = DatabaseSessionManager(url, options=DatabaseOptions(**options))
+        # Nobody cuts the power here, and syncing a busy disk is what such tests wait for most.
+        chosen = {"durability": "process_crash", **options}
+        manager = DatabaseSessionManager(url, options=DatabaseOptions(**chosen))
         opened.append(manager)
         return manager
 

@@ -156,8 +156,8 @@ async def test_a_file_that_is_no_database_is_named(tmp_path: Path, open_database
     assert isinstance(error, DatabaseCorruptError)
 
 
-async def test_a_newer_schema_is_refused_and_left_untouched(platform_url: str, request) -> None:
-    url = migration_url(platform_url, request)
+async def test_a_newer_schema_is_refused_and_left_untouched(own_url: str) -> None:
+    url = own_url
     runner = platform_migrations(url)
     await _set_revision(url, "9999")
     for step in (runner.upgrade, runner.check, runner.current, runner.downgrade):
@@ -167,9 +167,9 @@ async def test_a_newer_schema_is_refused_and_left_untouched(platform_url: str, r
 
 
 async def test_a_missing_migration_and_a_changed_table_fail_the_check(
-    platform_url: str, request
+    own_url: str,
 ) -> None:
-    url = migration_url(platform_url, request)
+    url = own_url
     runner = platform_migrations(url)
     assert (await runner.check()).up_to_date
     async with DatabaseSessionManager(url).engine.begin() as connection:
@@ -183,10 +183,12 @@ async def test_a_missing_migration_and_a_changed_table_fail_the_check(
         await runner.check()
 
 
-def migration_url(platform_url: str, request: pytest.FixtureRequest) -> str:
-    if platform_url.startswith("sqlite"):
-        return platform_url
-    return request.getfixturevalue("platform_postgres").migration_url
+@pytest.fixture(params=["sqlite", "postgresql"])
+def own_url(request: pytest.FixtureRequest) -> str:
+    """A platform database to change tables in, as its migrations reach it."""
+    if request.param == "sqlite":
+        return request.getfixturevalue("platform_sqlite")
+    return request.getfixturevalue("own_postgres").migration_url
 
 
 async def _set_revision(url: str, revision: str | None) -> None:
