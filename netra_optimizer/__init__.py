@@ -47,8 +47,11 @@ if TYPE_CHECKING:
         Quality,
         UsageTotals,
     )
+    from netra_optimizer.usage.bill import BillLine, Reconciliation, read_bill, reconcile
+    from netra_optimizer.usage.export import export_usage, focus_table
     from netra_optimizer.usage.filters import UsageFilter
     from netra_optimizer.usage.frame import Calls, UsageFrame
+    from netra_optimizer.usage.notebook import Usage
     from netra_optimizer.usage.reading import Import, read_files
     from netra_optimizer.usage.record import UsageRecord
     from netra_optimizer.usage.store import (
@@ -117,6 +120,13 @@ _HOMES = {
     "TenantUsage": "usage.store",
     "UsageStore": "usage.store",
     "UsageSummary": "usage.store",
+    "Usage": "usage.notebook",
+    "read_bill": "usage.bill",
+    "reconcile": "usage.bill",
+    "BillLine": "usage.bill",
+    "Reconciliation": "usage.bill",
+    "export_usage": "usage.export",
+    "focus_table": "usage.export",
 }
 """Where each public name lives."""
 
@@ -124,6 +134,7 @@ __all__ = [
     "Analysis",
     "AnalysisOptions",
     "Audit",
+    "BillLine",
     "BreakdownRow",
     "CachingAudit",
     "CachingUse",
@@ -150,9 +161,11 @@ __all__ = [
     "PromptText",
     "Quality",
     "Rates",
+    "Reconciliation",
     "Scenario",
     "StoreError",
     "TenantUsage",
+    "Usage",
     "UsageFilter",
     "UsageFrame",
     "UsageRecord",
@@ -165,11 +178,15 @@ __all__ = [
     "attribution_chart",
     "audit_caching",
     "default_levers",
+    "export_usage",
     "find_prefix_breaks",
+    "focus_table",
     "generate_workload",
     "opportunities_table",
+    "read_bill",
     "read_files",
     "read_prompts",
+    "reconcile",
     "review_change",
     "savings_chart",
     "scenarios",

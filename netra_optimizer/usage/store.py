@@ -1,8 +1,9 @@
 """The usage store: records in ClickHouse, reached through a view that is bound to one tenant."""
 
+import math
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,11 +18,12 @@ from netra_optimizer.usage.filters import EVERYTHING, UsageFilter, dimensions, r
 from netra_optimizer.usage.frame import UsageFrame
 from netra_optimizer.usage.occurrences import Occurrences
 from netra_optimizer.usage.rates import COST_SQL, INPUT_SQL, RateRows, join_sql
-from netra_optimizer.usage.record import OUTPUT_BUCKETS, UsageRecord
+from netra_optimizer.usage.record import OUTPUT_BUCKETS, TOKEN_BUCKETS, UsageRecord
 from netra_optimizer.usage.schema import USAGE_TABLE
 
 if TYPE_CHECKING:
     from netra_optimizer.pricing.table import PriceTable
+    from netra_optimizer.usage.bill import BillLine, Reconciliation
 
 INSERT_ROWS: Final = 65_536
 _OUTPUT_SQL: Final = "(" + " + ".join(f"u.{bucket}" for bucket in OUTPUT_BUCKETS) + ")"
@@ -207,6 +209,32 @@ class TenantUsage:
         )
         return [_breakdown_row([name for name, _ in groups], row) for row in rows]
 
+    def charges(
+        self, prices: "PriceTable", where: UsageFilter = EVERYTHING
+    ) -> list[dict[str, Any]]:
+        """One entry a day, model, tier, team, feature, user and kind of token that was used.
+
+        Keys: day, next_day, provider, model, tier, team, feature, user, requests, bucket, tokens,
+        cost_usd (None: no price). Any: text and numbers.
+        """
+        groups = "toDate(u.start, 'UTC') AS g0, " + ", ".join(
+            f"u.{name} AS g{i}" for i, name in enumerate(_CHARGED, 1)
+        )
+        sums = ", ".join(f"sum(u.{b}), sum(u.{b} * p.{b})" for b in TOKEN_BUCKETS)
+        names = ", ".join(f"g{i}" for i in range(len(_CHARGED) + 1))
+        sql, parameters = self._priced(f"{groups}, count(), {sums}", prices, where)
+        rows = self._database.rows(f"{sql} GROUP BY {names} ORDER BY {names}", parameters)
+        return [charge for row in rows for charge in _charges(row)]
+
+    def reconcile(
+        self, bill: "Iterable[BillLine]", where: UsageFilter = EVERYTHING, *, prices: "PriceTable"
+    ) -> "Reconciliation":
+        """Hold the records that fit against a provider's bill."""
+        from netra_optimizer.usage.bill import reconcile
+
+        rows = self.breakdown(["day", "provider", "model"], where, prices=prices, limit=10**6)
+        return reconcile(rows, bill)
+
     def erase(self, where: UsageFilter = EVERYTHING) -> int:
         """Remove records from disk; returns how many there were."""
         count = self.count(where)
@@ -290,6 +318,27 @@ def _breakdown_row(names: list[str], row: tuple[Any, ...]) -> BreakdownRow:
         latency_p50_ms=_optional(totals[8]),
         latency_p95_ms=_optional(totals[9]),
     )
+
+
+def _charges(row: tuple[Any, ...]) -> Iterator[dict[str, Any]]:
+    day, *named = row[: len(_CHARGED) + 1]
+    sums = row[len(_CHARGED) + 2 :]
+    for place, bucket in enumerate(TOKEN_BUCKETS):
+        tokens, cost = int(sums[2 * place]), float(sums[2 * place + 1])
+        if tokens:
+            yield {
+                "day": str(day),
+                "next_day": str(day + timedelta(days=1)),
+                **dict(zip(_CHARGED, named, strict=True)),
+                "tier": named[_CHARGED.index("service_tier")],
+                "requests": int(row[len(_CHARGED) + 1]),
+                "bucket": bucket,
+                "tokens": tokens,
+                "cost_usd": None if math.isnan(cost) else cost,
+            }
+
+
+_CHARGED: Final = ("provider", "model", "service_tier", "team", "feature", "user")
 
 
 def _optional(value: Any) -> float | None:

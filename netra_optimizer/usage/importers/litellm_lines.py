@@ -109,7 +109,7 @@ def plain_rows(lines: Sequence[bytes]) -> tuple[Chunk | None, list[bytes]]:
     rows, others = _decoded(lines)
     usual = [_is_usual(row) for row in rows]
     if not all(usual):
-        others += [line for (row, line), fits in zip(rows, usual, strict=True) if not fits]
+        others += [line for (_, line), fits in zip(rows, usual, strict=True) if not fits]
         rows = [pair for pair, fits in zip(rows, usual, strict=True) if fits]
     if not rows:
         return None, others

@@ -1,0 +1,171 @@
+"""Usage held against the provider's bill, and handed on as CSV, Parquet, FOCUS, pandas, Polars."""
+
+import csv
+import json
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from netra_optimizer import (
+    BillLine,
+    BreakdownRow,
+    InputError,
+    PriceTable,
+    StoreError,
+    TenantUsage,
+    Usage,
+    UsageFilter,
+    UsageRecord,
+    UsageStore,
+    export_usage,
+    read_bill,
+    reconcile,
+)
+
+T0 = datetime(2026, 11, 20, 10, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def prices() -> PriceTable:
+    return PriceTable.load()
+
+
+@pytest.fixture(scope="module")
+def tenant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TenantUsage]:
+    records = [
+        call("a", feature="search", team="web", cache_read=400_000, output_text=10_000),
+        call("b", user="ü", tags=("x", "y"), service_tier="batch"),
+        call("c", start=T0 + timedelta(days=1), model="gpt-4o-mini-2024-07-18"),
+        call("d", model="claude-sonnet-4-5", provider="anthropic", input_uncached=150_000),
+        call("e", model="acme-llm-9", provider=""),
+    ]
+    with UsageStore.open(tmp_path_factory.mktemp("store") / "s") as store:
+        found = store.for_tenant("t")
+        found.insert([records])
+        yield found
+
+
+def call(id: str, **fields) -> UsageRecord:
+    given = {"start": T0, "model": "gpt-4o-2024-08-06", "provider": "openai",
+             "input_uncached": 1_000_000, **fields}  # fmt: skip
+    return UsageRecord(id=id, **given)
+
+
+def test_a_bill_is_explained_line_by_line(
+    tenant: TenantUsage, prices: PriceTable, tmp_path: Path
+) -> None:
+    midnight = int(datetime(2026, 11, 20, tzinfo=UTC).timestamp())
+
+    def openai(value: float, item: str | None) -> dict:
+        return {"object": "organization.costs.result", "line_item": item, "project_id": None,
+                "amount": {"value": value, "currency": "usd"}}  # fmt: skip
+
+    page = {"object": "page", "data": [{
+        "object": "bucket", "start_time": midnight, "end_time": midnight + 86400, "results": [
+            openai(2.5 + 1.25, "gpt-4o-2024-08-06, input"),
+            openai(0.5, "gpt-4o-2024-08-06, cached input"),
+            openai(0.1, "gpt-4o-2024-08-06, output"), openai(7.0, "o3-2025-04-16, input"),
+            openai(1.0, "web search tool calls")]}]}  # fmt: skip
+    report = {"data": [{"starting_at": "2026-11-20T00:00:00Z", "results": [
+        {"amount": "36.00", "currency": "USD", "model": "claude-sonnet-4-5-20250929",
+         "cost_type": "tokens", "description": "Claude Sonnet 4.5 Input Tokens"}]}]}  # fmt: skip
+    (tmp_path / "costs.json").write_text(json.dumps(page))
+    (tmp_path / "report.json").write_text(json.dumps(report))
+    bill = read_bill([tmp_path / "costs.json", tmp_path / "report.json"])
+    assert sum(line.amount_usd for line in bill) == pytest.approx(12.35 + 0.36)
+    found = tenant.reconcile(bill, UsageFilter(end=T0 + timedelta(hours=1)), prices=prices)
+    reasons = {line.model: (line.reason, round(line.billed_usd, 4), round(line.computed_usd, 4))
+               for line in found.lines}  # fmt: skip
+    assert reasons == {
+        "gpt-4o-2024-08-06": ("agrees", 4.35, 4.35),
+        "o3-2025-04-16": ("no_usage", 7.0, 0.0),
+        "web search tool calls": ("not_tokens", 1.0, 0.0),
+        "claude-sonnet-4-5": ("differs", 0.36, 0.45),
+        "acme-llm-9": ("unpriced", 0.0, 0.0),
+    }
+    assert found.billed_usd - found.computed_usd == pytest.approx(12.71 - 4.80)
+
+
+def test_one_share_off_all_lines_is_a_discount() -> None:
+    usage = [
+        BreakdownRow(
+            key={"day": f"2026-11-{day}", "provider": "openai", "model": "gpt-4o"},
+            requests=1, errors=0, input_tokens=1, cached_input_tokens=0, output_tokens=1,
+            cost_usd=cost, unpriced_requests=0, recorded_usd=None, latency_p50_ms=None,
+            latency_p95_ms=None,
+        )
+        for day, cost in ((20, 10.0), (21, 20.0))
+    ]  # fmt: skip
+    bill = [
+        BillLine(
+            day=date(2026, 11, day), provider="openai", model="gpt-4o", item="", amount_usd=usd
+        )
+        for day, usd in ((20, 8.5), (21, 17.0))
+    ]
+    found = reconcile(usage, bill)
+    assert [line.reason for line in found.lines] == ["discount", "discount"]
+    assert found.discount == {"openai": 0.15}
+    uneven = reconcile(usage, [bill[0]])
+    assert [line.reason for line in uneven.lines] == ["differs", "not_billed"]
+
+
+def test_a_file_that_is_no_bill_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "x.json").write_text('{"data": [{"a": 1}]}')
+    with pytest.raises(InputError, match="no bill"):
+        read_bill(tmp_path / "x.json")
+
+
+def test_calls_leave_as_csv_and_parquet_with_their_cost(
+    tenant: TenantUsage, prices: PriceTable, tmp_path: Path
+) -> None:
+    import pyarrow.parquet as pq
+
+    assert export_usage(tenant, tmp_path / "u.csv", prices=prices) == 5
+    assert export_usage(tenant, tmp_path / "u.parquet", prices=prices, fmt="parquet") == 5
+    with (tmp_path / "u.csv").open(newline="") as file:
+        rows = {row["id"]: row for row in csv.DictReader(file)}
+    columns = {row["id"]: row for row in pq.read_table(tmp_path / "u.parquet").to_pylist()}
+    assert float(rows["d"]["cost_usd"]) == columns["d"]["cost_usd"] == pytest.approx(0.45)
+    assert json.loads(rows["b"]["tags"]) == columns["b"]["tags"] == ["x", "y"]
+    assert rows["b"]["user"] == columns["b"]["user"] == "ü"
+    with pytest.raises(StoreError, match="xml"):
+        export_usage(tenant, tmp_path / "u.xml", prices=prices, fmt="xml")
+
+
+def test_focus_rows_sum_to_what_was_used_and_spent(
+    tenant: TenantUsage, prices: PriceTable, tmp_path: Path
+) -> None:
+    export_usage(tenant, tmp_path / "focus.csv", prices=prices, fmt="focus")
+    with (tmp_path / "focus.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    summary = tenant.summary(prices=prices)
+    assert sum(int(row["ConsumedQuantity"]) for row in rows) == (
+        summary.input_tokens + summary.output_tokens
+    )
+    assert sum(float(row["BilledCost"]) for row in rows if row["BilledCost"]) == pytest.approx(
+        summary.cost_usd
+    )
+    unpriced = [row for row in rows if row["ServiceName"] == "acme-llm-9"]
+    assert [row["BilledCost"] for row in unpriced] == [""]
+    web = [row for row in rows if row["SubAccountId"] == "web"]
+    assert [row["x_TokenType"] for row in web] == ["input_uncached", "cache_read", "output_text"]
+    assert web[0]["ChargePeriodStart"] == "2026-11-20T00:00:00Z"
+    assert web[0]["ChargePeriodEnd"] == "2026-11-21T00:00:00Z"
+    assert json.loads(web[0]["Tags"]) == {"feature": "search", "team": "web"}
+
+
+def test_a_notebook_gets_pandas_polars_and_arrow_alike(tmp_path: Path, prices: PriceTable) -> None:
+    rows = [{"timestamp": 1795168800 + i, "model": "gpt-4o", "input_tokens": 1000 * i,
+             "output_tokens": 5, "tags": ["a"]} for i in (3, 1, 2)]  # fmt: skip
+    (tmp_path / "u.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    usage = Usage.from_files(tmp_path / "u.jsonl")
+    assert (len(usage), usage.format, usage.audit.rows_kept) == (3, "generic", 3)
+    expected = usage.to_arrow(prices).to_pylist()
+    assert [row["input_uncached"] for row in expected] == [1000, 2000, 3000]
+    pandas, polars = usage.to_pandas(prices), usage.to_polars(prices)
+    assert pandas["cost_usd"].tolist() == polars["cost_usd"].to_list()
+    assert polars["cost_usd"].to_list() == pytest.approx([0.0025 * i + 0.00005 for i in (1, 2, 3)])
+    assert polars["start"][0] == pandas["start"][0].to_pydatetime() == expected[0]["start"]
+    assert usage.frame(prices).cost_usd.tolist() == polars["cost_usd"].to_list()
