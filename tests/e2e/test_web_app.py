@@ -179,7 +179,7 @@ def test_every_page_is_accessible_in_light_and_dark_and_fits_360_pixels(ada: Any
         expect(page.locator(".skeleton")).to_have_count(0)
         if path == thread:
             page.locator(".opp-row").first.click()
-            page.locator(".history summary").click()
+            trail(page)
         for scheme, width in (("light", 1280), ("dark", 360)):
             page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
             page.set_viewport_size({"width": width, "height": 740})

@@ -38,7 +38,8 @@ export function Empty({ title, children }: { title: string; children: ReactNode 
 
 export function Skeleton({ lines = 3 }: { lines?: number }) {
   return (
-    <div className="stack" aria-busy="true" aria-label="Loading">
+    <div className="stack" role="status">
+      <span className="visually-hidden">Loading</span>
       {Array.from({ length: lines }, (_, i) => (
         <div key={i} className="skeleton" style={{ width: `${96 - i * 13}%`, height: 18 }} />
       ))}
