@@ -1,5 +1,6 @@
 """The certified provider of the tests: installed once into pytest's cache, run on loopback."""
 
+import fcntl
 import re
 import shutil
 import subprocess
@@ -24,6 +25,12 @@ _FILES = ("package.json", "package-lock.json", ".npmrc", "server.mjs")
 
 def install(folder: Path) -> None:
     """Install what the lock names; skip the test, by name, where npm reaches no registry."""
+    with (folder / "busy").open("w") as busy:
+        fcntl.flock(busy, fcntl.LOCK_EX)  # several test processes share the folder
+        _install(folder)
+
+
+def _install(folder: Path) -> None:
     lock = (SOURCE / "package-lock.json").read_bytes()
     done = folder / "installed-lock.json"
     for name in _FILES:

@@ -22,9 +22,12 @@ FAILED = "/login#error=AUTH-013"
 
 
 @pytest.fixture(scope="session")
-def provider(pytestconfig: pytest.Config) -> Iterator[RunningProvider]:
-    assert pytestconfig.cache is not None
-    folder = pytestconfig.cache.mkdir("apex-oidc-provider")
+def provider(
+    pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningProvider]:
+    cache = pytestconfig.cache
+    name = "apex-oidc-provider"
+    folder = tmp_path_factory.mktemp(name) if cache is None else cache.mkdir(name)
     install(folder)
     with run_provider(folder, BASE_URL + CALLBACK) as running:
         yield running
