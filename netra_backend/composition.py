@@ -81,6 +81,7 @@ class Platform:
             limits=options.limits,
             answer=self._answer,
             approvals=self.approvals,
+            state=deps.state,
             uses=frozenset(
                 {("agent", name) for name in self.agents.list_keys()}
                 | {("model", model) for model in deps.reasoner.models}

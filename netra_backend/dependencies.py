@@ -16,6 +16,7 @@ from netra_core.configuration import UnifiedConfigurationManager
 from netra_core.database import DatabaseSessionManager
 from netra_core.events.fanout import FanOut
 from netra_core.events.port import EventLog
+from netra_core.state import UnifiedStateManager
 from netra_core.websocket import MemoryTicketStore, SocketLimits, TicketStore
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class BackendOptions:
 class BackendDependencies:
     """The backend's collaborators.
 
-    The owner of `sessions`, `events`, `fan_out` and `auth_client` closes them after the app has
+    Without `state` agents share none. The owner of what is handed in closes it after the app has
     shut down; the backend starts and stops what it makes itself: runs, sockets, the usage store.
     """
 
@@ -71,5 +72,6 @@ class BackendDependencies:
     reasoner: Reasoner = field(default_factory=DeterministicReasoner)
     tickets: TicketStore = field(default_factory=MemoryTicketStore)
     configuration: UnifiedConfigurationManager | None = None
+    state: UnifiedStateManager | None = None
     clock: Callable[[], datetime] = utc_now
     ids: Callable[[], str] = new_id

@@ -12,7 +12,7 @@ import structlog
 
 from netra_backend.agents.recorder import RunRecorder
 from netra_backend.agents.redaction import redact, shown
-from netra_backend.errors import ToolFailedError, ToolTimeoutError
+from netra_backend.errors import LifecycleError, ToolFailedError, ToolTimeoutError
 from netra_backend.runs.token import CancelToken
 from netra_core.context import UserExecutionContext
 from netra_core.errors import ApexError
@@ -25,6 +25,7 @@ from netra_core.events.types import (
     ToolExecuting,
     Usage,
 )
+from netra_core.state import StateView, UnifiedStateManager
 from netra_optimizer.errors import OptimizerError
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ class RunScope:
     token: CancelToken
     fence: Fence
     approvals: Approver
+    state: UnifiedStateManager | None = None
     monotonic: Callable[[], float] = time.monotonic
 
 
@@ -154,6 +156,16 @@ class AgentContext:
     def token(self) -> CancelToken:
         """The run's cancel token, for work in threads that has to look at it."""
         return self._scope.token
+
+    @property
+    def state(self) -> StateView:
+        """Shared state as this agent of this user may reach it. Write it within a tool.
+
+        Raises LifecycleError where the platform was built without shared state.
+        """
+        if self._scope.state is None:
+            raise LifecycleError("This platform has no shared state for agents.")
+        return self._scope.state.for_context(self.user, agent=self._agent)
 
     async def think(self, text: str) -> None:
         """Say what the agent is about to do or has found."""

@@ -28,6 +28,7 @@ from netra_core.database import DatabaseSessionManager, SystemContext
 from netra_core.errors import ApexError
 from netra_core.events.port import EventLog
 from netra_core.events.types import AgentStarted, Event, JsonObject
+from netra_core.state import UnifiedStateManager
 
 KIND = "chat"
 ROOT_AGENT = "supervisor"
@@ -58,6 +59,7 @@ class RunService:
         limits: RunLimits,
         answer: Answerer,
         approvals: Approvals,
+        state: UnifiedStateManager | None = None,
         uses: frozenset[tuple[str, str]] = frozenset(),
     ) -> None:
         self._engine = engine
@@ -68,6 +70,7 @@ class RunService:
         self._limits = limits
         self._answer = answer
         self._approvals = approvals
+        self._state = state
         self._uses = uses
         self._tokens: dict[str, CancelToken] = {}
         self._fences: dict[str, int] = {}
@@ -209,6 +212,7 @@ class RunService:
             token=token,
             fence=_RunFence(self._store, run, token),
             approvals=self._approvals,
+            state=self._state,
         )
         try:
             await self._answer(scope, run)

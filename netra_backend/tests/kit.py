@@ -29,6 +29,8 @@ from netra_core.database import DatabaseSessionManager, GroupCommit
 from netra_core.events.fanout import FanOut, InProcessFanOut
 from netra_core.events.fanout_postgres import PostgresFanOut
 from netra_core.events.log import SqlEventLog
+from netra_core.state import UnifiedStateManager
+from netra_core.state.sql import SqlStateStore
 from netra_core.testing.postgres import APP_ROLE, MIGRATION_ROLE, TestDatabase
 from netra_core.testing.servers import RunningServer, running
 from netra_core.websocket import uvicorn_socket_options
@@ -359,6 +361,7 @@ async def stack(
                 fan_out=fan_out,
                 open_usage=lambda: _open_usage(home, f"usage-{node_id or ''}"),
                 auth_client=client,
+                state=UnifiedStateManager(SqlStateStore(sessions, commits)),
             )
         )
         app = create_app(deps)
