@@ -82,8 +82,18 @@ class Listeners:
                     continue
                 if subscription.lost_after is None:
                     subscription.waiting.append(change)
-            if subscription.task is None:
-                subscription.task = asyncio.create_task(_serve(subscription), name="apex-listener")
+            self._wake(subscription)
+
+    def lose(self, revision: int) -> None:
+        """Tell every listener that changes after `revision` cannot be had one by one."""
+        for subscription in tuple(self._subscriptions.values()):
+            if subscription.lost_after is None:
+                subscription.lost_after = revision
+            self._wake(subscription)
+
+    def _wake(self, subscription: Subscription) -> None:
+        if subscription.task is None:
+            subscription.task = asyncio.create_task(_serve(subscription), name="apex-listener")
 
     async def close(self) -> None:
         """Let every listener finish what waits, then forget them."""

@@ -8,6 +8,7 @@ from typing import Final
 from netra_core.context import UserExecutionContext
 from netra_core.database.scope import AnyContext, SystemContext
 from netra_core.state.errors import StateClosedError, StateScopeError
+from netra_core.state.follower import StateFollower
 from netra_core.state.key_locks import KeyLocks
 from netra_core.state.listeners import Listener, Listeners
 from netra_core.state.policies import REJECT, Policy
@@ -38,6 +39,7 @@ class UnifiedStateManager:
         self.store = store
         self._only_for = only_for
         self._listeners = listeners if listeners is not None else Listeners()
+        self._follower = StateFollower(store, self._listeners, self._tell)
         self._policies: dict[str, Policy] = {}
         self.key_locks = KeyLocks()
         self._closed = False
@@ -115,6 +117,18 @@ class UnifiedStateManager:
                 pass
             await self.compact(keep_versions=keep_versions)
 
+    async def catch_up(self) -> int:
+        """Tell listeners what other processes wrote since the last time; returns how many
+        changes. The first call only notes where to begin.
+        """
+        return await self._follower.catch_up()
+
+    async def follow(self, *, every_s: float = 0.5) -> None:
+        """Catch up from time to time, until cancelled; for a task that somebody owns. Needed where
+        several processes share a database; one process tells its listeners by itself.
+        """
+        await self._follower.run(every_s=every_s)
+
     async def erase(
         self,
         ctx: SystemContext,
@@ -137,7 +151,11 @@ class UnifiedStateManager:
         await self.store.close()
 
     def notify(self, changes: Sequence[Change]) -> None:
-        """Tell listeners of committed changes."""
+        """Tell listeners of changes that this process committed."""
+        self._follower.told(changes)
+        self._tell(changes)
+
+    def _tell(self, changes: Sequence[Change]) -> None:
         if changes and len(self._listeners):
             self._listeners.tell(self.told(changes))
 
