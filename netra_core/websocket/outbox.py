@@ -122,6 +122,8 @@ class Outbox:
         if text is not None:
             return SendText(text)
         to = feed.head if self._replay is None else self._replay[1]
+        if self._transient:
+            to = min(to, self._transient[0][0])
         if self.position < to:
             frames = feed.after(self.position, to=to, limit=self._batch)
             if frames is None:

@@ -340,6 +340,7 @@ def fold(events: list[LiveEvent], known: set[str]) -> dict[str, RunView]:
 
 
 @pytest.mark.proof
+@pytest.mark.timeout(3600)
 async def test_whatever_the_schedule_the_client_has_folded_the_log(full_counts: bool) -> None:
     for seed in range(10_000 if full_counts else 300):
         try:
