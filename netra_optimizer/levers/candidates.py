@@ -30,7 +30,7 @@ def cheaper_siblings(context: LeverContext, segment: Segment) -> list[tuple[str,
     """
     prices = context.prices
     own = prices.resolve(segment.model, segment.provider)
-    if own is None:
+    if own is None or OTHER_KIND.search(own.model):
         return []
     traffic = context.part(segment.rows)
     sample = traffic.calls.take(np.unique(np.linspace(0, len(traffic) - 1, 64).astype(np.int64)))

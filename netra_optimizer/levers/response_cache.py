@@ -15,6 +15,7 @@ from netra_optimizer.replay.stream import Stage, Stream
 from netra_optimizer.usage.columns import Bool, Int64, Text
 
 HIT_LATENCY_MS: Final = 5.0
+_DETERMINISTIC: Final = frozenset({"embedding", "embeddings", "moderation", "rerank"})
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +51,9 @@ class ResponseCacheLever:
             return []
         allowed = context.rule(segment).repeat_allowed
         permitted = (
-            repeat_permitted(frame.params)[rows] if allowed is None else np.full(len(rows), allowed)
+            (repeat_permitted(frame.params) | always_the_same(frame.operation))[rows]
+            if allowed is None
+            else np.full(len(rows), allowed)
         )
         proposals: list[Proposal] = []
         for mask, countable in ((answered & permitted, True), (answered & ~permitted, False)):
@@ -61,6 +64,12 @@ class ResponseCacheLever:
             if len(hits):
                 proposals.append(_proposal(segment, context, taken, hits, countable))
         return proposals
+
+
+def always_the_same(operation: Text) -> Bool:
+    """Rows whose answer depends on the request alone: embeddings, moderation, reranking."""
+    same = np.array([value.lower() in _DETERMINISTIC for value in operation.values], np.bool_)
+    return same[operation.codes]
 
 
 def repeat_permitted(params: Text) -> Bool:

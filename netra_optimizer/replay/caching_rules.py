@@ -29,6 +29,15 @@ class CachingRule:
 _ANTHROPIC_LIVES: Final[dict[Write, float]] = {"5m": 300.0, "1h": 3600.0}
 _CLAUDE_4096: Final = ("opus-4-5", "opus-4-6", "opus-4-7", "haiku-4-5", "opus-4.5", "haiku-4.5")
 _CLAUDE_2048: Final = ("sonnet-4-6", "sonnet-4.6", "haiku-3", "3-haiku", "3-5-haiku", "3.5-haiku")
+_MAKERS: Final = (
+    ("gpt", "openai"),
+    ("o1", "openai"),
+    ("o3", "openai"),
+    ("o4", "openai"),
+    ("gemini", "google"),
+    ("deepseek", "deepseek"),
+    ("grok", "x-ai"),
+)
 
 
 def _claude(model: str) -> CachingRule:
@@ -40,12 +49,18 @@ def _claude(model: str) -> CachingRule:
     return CachingRule(minimum, 1, True, _ANTHROPIC_LIVES)
 
 
+def _maker(name: str) -> str:
+    """Who makes a model that is named without its provider."""
+    bare = name.rsplit("/", 1)[-1]
+    return next((maker for start, maker in _MAKERS if bare.startswith(start)), "")
+
+
 def caching_rule(provider: str, model: str) -> CachingRule | None:
     """The rule of a model at a provider; None where prompts are not cached as far as is known."""
     name = model.lower()
     if "claude" in name:
         return _claude(name)
-    match provider.lower():
+    match provider.lower() or _maker(name):
         case "anthropic":
             return _claude(name)
         case "openai" | "azure":

@@ -1,6 +1,7 @@
 """What each lever sees in calls made for it, through `analyze`."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -251,3 +252,59 @@ def test_where_a_cache_is_warm_flex_may_beat_a_batch(prices: PriceTable) -> None
     assert [(o.evidence["tier"], o.patch) for o in tiers] == [
         ("flex", {"openai": {"service_tier": "flex"}})
     ]
+
+
+def test_the_same_embedding_need_not_be_bought_again(prices: PriceTable) -> None:
+    records = [
+        call(
+            at,
+            60.0 * at,
+            model="text-embedding-3-small",
+            provider="openai",
+            operation="embeddings",
+            prompt_hash=f"p{at % 5}",
+        )
+        for at in range(50)
+    ]
+    cached = found(records, prices, "response_cache")
+    assert [(o.status, o.evidence["hits"]) for o in cached] == [("verified", 45)]
+
+
+def test_repeats_that_ask_for_variety_are_only_named(prices: PriceTable) -> None:
+    records = [
+        call(at, 60.0 * at, prompt_hash="p", params='{"temperature":0.9}', output_text=9)
+        for at in range(20)
+    ]
+    assert [o.status for o in found(records, prices, "response_cache")] == ["needs_evaluation"]
+
+
+def test_an_answer_is_asked_for_anew_when_its_time_is_over(prices: PriceTable) -> None:
+    """Kept for an hour from its writing; a hit renews nothing; one in flight is no hit."""
+    minutes = [0, 0.01, 30, 59, 61, 100, 130]
+    records = [
+        call(at, 60 * minute, prompt_hash="p", params='{"temperature":0}', latency_ms=3000.0)
+        for at, minute in enumerate(minutes)
+    ]
+    options = AnalysisOptions(response_cache_ttl_s=3600.0)
+    cached = found(records, prices, "response_cache", options=options)
+    assert cached[0].evidence["hits"] == 3
+
+
+def test_a_package_can_add_a_lever(
+    tmp_path: Path, prices: PriceTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An installed distribution names the class under the group `netra_optimizer.levers`."""
+    (tmp_path / "somebodys_lever.py").write_text(
+        "class Silent:\n"
+        "    id = 'silent'\n"
+        "    def propose(self, segment, context):\n"
+        "        return []\n"
+    )
+    info = tmp_path / "somebodys_lever-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: somebodys-lever\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(
+        "[netra_optimizer.levers]\nsilent = somebodys_lever:Silent\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    assert "silent" in [lever.id for lever in default_levers().levers()]
