@@ -1,9 +1,9 @@
 """The connection to ClickHouse: embedded (chDB) by a path, a server by a URL; the same client."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from netra_optimizer.usage.arrow_types import ArrowTable
 from netra_optimizer.usage.errors import StoreBusy, StoreTooNew, StoreUnreachable
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
 _SCHEMES: Final = ("http://", "https://", "clickhouse://", "clickhouses://", "chdb://")
+Migrations: TypeAlias = Sequence[Sequence[str]]
 Parameters = Mapping[str, Any]
 """Query parameters; Any: ClickHouse's own types."""
 
@@ -20,22 +21,24 @@ Parameters = Mapping[str, Any]
 class Database:
     """One client, one statement at a time; made for calls from several threads."""
 
-    def __init__(self, client: "Client", *, embedded: bool, name: str | None = None) -> None:
+    def __init__(
+        self, client: "Client", *, embedded: bool, migrations: Migrations = MIGRATIONS
+    ) -> None:
         self._client = client
+        self._migrations = migrations
         self._lock = threading.RLock()
         self.embedded = embedded
-        self.name = name
 
     @classmethod
-    def open(cls, location: "Path | str") -> "Database":
+    def open(cls, location: "Path | str", *, migrations: Migrations = MIGRATIONS) -> "Database":
         """Connect and migrate. A path is made when it is missing.
 
         Raises StoreBusy, StoreUnreachable, StoreTooNew.
         """
         text = str(location)
         served = text.startswith(_SCHEMES) and not text.startswith("chdb://")
-        client, name = _connect_server(text) if served else (_connect_embedded(text), None)
-        database = cls(client, embedded=not served, name=name)
+        client = _connect_server(text) if served else _connect_embedded(text)
+        database = cls(client, embedded=not served, migrations=migrations)
         database.migrate()
         return database
 
@@ -46,13 +49,13 @@ class Database:
             "(version UInt32, at DateTime DEFAULT now()) ENGINE = MergeTree ORDER BY version"
         )
         found = int(self.rows(f"SELECT max(version) FROM {VERSION_TABLE}")[0][0] or 0)
-        if found > len(MIGRATIONS):
+        if found > len(self._migrations):
             raise StoreTooNew(
-                f"The usage store has schema {found}, this Apex knows {len(MIGRATIONS)}.",
+                f"The usage store has schema {found}, this Apex knows {len(self._migrations)}.",
                 hint="Install the newer version of Apex.",
             )
-        for version in range(found + 1, len(MIGRATIONS) + 1):
-            for statement in MIGRATIONS[version - 1]:
+        for version in range(found + 1, len(self._migrations) + 1):
+            for statement in self._migrations[version - 1]:
                 self.command(statement)
             self.command(f"INSERT INTO {VERSION_TABLE} (version) VALUES ({version})")
         return found
@@ -103,7 +106,7 @@ def _connect_embedded(path: str) -> "Client":
         ) from None
 
 
-def _connect_server(url: str) -> "tuple[Client, str]":
+def _connect_server(url: str) -> "Client":
     from urllib.parse import unquote, urlsplit
 
     import clickhouse_connect
@@ -129,7 +132,7 @@ def _connect_server(url: str) -> "tuple[Client, str]":
             f"The ClickHouse server at {where} does not answer ({_brief(error)}).",
             hint="Check usage.clickhouse_url and that the server runs.",
         ) from None
-    return client, name
+    return client
 
 
 def _brief(error: BaseException) -> str:
