@@ -1,6 +1,8 @@
 """Time and peak memory of `analyze` with all levers, by number of records, and how they grow.
 
-    python benchmarks/analyze.py [--records 12000 100000 1000000] [--json]
+    python benchmarks/analyze.py [--records 12000 100000 1000000] [--block-tokens 256]
+
+    python benchmarks/analyze.py --records 10000000 --block-tokens 2048   # about 10 GB
 
 Each size runs in a process of its own; only the analysis is timed (records are made and priced
 before). Growth is the exponent of the time between two sizes: 1 is linear.
@@ -13,6 +15,8 @@ import multiprocessing
 import resource
 import time
 
+from msgspec import structs
+
 from netra_optimizer import analyze, generate_workload, scenarios
 from netra_optimizer.generate import scaled
 from netra_optimizer.pricing import PriceTable
@@ -20,9 +24,10 @@ from netra_optimizer.pricing import PriceTable
 CALLS_OF_THE_DEMO = 24_000
 
 
-def measure(records: int) -> dict[str, float]:
+def measure(records: int, block_tokens: int) -> dict[str, float]:
     """One size, in this process."""
     scenario = scaled(scenarios()["demo"], scale=records / CALLS_OF_THE_DEMO)
+    scenario = structs.replace(scenario, block_tokens=block_tokens)
     prices = PriceTable.load()
     workload = generate_workload(1, scenario=scenario)
     began = time.perf_counter()
@@ -46,13 +51,16 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--records", type=int, nargs="+", default=[12_000, 100_000, 1_000_000])
+    parser.add_argument(
+        "--block-tokens", type=int, default=256, help="prompt tokens a prefix block (13 a call)"
+    )
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
     context = multiprocessing.get_context("spawn")
     rows: list[dict[str, float]] = []
     for records in given.records:
         with context.Pool(1) as pool:
-            rows.append(pool.apply(measure, (records,)))
+            rows.append(pool.apply(measure, (records, given.block_tokens)))
         if not given.json:
             print(line(rows))
     if given.json:
