@@ -39,9 +39,8 @@ def one(path: Path) -> None:
         took = time.perf_counter() - began
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     size = path.stat().st_size / 2**20
-    print(
-        f"{inserted.rows:10,} rows {size:8,.0f} MB {inserted.rows / took:10,.0f} rows/s peak {peak:6,.0f} MB"
-    )
+    speed = inserted.rows / took
+    print(f"{inserted.rows:10,} rows {size:8,.0f} MB {speed:10,.0f} rows/s peak {peak:6,.0f} MB")
 
 
 def main() -> None:

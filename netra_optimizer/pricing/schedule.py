@@ -55,12 +55,18 @@ def schedule_of(model: "ModelInfo", context: Mapping[str, str]) -> Schedule | No
     genai-prices itself is asked at the beginning of every segment, so which price wins is its own
     decision.
     """
+    dates, times = segments_of(model)
+    return _dense(
+        dates, times, lambda day, clock: model.get_prices(moment_of(day, clock), dict(context))
+    )
+
+
+def segments_of(model: "ModelInfo") -> tuple[list[int], list[int]]:
+    """Where dates and times of day begin at which any of a model's prices may change."""
     by_date, by_time = _constraints(model)
     dates = sorted({BEGINNING, *(_date_us(c.start_date) for c in by_date)})
     times = sorted({0, *(_time_us(edge) for c in by_time for edge in (c.start_time, c.end_time))})
-    return _dense(
-        dates, times, lambda day, clock: model.get_prices(_moment(day, clock), dict(context))
-    )
+    return dates, times
 
 
 def _dense(
@@ -132,6 +138,7 @@ def _time_us(clock: time) -> int:
     return ((moment - EPOCH) // timedelta(microseconds=1)) % DAY_US
 
 
-def _moment(date_us: int, clock_us: int) -> datetime:
+def moment_of(date_us: int, clock_us: int) -> datetime:
+    """A moment inside a segment: its first day (1970 for the first), at its time of day."""
     day = max(date_us, 0) // DAY_US * DAY_US
     return EPOCH + timedelta(microseconds=day + clock_us)

@@ -9,9 +9,10 @@ import numpy as np
 
 from netra_optimizer.pricing.custom import CustomPrice, overlay
 from netra_optimizer.pricing.names import ModelKey, find_model
-from netra_optimizer.pricing.schedule import EPOCH, Schedule, schedule_of
+from netra_optimizer.pricing.schedule import DAY_US, EPOCH, Schedule, schedule_of
 from netra_optimizer.pricing.tiers import TIER_CONTEXTS, context_of
 from netra_optimizer.pricing.units import RATE_COLUMNS
+from netra_optimizer.pricing.usage_keys import cost_of_usage
 from netra_optimizer.usage.columns import Float64, Int64
 from netra_optimizer.usage.record import TOKEN_BUCKETS
 
@@ -178,6 +179,27 @@ class PriceTable:
             rates = self._lookup(group, calls)
             total[group.rows] = np.einsum("ij,ij->i", counts, rates[:, :-1]) + rates[:, -1]
         return total
+
+    def cost_of_usage(
+        self,
+        model: str,
+        provider: str = "",
+        *,
+        start_us: Int64,
+        usage: Mapping[str, Float64],
+        tier: str = "standard",
+    ) -> Float64:
+        """USD of calls of one model, whatever they are billed by, custom prices apart.
+
+        `usage` holds genai-prices' usage keys (input_tokens including cached ones, web_searches,
+        audio_seconds, …). Any model genai-prices knows; nan for others.
+        """
+        found = self._find(model, provider)
+        if found is None:
+            return np.full(len(start_us), np.nan)
+        when = start_us if self.as_of_us is None else self.as_of_us + start_us % DAY_US
+        context = context_of(tier) if _owns(*found) else {}
+        return cost_of_usage(found[0].id, found[1], context, when, usage)
 
     def rates(self, calls: "Calls") -> Rates:
         """Unit prices of each call: tier, day, time of day and size of its input considered."""

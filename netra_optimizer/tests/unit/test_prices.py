@@ -55,6 +55,7 @@ def random_row(rng: random.Random, provider: str, model: str) -> dict:
     }
 
 
+@cache
 def known_models() -> list[tuple[str, str]]:
     """Every (provider, id) that genai-prices finds again by that very name."""
     found = []
@@ -130,6 +131,37 @@ def test_a_model_nobody_knows_has_no_price_rather_than_a_price_of_zero() -> None
     assert np.isnan(table().cost(calls_of([row]))[0])
     assert table().resolve("acme-llm-9") is None
     assert not table().is_priced("acme-llm-9")
+
+
+def test_every_key_of_usage_costs_what_genai_prices_says() -> None:
+    from genai_prices.units import _get_registry
+
+    rng = random.Random(12)
+    units = _get_registry().units
+    start = datetime(2024, 1, 1, tzinfo=UTC)
+    used: set[str] = set()
+    for provider, model in known_models():
+        tier = rng.choice(list(TIER_CONTEXTS))
+        at = start + timedelta(microseconds=rng.randrange(3 * 365 * 86_400_000_000))
+        key = rng.choice([name for name in units if name != "requests"])
+        usage = {key: rng.randrange(1, 400_000)}
+        for ancestor in _get_registry().ancestor_usage_keys(key):
+            usage[ancestor] = usage[key] + 5 * (9 - len(units[ancestor].dimensions))
+        try:
+            expected = genai_prices.calc_price(
+                genai_prices.Usage(**usage), model, provider_id=provider,
+                genai_request_timestamp=at, price_context=dict(context_of(tier)),
+            )  # fmt: skip
+        except ValueError:
+            continue  # genai-prices asks for more than this usage says
+        cost = table().cost_of_usage(
+            model, provider, tier=tier,
+            start_us=np.array([(at - EPOCH) // timedelta(microseconds=1)]),
+            usage={name: np.array([count]) for name, count in usage.items()},
+        )  # fmt: skip
+        assert cost[0] == pytest.approx(float(expected.total_price), abs=1e-9), (model, usage)
+        used |= usage.keys()
+    assert len(used) > 30
 
 
 def test_rates_times_tokens_are_the_cost() -> None:
