@@ -28,9 +28,7 @@ class ActionsAgent(BaseAgent[Evidence, ActionPlan]):
 
         steps = await ctx.tool("rank_changes", rank_changes, returns=list[str])
         await ctx.think(
-            f"{len(steps)} changes are worth doing, {steps[0].lower()} first."
-            if steps
-            else "No change is proven to pay on this data."
+            f"First: {steps[0]}" if steps else "No change is proven to pay on this data."
         )
         return ActionPlan(tuple(steps))
 

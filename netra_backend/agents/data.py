@@ -60,8 +60,9 @@ def _brief(profile: Profile) -> dict[str, object]:
 
 def _found(profile: Profile, unknown: tuple[str, ...]) -> str:
     text = (
-        f"{profile.requests:,} calls for ${profile.cost_usd:,.2f} from {profile.first} to "
-        f"{profile.last}, {len(profile.models)} models."
+        f"{profile.requests:,} {'call' if profile.requests == 1 else 'calls'} for "
+        f"${profile.cost_usd:,.2f} from {profile.first} to {profile.last}, "
+        f"{len(profile.models)} {'model' if len(profile.models) == 1 else 'models'}."
     )
     if unknown:
         text += f" Nothing in the data is named {', '.join(unknown)}."

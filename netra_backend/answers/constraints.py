@@ -63,8 +63,12 @@ def _bound(wish: LatencyWish, row: UsageRow | None, analysis: Analysis | None) -
     return Constraint(
         text=wish.text,
         honoured=True,
-        detail=f"{row.key} takes {row.p50_ms:,.0f} ms at the median now; none of the "
-        f"{len(counted)} counted changes takes it over {wish.max_ms:,.0f} ms.",
+        detail=f"{row.key} takes {row.p50_ms:,.0f} ms at the median now; "
+        + (
+            f"no counted change takes it over {wish.max_ms:,.0f} ms."
+            if counted
+            else "no change is counted that could slow it."
+        ),
     )
 
 

@@ -75,7 +75,8 @@ class _Body:
         top = profile.models[0]
         share = top.cost_usd / profile.cost_usd if profile.cost_usd else 0.0
         self._headline = (
-            f"{profile.requests:,} calls cost {parts.money(profile.cost_usd)}; "
+            f"{parts.counted(profile.requests, 'call costs', 'calls cost')} "
+            f"{parts.money(profile.cost_usd)}; "
             f"{top.key} is {parts.percent(share)} of it."
         )
         self._figures = parts.usage_figures(profile)
@@ -220,8 +221,8 @@ class _Body:
         assert found is not None
         share = found.failed / found.requests if found.requests else 0.0
         self._headline = (
-            f"{found.failed:,} of {found.requests:,} calls failed ({parts.percent(share)}); they "
-            f"were billed {parts.money(found.failed_cost_usd)}."
+            f"{found.failed:,} of {found.requests:,} calls failed ({parts.percent(share)}) and "
+            f"cost {parts.money(found.failed_cost_usd)}."
         )
         self._figures = [
             Figure(label="Failed calls", value=found.failed, unit="count", evidence=self._source),
@@ -260,7 +261,8 @@ class _Body:
         teams = [row for row in self._profile.teams if row.key != "(none)"]
         if teams:
             self._headline = (
-                f"{len(teams)} teams share {parts.money(self._profile.cost_usd)}; "
+                f"{parts.counted(len(teams), 'team pays', 'teams share')} "
+                f"{parts.money(self._profile.cost_usd)}; "
                 f"{teams[0].key} pays most, {parts.money(teams[0].cost_usd)}."
             )
             self._tables = [parts.usage_table("By team", self._profile.teams)]

@@ -35,9 +35,15 @@ def percent(share: float) -> str:
     return f"{share * 100:.1f} %"
 
 
+def counted(number: int, one: str, many: str) -> str:
+    """A number with its noun: `1 change is`, `3 changes are`."""
+    return f"{number:,} {one if number == 1 else many}"
+
+
 def evidence(profile: Profile) -> str:
     """Which rows a figure stands on."""
-    return f"{profile.requests:,} calls, {profile.first} to {profile.last}, at list prices"
+    calls = counted(profile.requests, "call", "calls")
+    return f"{calls}, {profile.first} to {profile.last}, at list prices"
 
 
 def sufficiency(profile: Profile) -> Sufficiency:

@@ -42,8 +42,8 @@ def headline(analysis: Analysis) -> str:
         waiting = [o for o in analysis.opportunities if o.status == "needs_evaluation"]
         if waiting:
             return (
-                f"Nothing is proven to save yet; {len(waiting)} "
-                f"{'change waits' if len(waiting) == 1 else 'changes wait'} for an evaluation."
+                "Nothing is proven to save yet; "
+                f"{parts.counted(len(waiting), 'change waits', 'changes wait')} for an evaluation."
             )
         return "No change pays on this traffic: every lever was replayed, none saves money."
     share = saved.expected / combined.cost_before_usd if combined.cost_before_usd else 0.0
@@ -113,11 +113,13 @@ def _summary(evidence: Evidence, analysis: Analysis, profile: Profile) -> list[s
     for opportunity in analysis.opportunities:
         by_status[opportunity.status] = by_status.get(opportunity.status, 0) + 1
     if by_status.get("verified"):
-        lines.append(f"{by_status['verified']} changes are proven by replay and counted together.")
+        changes = parts.counted(by_status["verified"], "change is", "changes are")
+        lines.append(f"{changes} proven by replay and counted together.")
     if by_status.get("needs_evaluation"):
         lines.append(
-            f"{by_status['needs_evaluation']} more could save and are not counted: "
-            "their quality is not proven."
+            f"{by_status['needs_evaluation']} more could save and "
+            f"{'is' if by_status['needs_evaluation'] == 1 else 'are'} not counted: "
+            "quality is not proven."
         )
     if by_status.get("loses_money"):
         lines.append(f"{by_status['loses_money']} would lose money on this traffic.")

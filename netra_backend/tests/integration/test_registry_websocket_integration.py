@@ -19,7 +19,8 @@ from netra_backend.agents.registry import AgentRegistry
 from netra_backend.agents.session import AgentSession
 from netra_backend.errors import AgentFailedError, AgentLimitError
 from netra_backend.runs.token import CancelToken
-from netra_backend.tests.kit import Person, Socket, Stack, is_terminal, stack
+from netra_backend.tests.kit import Person, Socket, is_terminal
+from netra_backend.tests.live_kit import LiveStack, live_stack
 from netra_core.context import UserExecutionContext
 from netra_core.errors import RegistryError
 from netra_core.events import CRITICAL_EVENTS
@@ -79,8 +80,8 @@ class Ours:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def platform(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Stack]:
-    async with stack(tmp_path_factory.mktemp("registry")) as running:
+async def platform(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[LiveStack]:
+    async with live_stack(tmp_path_factory.mktemp("registry")) as running:
         yield running
 
 
@@ -94,12 +95,12 @@ def context_of(person: Person, run_id: str) -> UserExecutionContext:
     )
 
 
-def scope_of(platform: Stack, ctx: UserExecutionContext) -> RunScope:
+def scope_of(platform: LiveStack, ctx: UserExecutionContext) -> RunScope:
     recorder = RunRecorder(platform.platform.deps.events, ctx)
     return RunScope(user=ctx, recorder=recorder, steps=Inline(), token=CancelToken(), fence=Ours())
 
 
-async def work(platform: Stack, ctx: UserExecutionContext, request: Task | None = None) -> Done:
+async def work(platform: LiveStack, ctx: UserExecutionContext, request: Task | None = None) -> Done:
     """One execution of a fresh agent through the whole bridge: agent, recorder, log, sockets."""
     root = AgentContext.root(scope_of(platform, ctx), WorkingAgent.name)
     return await WorkingAgent().execute(root, request or Task())
@@ -132,7 +133,9 @@ class TestRegistryAndWebSocket(BaseIntegrationTest):
     Impact: without it teams need one installation a person
     """
 
-    async def test_a_factory_makes_a_separate_instance_for_each_user(self, platform: Stack) -> None:
+    async def test_a_factory_makes_a_separate_instance_for_each_user(
+        self, platform: LiveStack
+    ) -> None:
         registry = AgentRegistry("separate")
         registry.register_factory("working", WorkingAgent)
         ada, bob = await platform.register("sep-ada"), await platform.register("sep-bob")
@@ -143,7 +146,7 @@ class TestRegistryAndWebSocket(BaseIntegrationTest):
         await registry.close_session(context_of(ada, "r"))
         assert [len(session) for session in sessions] == [0, 2]
 
-    async def test_the_bridge_is_injected_into_real_agents(self, platform: Stack) -> None:
+    async def test_the_bridge_is_injected_into_real_agents(self, platform: LiveStack) -> None:
         ada = await platform.register("bridge")
         ctx = context_of(ada, "run-bridge")
         async with ada.socket() as socket:
@@ -152,7 +155,7 @@ class TestRegistryAndWebSocket(BaseIntegrationTest):
         logged = await platform.platform.deps.events.read_run(ctx, "run-bridge")
         assert on_socket == [msgspec.to_builtins(event) for event in logged]
 
-    async def test_connections_are_found_by_id_and_by_user(self, platform: Stack) -> None:
+    async def test_connections_are_found_by_id_and_by_user(self, platform: LiveStack) -> None:
         manager = platform.platform.sockets
         ada, bob = await platform.register("find-ada"), await platform.register("find-bob")
         async with ada.socket() as one, ada.socket() as two, bob.socket() as three:
@@ -166,7 +169,7 @@ class TestRegistryAndWebSocket(BaseIntegrationTest):
             assert manager.is_connection_active(ids[0])
 
     async def test_an_agents_run_reaches_its_users_socket_and_no_other(
-        self, platform: Stack
+        self, platform: LiveStack
     ) -> None:
         ada, bob = await platform.register("only-ada"), await platform.register("only-bob")
         async with ada.socket() as hers, bob.socket() as his:
@@ -175,7 +178,9 @@ class TestRegistryAndWebSocket(BaseIntegrationTest):
             assert {event["run_id"] for event in events} == {"run-only"}
             assert await nothing_more(his)
 
-    async def test_ten_concurrent_writers_make_one_gapless_stream(self, platform: Stack) -> None:
+    async def test_ten_concurrent_writers_make_one_gapless_stream(
+        self, platform: LiveStack
+    ) -> None:
         ada = await platform.register("ten")
         async with ada.socket() as socket:
             await asyncio.gather(
@@ -189,7 +194,7 @@ class TestRegistryAndWebSocket(BaseIntegrationTest):
         switches = sum(a["run_id"] != b["run_id"] for a, b in pairwise(events))
         assert switches > 10, "the writers did not interleave"
 
-    async def test_clean_up_leaves_no_connection_task_or_feed(self, platform: Stack) -> None:
+    async def test_clean_up_leaves_no_connection_task_or_feed(self, platform: LiveStack) -> None:
         manager = platform.platform.sockets
         person = await platform.register("clean")
         before, tasks = manager.get_stats(), len(asyncio.all_tasks())
@@ -212,7 +217,9 @@ class TestRegistryAndWebSocket(BaseIntegrationTest):
         connections = [c for c in gc.get_objects() if isinstance(c, Connection)]
         assert not [c for c in connections if c.context.user_id == person.user_id]
 
-    async def test_events_of_a_run_come_in_order_and_without_gaps(self, platform: Stack) -> None:
+    async def test_events_of_a_run_come_in_order_and_without_gaps(
+        self, platform: LiveStack
+    ) -> None:
         ada = await platform.register("order")
         async with ada.socket() as socket:
             await work(platform, context_of(ada, "run-order"))
@@ -230,7 +237,7 @@ class TestRegistryAndWebSocket(BaseIntegrationTest):
         assert stamps == sorted(stamps)
 
     async def test_a_run_without_any_connection_is_delivered_on_connect(
-        self, platform: Stack
+        self, platform: LiveStack
     ) -> None:
         ada = await platform.register("absent")
         async with ada.socket() as socket:
@@ -243,7 +250,7 @@ class TestRegistryAndWebSocket(BaseIntegrationTest):
         assert messages[-1] == {"type": "resumed", "from_seq": 1, "to_seq": 6}
 
     async def test_what_is_no_agent_is_refused_and_a_broken_factory_is_named(
-        self, platform: Stack
+        self, platform: LiveStack
     ) -> None:
         def broken(_: AgentSession) -> Any:
             raise ZeroDivisionError("the factory is broken")
@@ -259,7 +266,7 @@ class TestRegistryAndWebSocket(BaseIntegrationTest):
         assert len(session) == 0
 
     async def test_three_users_with_three_sockets_get_each_event_exactly_once(
-        self, platform: Stack
+        self, platform: LiveStack
     ) -> None:
         people = [await platform.register(f"three-{n}") for n in range(3)]
         async with contextlib.AsyncExitStack() as opened:
@@ -277,7 +284,7 @@ class TestRegistryAndWebSocket(BaseIntegrationTest):
                 for socket in mine:
                     assert await nothing_more(socket)
 
-    async def test_a_real_run_sends_all_five_critical_events(self, platform: Stack) -> None:
+    async def test_a_real_run_sends_all_five_critical_events(self, platform: LiveStack) -> None:
         ada = await platform.register("five")
         async with ada.socket() as socket:
             await socket.send(
@@ -293,7 +300,7 @@ class TestRegistryAndWebSocket(BaseIntegrationTest):
         assert sorted(calls) == sorted(returns) and len(set(calls)) == len(calls)
 
     async def test_twenty_users_with_ten_operations_each_cross_nothing(
-        self, platform: Stack
+        self, platform: LiveStack
     ) -> None:
         deps = platform.platform.deps
 
@@ -317,7 +324,7 @@ class TestRegistryAndWebSocket(BaseIntegrationTest):
             assert [e.run_id for e in events if e.run_seq == 1] == expected
 
     async def test_a_socket_that_fails_mid_send_costs_the_others_nothing_and_is_gone(
-        self, platform: Stack
+        self, platform: LiveStack
     ) -> None:
         manager = platform.platform.sockets
         ada = await platform.register("fails")
@@ -332,7 +339,7 @@ class TestRegistryAndWebSocket(BaseIntegrationTest):
             assert [c.connection_id for c in open_now] == [healthy.established["connection_id"]]
 
     async def test_an_agent_that_fails_closes_what_it_opened_before_the_error(
-        self, platform: Stack
+        self, platform: LiveStack
     ) -> None:
         ada = await platform.register("broken-agent")
         ctx = context_of(ada, "run-broken")
@@ -344,7 +351,7 @@ class TestRegistryAndWebSocket(BaseIntegrationTest):
         assert [event["type"] for event in events][-1] == "agent_error"
         assert events[-1]["payload"]["message"] == "it broke"
 
-    async def test_an_agent_limit_counts_each_user_alone(self, platform: Stack) -> None:
+    async def test_an_agent_limit_counts_each_user_alone(self, platform: LiveStack) -> None:
         registry = AgentRegistry("limited", agents_per_user=2)
         registry.register_factory("working", WorkingAgent)
         ada, bob = await platform.register("limit-ada"), await platform.register("limit-bob")
@@ -358,7 +365,7 @@ class TestRegistryAndWebSocket(BaseIntegrationTest):
         assert await hers.create("working")
 
     async def test_a_message_sent_again_from_another_tab_starts_no_second_run(
-        self, platform: Stack
+        self, platform: LiveStack
     ) -> None:
         ada = await platform.register("again")
         message = {"type": "user_message", "content": "Hello?", "client_message_id": "same"}
@@ -391,7 +398,7 @@ class _Doomed:
         self.sent = -1
 
 
-async def _dying(platform: Stack, person: Person) -> Any:
+async def _dying(platform: LiveStack, person: Person) -> Any:
     ctx = UserExecutionContext(
         user_id=person.user_id, workspace_id=person.workspace_id, request_id="doomed"
     )
@@ -412,13 +419,13 @@ class TestAcrossARestart(BaseIntegrationTest):
     async def test_the_registry_serves_its_users_again_after_a_restart(
         self, tmp_path: Path
     ) -> None:
-        async with stack(tmp_path) as before:
+        async with live_stack(tmp_path) as before:
             ada = await before.register("again")
             async with ada.socket() as socket:
                 epoch = socket.established["epoch"]
                 first = await _question(socket, "one")
             assert before.platform.agents.state().sessions == 0
-        async with stack(tmp_path) as after:
+        async with live_stack(tmp_path) as after:
             ada = await after.login("again")
             async with ada.socket() as socket:
                 assert socket.established["epoch"] == epoch

@@ -15,7 +15,8 @@ import websockets
 from websockets.exceptions import ConnectionClosed
 
 from netra_backend.dependencies import BackendDependencies
-from netra_backend.tests.kit import Person, Socket, Stack, is_terminal, stack
+from netra_backend.tests.kit import Person, Socket, is_terminal
+from netra_backend.tests.live_kit import LiveStack, live_stack
 from netra_core.context import UserExecutionContext
 from netra_core.database import GroupCommit
 from netra_core.events import CRITICAL_EVENTS
@@ -34,8 +35,8 @@ def with_limits(limits: SocketLimits) -> Callable[[BackendDependencies], Backend
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def platform(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Stack]:
-    async with stack(
+async def platform(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[LiveStack]:
+    async with live_stack(
         tmp_path_factory.mktemp("multiuser"),
         change=with_limits(SocketLimits(connections_per_user=4, heartbeat_s=0.4)),
     ) as running:
@@ -48,7 +49,7 @@ def context_of(person: Person) -> UserExecutionContext:
     )
 
 
-async def log_run(platform: Stack, person: Person, run_id: str, *, thoughts: int = 1) -> int:
+async def log_run(platform: LiveStack, person: Person, run_id: str, *, thoughts: int = 1) -> int:
     """Write a whole run of this person; how many events it has."""
     run = reference_run(run_id, thoughts=thoughts)
     await platform.platform.deps.events.append_many(context_of(person), run)
@@ -85,7 +86,7 @@ class TestManyUsers(BaseIntegrationTest):
     Impact: a crossed event is a data leak, a lost one a wrong decision
     """
 
-    async def test_the_state_of_each_users_connections_is_known(self, platform: Stack) -> None:
+    async def test_the_state_of_each_users_connections_is_known(self, platform: LiveStack) -> None:
         manager = platform.platform.sockets
         ada, bob = await platform.register("state-ada"), await platform.register("state-bob")
         async with ada.socket() as one, ada.socket(), bob.socket() as his:
@@ -98,7 +99,7 @@ class TestManyUsers(BaseIntegrationTest):
             assert len(manager.get_user_connections(ada.user_id)) == 2
             assert len(manager.get_user_connections(bob.user_id)) == 1
 
-    async def test_no_event_crosses_between_many_users_at_once(self, platform: Stack) -> None:
+    async def test_no_event_crosses_between_many_users_at_once(self, platform: LiveStack) -> None:
         people = await asyncio.gather(*[platform.register(f"many-{n}") for n in range(4)])
         async with contextlib.AsyncExitStack() as opened:
             tabs = {
@@ -116,7 +117,7 @@ class TestManyUsers(BaseIntegrationTest):
                     assert await nothing_more(tab)
 
     async def test_a_question_brings_the_five_events_with_its_own_run(
-        self, platform: Stack
+        self, platform: LiveStack
     ) -> None:
         ada, bob = await platform.register("five-ada"), await platform.register("five-bob")
         async with ada.socket() as hers, bob.socket() as his:
@@ -130,7 +131,9 @@ class TestManyUsers(BaseIntegrationTest):
             assert set(CRITICAL_EVENTS) <= {event["type"] for event in events}
         assert outcomes[0][0]["run_id"] != outcomes[1][0]["run_id"]
 
-    async def test_after_a_drop_exactly_what_was_missed_is_replayed(self, platform: Stack) -> None:
+    async def test_after_a_drop_exactly_what_was_missed_is_replayed(
+        self, platform: LiveStack
+    ) -> None:
         ada = await platform.register("drop")
         async with ada.socket() as socket:
             epoch = socket.established["epoch"]
@@ -150,7 +153,7 @@ class TestManyUsers(BaseIntegrationTest):
         )
         assert [e["event_id"] for e in replay[:-1]] == [e.event_id for e in stored[:missed]]
 
-    async def test_messages_and_answers_are_kept(self, platform: Stack) -> None:
+    async def test_messages_and_answers_are_kept(self, platform: LiveStack) -> None:
         ada = await platform.register("kept")
         async with ada.socket() as socket:
             await socket.send(type="user_message", content="Keep this.", client_message_id="k1")
@@ -165,7 +168,9 @@ class TestManyUsers(BaseIntegrationTest):
         assert first["content"] == "Keep this."
         assert {first["role"], second["role"]} == {"user", "assistant"}
 
-    async def test_each_user_has_a_pool_of_connections_with_a_limit(self, platform: Stack) -> None:
+    async def test_each_user_has_a_pool_of_connections_with_a_limit(
+        self, platform: LiveStack
+    ) -> None:
         ada, bob = await platform.register("pool-ada"), await platform.register("pool-bob")
         async with contextlib.AsyncExitStack() as opened:
             for _ in range(4):
@@ -182,7 +187,7 @@ class TestManyUsers(BaseIntegrationTest):
             assert again.established["type"] == "connection_established"
 
     async def test_a_change_of_state_reaches_every_tab_of_its_user_and_nobody_else(
-        self, platform: Stack
+        self, platform: LiveStack
     ) -> None:
         commits = GroupCommit(platform.sessions)
         state = UnifiedStateManager(SqlStateStore(platform.sessions, commits))
@@ -210,7 +215,9 @@ class TestManyUsers(BaseIntegrationTest):
             "version": 1,
         }
 
-    async def test_a_disconnect_cleans_up_its_own_and_nothing_else(self, platform: Stack) -> None:
+    async def test_a_disconnect_cleans_up_its_own_and_nothing_else(
+        self, platform: LiveStack
+    ) -> None:
         manager = platform.platform.sockets
         state = UnifiedStateManager(MemoryStateStore())
         live = LiveState(state, manager)
@@ -242,7 +249,7 @@ class TestManyUsers(BaseIntegrationTest):
             live.stop()
             await state.shutdown()
 
-    async def test_background_tasks_are_supervised_and_restarted(self, platform: Stack) -> None:
+    async def test_background_tasks_are_supervised_and_restarted(self, platform: LiveStack) -> None:
         assert {task.name for task in platform.platform.sockets.get_task_health()} == {
             "poll stream heads",
             "sweep connections",
@@ -271,7 +278,7 @@ class TestManyUsers(BaseIntegrationTest):
         assert supervisor.health() == []
 
     async def test_a_peer_that_stops_pinging_is_closed_and_a_quiet_reader_is_not(
-        self, platform: Stack
+        self, platform: LiveStack
     ) -> None:
         ada = await platform.register("beat")
         async with ada.socket() as quiet, ada.socket() as stops:
@@ -280,7 +287,7 @@ class TestManyUsers(BaseIntegrationTest):
             await log_run(platform, ada, "run-beat")
             assert seqs(await read(quiet, 7)) == [1, 2, 3, 4, 5, 6, 7]
 
-    async def test_without_access_there_is_no_socket(self, platform: Stack) -> None:
+    async def test_without_access_there_is_no_socket(self, platform: LiveStack) -> None:
         ada = await platform.register("denied")
         for headers in ({}, {"Authorization": "Bearer x.y.z"}):
             async with websockets.connect(ada.ws_url, additional_headers=headers) as raw:
@@ -295,7 +302,7 @@ class TestManyUsers(BaseIntegrationTest):
             assert json.loads(await raw.recv())["code"] == "WS-005"
 
     async def test_a_signed_out_session_loses_its_sockets_and_another_keeps_its_own(
-        self, platform: Stack
+        self, platform: LiveStack
     ) -> None:
         first = await platform.register("signout")
         second = await platform.login("signout")
@@ -318,14 +325,14 @@ class TestRestart(BaseIntegrationTest):
     """
 
     async def test_a_client_continues_after_the_server_was_restarted(self, tmp_path: Path) -> None:
-        async with stack(tmp_path) as before:
+        async with live_stack(tmp_path) as before:
             ada = await before.register("restart")
             async with ada.socket() as socket:
                 epoch = socket.established["epoch"]
                 await socket.send(type="user_message", content="Save?", client_message_id="r1")
                 accepted, *events = await socket.until_end()
             taken = len(events) - 3
-        async with stack(tmp_path) as after:
+        async with live_stack(tmp_path) as after:
             ada = await after.login("restart")
             async with ada.socket() as socket:
                 await socket.send(type="resume", epoch=epoch, after_seq=taken)
@@ -338,7 +345,7 @@ class TestRestart(BaseIntegrationTest):
 
     async def test_a_half_open_connection_is_found_and_dropped(self, tmp_path: Path) -> None:
         limits = SocketLimits(heartbeat_s=0.2)
-        async with stack(tmp_path, change=with_limits(limits)) as platform:
+        async with live_stack(tmp_path, change=with_limits(limits)) as platform:
             ada = await platform.register("half-open")
             raw = _upgrade(platform, ada)
             manager = platform.platform.sockets
@@ -351,7 +358,7 @@ class TestRestart(BaseIntegrationTest):
             assert manager.get_stats().connections == 0
 
 
-def _upgrade(platform: Stack, person: Person) -> "sockets.socket":
+def _upgrade(platform: LiveStack, person: Person) -> "sockets.socket":
     """A bare TCP connection that was upgraded and then says nothing, as a vanished laptop does."""
     raw = sockets.create_connection((platform.server.host, platform.server.port))
     raw.sendall(
