@@ -8,8 +8,8 @@ import typer
 from rich.console import Console
 from sqlalchemy import make_url
 
-from netra_apex.composition import open_settings
 from netra_apex.database_urls import database_urls
+from netra_core.configuration import load_settings
 from netra_core.database import DatabaseOptions, mask_url
 from netra_core.database.migrations import MigrationRunner, MigrationStatus
 from netra_core.environment import get_env
@@ -74,7 +74,10 @@ def _runners() -> dict[str, tuple[str, MigrationRunner]]:
     from netra_backend.migrations import platform_migrations
 
     env = get_env()
-    urls = database_urls(open_settings(env).settings)
+    # Not the stored configuration: where it is kept may be what is to be migrated.
+    settings = load_settings(env)
+    settings.paths.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    urls = database_urls(settings)
     migrator = env.get(MIGRATION_URL)
 
     def role(url: str) -> str | None:
