@@ -59,4 +59,4 @@ def build_settings(values: Mapping[str, Value], keys: KeyTable) -> Settings:
             raise TypeError(f"{section} is no section")
         # each value went through its field's own validator already
         sections[section] = model.model_construct(**{k.field: values[k.name] for k in members})
-    return Settings.model_construct(None, **sections)
+    return keys.model.model_construct(None, **sections)

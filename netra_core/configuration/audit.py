@@ -1,6 +1,6 @@
 """What history records of changes, and what comparisons of snapshots tell."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from pydantic import SecretStr
 
@@ -12,7 +12,7 @@ from netra_core.configuration.layers import Entry, Layer, Source
 from netra_core.configuration.revisions import Change, Stored
 from netra_core.configuration.schema import Scope, Severity
 from netra_core.configuration.scopes import GLOBAL, ScopeKey
-from netra_core.configuration.snapshot import Snapshot, Sources
+from netra_core.configuration.snapshot import Overlay, Snapshot, Sources
 from netra_core.environment import ENVIRONMENT_VARIABLE
 
 
@@ -89,19 +89,25 @@ def _raw(entry: Entry | None) -> Value:
 def changed_keys(old: Snapshot, new: Snapshot) -> frozenset[str]:
     """The keys whose value is another now, in any scope."""
     keys = {key for key, value in new.values.items() if old.values.get(key) != value}
-    for scope in old.overlays.keys() | new.overlays.keys():
-        before, after = old.overlays.get(scope, {}), new.overlays.get(scope, {})
+    gone = old.overlays.keys() - new.overlays.keys()
+    for scope in (*new.overlays, *gone):
+        before, after = old.overlays.get(scope), new.overlays.get(scope)
         if before is not after:
             keys.update(
                 key
-                for key in before.keys() | after.keys()
+                for key in _keys_of(before) | _keys_of(after)
                 if _strongest(before, key) != _strongest(after, key)
             )
     return frozenset(keys)
 
 
-def _strongest(overlay: Mapping[str, tuple[tuple[Entry, Value], ...]], key: str) -> Value:
-    return overlay[key][0][1] if key in overlay else None
+def _keys_of(overlay: Overlay | None) -> set[str]:
+    return set(overlay.entries) if overlay else set()
+
+
+def _strongest(overlay: Overlay | None, key: str) -> Value:
+    candidates = overlay.entries.get(key) if overlay else None
+    return candidates[0][1] if candidates else None
 
 
 def secret_text(raw: Value) -> str:
@@ -109,13 +115,14 @@ def secret_text(raw: Value) -> str:
     return raw.get_secret_value() if isinstance(raw, SecretStr) else str(raw)
 
 
-def secrets_of(snapshot: Snapshot, keys: KeyTable) -> set[str]:
-    """Every secret value that the snapshot holds in any layer or scope."""
+def secrets_of(snapshot: Snapshot, keys: KeyTable, *, since: Snapshot | None = None) -> set[str]:
+    """Every secret value that the snapshot holds, in scopes that are not as they were `since`."""
     entries = [(key, entry) for layer in snapshot.layers for key, entry in layer.items()]
     entries += [
         (key, entry)
-        for overlay in snapshot.overlays.values()
-        for key, candidates in overlay.items()
+        for scope, overlay in snapshot.overlays.items()
+        if since is None or since.overlays.get(scope) is not overlay
+        for key, candidates in overlay.entries.items()
         for entry, _ in candidates
     ]
     texts = {

@@ -285,7 +285,8 @@ class ConfigurationCore:
 
     def _build(self, sources: Sources, last: Snapshot | None, more: Sequence[Finding]) -> Snapshot:
         new = self.builder.build(sources, last, self._clock())
-        self.redactor.know(secrets_of(new, self.keys))  # before anybody can log a new one
+        # before anybody can log a new one
+        self.redactor.know(secrets_of(new, self.keys, since=last))
         findings = (*new.findings, *more, *configuration_findings(new, self.keys))
         known = {(f.rule, f.key) for f in last.findings} if last else set[tuple[str, str]]()
         fresh = tuple(f for f in blocking(findings) if (f.rule, f.key) not in known)

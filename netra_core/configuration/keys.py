@@ -118,7 +118,7 @@ def _keys_of(section: str, model: type[BaseModel]) -> Iterator[Key]:
 class KeyTable(Mapping[str, Key]):
     """All keys by dotted name, in the order of the schema."""
 
-    def __init__(self, model: type[BaseModel] = Settings) -> None:
+    def __init__(self, model: type[Settings] = Settings) -> None:
         self.model: Final = model
         self._keys: dict[str, Key] = {}
         for section, info in model.model_fields.items():

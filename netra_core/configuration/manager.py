@@ -101,7 +101,8 @@ class UnifiedConfigurationManager:
     def _connect(self, core: ConfigurationCore, chain: Chain) -> None:
         self._core = core
         self._chain = chain
-        self._seen: tuple[Snapshot, dict[str, tuple[Entry, Value]], Settings] | None = None
+        self._seen: tuple[Snapshot, dict[str, tuple[Entry, Value]]] | None = None
+        self._made: tuple[Snapshot, Settings] | None = None
 
     @property
     def core(self) -> ConfigurationCore:
@@ -125,18 +126,23 @@ class UnifiedConfigurationManager:
 
     # -- reading -------------------------------------------------------------------------------
 
-    def _view(self) -> tuple[Snapshot, dict[str, tuple[Entry, Value]], Settings]:
+    def _view(self) -> tuple[Snapshot, dict[str, tuple[Entry, Value]]]:
         snapshot = self._core.snapshot
         seen = self._seen
         if seen is None or seen[0] is not snapshot:
-            overlay = snapshot.overlay(self._chain)
-            seen = self._seen = (snapshot, overlay, snapshot.settings_of(overlay))
+            seen = self._seen = (snapshot, snapshot.overlay(self._chain))
         return seen
 
     @property
     def settings(self) -> Settings:
         """The typed settings in force; one whole revision that never changes."""
-        return self._view()[2]
+        snapshot, overlay = self._view()
+        if not overlay:
+            return snapshot.settings
+        made = self._made
+        if made is None or made[0] is not snapshot:
+            made = self._made = (snapshot, snapshot.settings_of(overlay))
+        return made[1]
 
     @property
     def revision(self) -> int:
@@ -149,7 +155,7 @@ class UnifiedConfigurationManager:
         Raises:
             UnknownKeyError: no setting has this name.
         """
-        snapshot, overlay, _ = self._view()
+        snapshot, overlay = self._view()
         if key in overlay:
             value = overlay[key][1]
         else:
@@ -377,7 +383,7 @@ class UnifiedConfigurationManager:
     def _stored_changes(self, state: StoredState, values: Mapping[str, Value]) -> Iterable[Change]:
         for name, value in values.items():
             key = self._core.keys[name]
-            standing = state.entries.get((self.scope, name))
+            standing = state.get((self.scope, name))
             if standing is None and value is None:
                 continue
             if (

@@ -1,7 +1,6 @@
 """For whom a value counts: scopes, their owners, and the chain from all to one."""
 
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from netra_core.configuration.errors import ScopeError
 from netra_core.configuration.schema import Scope
@@ -10,8 +9,7 @@ MAX_OWNER_CHARS: Final = 255
 _FORBIDDEN: Final = (":", "/", "\\", "..")
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class ScopeKey:
+class ScopeKey(NamedTuple):
     """A scope and its owner: a service's name or the id of a workspace, user or agent."""
 
     scope: Scope

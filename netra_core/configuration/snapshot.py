@@ -14,11 +14,25 @@ from netra_core.configuration.revisions import Stored
 from netra_core.configuration.schema import Scope, Settings, Severity
 from netra_core.configuration.scopes import GLOBAL, Chain, ScopeKey
 from netra_core.configuration.sources import FileLayers
-from netra_core.configuration.stored import StoredEntry, StoredState
+from netra_core.configuration.stored import ScopeEntries, StoredEntry, StoredState
 from netra_core.environment import MASK
 
-Overlay = Mapping[str, tuple[tuple[Entry, Value], ...]]
-"""What one scope says: for each key its entries with their typed values, strongest first."""
+Candidates = tuple[tuple[Entry, Value], ...]
+"""The entries of one key in one scope with their typed values, strongest first."""
+
+_Origin = tuple[Layer | None, Layer | None, ScopeEntries | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Overlay:
+    """What one scope says, by key, and what of it cannot be used.
+
+    `origin` is what it was made from: while that stays the same objects, so does the overlay.
+    """
+
+    entries: Mapping[str, Candidates]
+    findings: tuple[Finding, ...]
+    origin: _Origin = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +75,8 @@ class Snapshot:
         """
         won: dict[str, tuple[Entry, Value]] = {}
         for scope in chain[1:]:
-            for key, candidates in self.overlays.get(scope, {}).items():
+            overlay = self.overlays.get(scope)
+            for key, candidates in overlay.entries.items() if overlay else ():
                 standing = won[key][0] if key in won else self.entries[key]
                 if candidates[0][0].source.rank <= standing.source.rank:
                     won[key] = candidates[0]
@@ -91,7 +106,9 @@ class Snapshot:
             if key in layer
         ]
         for scope in chain[1:]:
-            entries.extend(entry for entry, _ in self.overlays.get(scope, {}).get(key, ()))
+            overlay = self.overlays.get(scope)
+            candidates = overlay.entries.get(key, ()) if overlay else ()
+            entries.extend(entry for entry, _ in candidates)
         narrowness = {scope.scope: place for place, scope in enumerate(chain)}
         return sorted(entries, key=lambda e: (e.source.rank, -narrowness.get(e.scope, 0)))
 
@@ -106,16 +123,19 @@ class SnapshotBuilder:
     def build(self, sources: Sources, last: Snapshot | None, now: datetime) -> Snapshot:
         """The snapshot of these sources. What cannot be used is left out and found."""
         findings = list(sources.findings)
-        stored = self._stored_layers(sources.stored, findings)
+        stored = self._stored_layer(GLOBAL, sources.stored.scopes.get(GLOBAL, {}), findings)
         layers: tuple[Layer, ...] = (
             sources.overrides.get(GLOBAL, {}),
             sources.environment,
             sources.file.common,
-            stored.get(GLOBAL, {}),
+            stored,
             sources.defaults,
         )
         found = assemble(layers, self._keys)
         findings.extend(found.findings)
+        overlays = self._overlays(sources, last)
+        for overlay in overlays.values():
+            findings.extend(overlay.findings)
         entries = {key: _dated(entry, last, key, now) for key, entry in found.entries.items()}
         return Snapshot(
             generation=last.generation + 1 if last else 1,
@@ -124,49 +144,54 @@ class SnapshotBuilder:
             values=found.values,
             entries=entries,
             layers=layers,
-            overlays=self._overlays(sources, stored, findings),
+            overlays=overlays,
             findings=tuple(findings),
         )
 
-    def _overlays(
-        self,
-        sources: Sources,
-        stored: Mapping[ScopeKey, Layer],
-        findings: list[Finding],
-    ) -> dict[ScopeKey, Overlay]:
+    def _overlays(self, sources: Sources, last: Snapshot | None) -> dict[ScopeKey, Overlay]:
         files = {ScopeKey(Scope.SERVICE, s): layer for s, layer in sources.file.services.items()}
+        overrides, stored = sources.overrides, sources.stored.scopes
         overlays: dict[ScopeKey, Overlay] = {}
-        for layers in (sources.overrides, files, stored):  # strongest first
-            for scope, layer in layers.items():
-                if scope == GLOBAL:
-                    continue
-                overlay = dict(overlays.get(scope, {}))
-                for name, entry in layer.items():
-                    key = self._keys[name]
-                    try:
-                        value = key.parse(entry.raw) if entry.raw is not None else None
-                    except ValueError as error:
-                        findings.append(invalid(key, entry, str(error)))
-                        continue
-                    overlay[name] = (*overlay.get(name, ()), (entry, value))
-                overlays[scope] = overlay
+        for scope in dict.fromkeys((*overrides, *files, *stored)):
+            if scope == GLOBAL:
+                continue
+            origin = (overrides.get(scope), files.get(scope), stored.get(scope))
+            known = last.overlays.get(scope) if last else None
+            if known is not None and _is_same(known.origin, origin):
+                overlays[scope] = known
+            else:
+                overlays[scope] = self._overlay(scope, origin)
         return overlays
 
-    def _stored_layers(
-        self, state: StoredState, findings: list[Finding]
-    ) -> dict[ScopeKey, dict[str, Entry]]:
-        layers: dict[ScopeKey, dict[str, Entry]] = {}
-        for (scope, name), stored in state.entries.items():
+    def _overlay(self, scope: ScopeKey, origin: _Origin) -> Overlay:
+        findings: list[Finding] = []
+        entries: dict[str, Candidates] = {}
+        override, file, stored = origin
+        layers = (override or {}, file or {}, self._stored_layer(scope, stored or {}, findings))
+        for layer in layers:  # strongest first
+            for name, entry in layer.items():
+                key = self._keys[name]
+                try:
+                    value = key.parse(entry.raw) if entry.raw is not None else None
+                except ValueError as error:
+                    findings.append(invalid(key, entry, str(error)))
+                    continue
+                entries[name] = (*entries.get(name, ()), (entry, value))
+        return Overlay(entries, tuple(findings), origin)
+
+    def _stored_layer(
+        self, scope: ScopeKey, entries: ScopeEntries, findings: list[Finding]
+    ) -> dict[str, Entry]:
+        layer: dict[str, Entry] = {}
+        for name, stored in entries.items():
             if name not in self._keys:
                 findings.append(_unknown_stored(name, stored, self._keys.nearest(name)))
                 continue
             try:
-                entry = self._entry(stored, scope.scope)
+                layer[name] = self._entry(stored, scope.scope)
             except EncryptionError as error:
                 findings.append(_unreadable(name, stored, error))
-                continue
-            layers.setdefault(scope, {})[name] = entry
-        return layers
+        return layer
 
     def _entry(self, stored: StoredEntry, scope: Scope) -> Entry:
         revision = stored.revision
@@ -192,6 +217,10 @@ class SnapshotBuilder:
         if self._cipher is None:
             raise EncryptionError("A stored secret needs FERNET_KEY.", hint="Set FERNET_KEY.")
         return self._cipher.decrypt(stored.value)
+
+
+def _is_same(old: _Origin, new: _Origin) -> bool:
+    return old[0] is new[0] and old[1] is new[1] and old[2] is new[2]
 
 
 def _dated(entry: Entry, last: Snapshot | None, key: str, now: datetime) -> Entry:

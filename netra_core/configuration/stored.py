@@ -23,18 +23,22 @@ class StoredEntry:
     previous: Stored | None
 
 
+ScopeEntries = Mapping[str, StoredEntry]
+"""What is stored for one scope, by key."""
+
+
 class StoredState:
     """All stored values after the last revision that was applied. Never changed once published:
-    `after` gives a new one.
+    `after` gives a new one, which shares the scopes that stayed as they were.
     """
 
     def __init__(
         self,
         revisions: Sequence[Revision] = (),
-        entries: Mapping[Address, StoredEntry] | None = None,
+        scopes: Mapping[ScopeKey, ScopeEntries] | None = None,
     ) -> None:
         self.revisions = tuple(revisions)
-        self.entries: Mapping[Address, StoredEntry] = dict(entries or {})
+        self.scopes: Mapping[ScopeKey, ScopeEntries] = scopes or {}
 
     @property
     def number(self) -> int:
@@ -62,10 +66,12 @@ class StoredState:
             for revision in added:
                 _check(revision, previous, cipher)
                 previous = revision.hash
-        entries = dict(self.entries)
-        for revision in added:
-            _fold(entries, revision)
-        return StoredState((*self.revisions, *added), entries)
+        return StoredState((*self.revisions, *added), _folded(self.scopes, added))
+
+    def get(self, address: Address) -> StoredEntry | None:
+        """What is stored there."""
+        scope, key = address
+        return self.scopes.get(scope, {}).get(key)
 
     def revision(self, number: int) -> Revision:
         """The revision of this number.
@@ -88,15 +94,11 @@ class StoredState:
         """
         if number != 0:
             self.revision(number)
-        entries: dict[Address, StoredEntry] = {}
-        for revision in self.revisions:
-            if revision.number <= number:
-                _fold(entries, revision)
-        return {address: entry.value for address, entry in entries.items()}
+        return _flat(_folded({}, (r for r in self.revisions if r.number <= number)))
 
     def values(self) -> dict[Address, Stored]:
         """The stored values now."""
-        return {address: entry.value for address, entry in self.entries.items()}
+        return _flat(self.scopes)
 
 
 def _check(revision: Revision, previous: str, cipher: Cipher | None) -> None:
@@ -112,18 +114,34 @@ def _check(revision: Revision, previous: str, cipher: Cipher | None) -> None:
         )
 
 
-def _fold(entries: dict[Address, StoredEntry], revision: Revision) -> None:
-    for change in revision.changes:
-        if change.source is not Source.DATABASE:
-            continue
-        address = (ScopeKey(change.scope, change.owner), change.key)
-        before = entries.get(address)
-        if change.current is None:
-            entries.pop(address, None)
-        else:
-            entries[address] = StoredEntry(
-                change.current, revision, before.value if before else change.previous
-            )
+def _folded(
+    scopes: Mapping[ScopeKey, ScopeEntries], revisions: Iterable[Revision]
+) -> dict[ScopeKey, ScopeEntries]:
+    after: dict[ScopeKey, ScopeEntries] = dict(scopes)
+    touched: dict[ScopeKey, dict[str, StoredEntry]] = {}
+    for revision in revisions:
+        for change in revision.changes:
+            if change.source is not Source.DATABASE:
+                continue
+            scope = ScopeKey(change.scope, change.owner)
+            entries = touched.get(scope)
+            if entries is None:
+                entries = touched[scope] = after[scope] = dict(after.get(scope, {}))
+            before = entries.get(change.key)
+            if change.current is None:
+                entries.pop(change.key, None)
+            else:
+                previous = before.value if before else change.previous
+                entries[change.key] = StoredEntry(change.current, revision, previous)
+    return {scope: entries for scope, entries in after.items() if entries}
+
+
+def _flat(scopes: Mapping[ScopeKey, ScopeEntries]) -> dict[Address, Stored]:
+    return {
+        (scope, key): entry.value
+        for scope, entries in scopes.items()
+        for key, entry in entries.items()
+    }
 
 
 def changes_between(

@@ -18,8 +18,9 @@ class Redactor:
 
     def know(self, secrets: Iterable[str]) -> None:
         """From now on also masks these values, wherever they stand."""
-        known = {*self._secrets, *(s for s in secrets if len(s) >= MIN_SECRET_CHARS)}
-        self._secrets = tuple(sorted(known, key=len, reverse=True))
+        fresh = {s for s in secrets if len(s) >= MIN_SECRET_CHARS}.difference(self._secrets)
+        if fresh:
+            self._secrets = tuple(sorted((*self._secrets, *fresh), key=len, reverse=True))
 
     def text(self, text: str) -> str:
         """The text without secrets."""
