@@ -111,5 +111,4 @@ class AuthDatabaseManager:
                 [{"name": name, "seq": 0, "digest": bytes(32)} for name in ("audit", "changes")],
             )
 
-        async with self.engine.begin() as connection:
-            await connection.run_sync(create)
+        await self._sessions.engines.write(_AUTH, create)

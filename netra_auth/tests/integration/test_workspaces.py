@@ -216,6 +216,7 @@ async def test_an_invitation_is_for_one_address_once_and_not_for_ever(kit: Kit) 
 
 async def test_a_person_owns_the_workspaces_they_make(kit: Kit) -> None:
     account = await kit.register("ada@example.com")
+    kit.clock.move(1)
     made = await kit.http.post("/auth/workspaces", json={"name": "Lab"}, headers=account.headers)
     assert made.json() == {"id": made.json()["id"], "name": "Lab", "role": "owner"}
     listed = await kit.http.get("/auth/workspaces", headers=account.headers)
