@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 from httpx import AsyncClient
+from typer.testing import CliRunner
 
+from netra_apex.commands.config import config_app
 from netra_backend.tests.kit import stack
 from netra_core.configuration import (
     ConfigurationManagerFactory,
@@ -20,11 +22,13 @@ from netra_core.configuration import (
 )
 from netra_core.configuration.cross_service import CrossServiceConfigValidator
 from netra_core.configuration.documentation import markdown, template
+from netra_core.environment import get_env
 from netra_core.errors import ConfigurationError
 from netra_core.telemetry import configure_logging, get_logger
 from netra_core.testing import BaseIntegrationTest
 
 TOTAL = 50
+COMMANDS = ("show", "show --json", "explain auth.service_secret", "history", "diff 0 --json")
 STORED = (
     "llm.openai_api_key",
     "llm.anthropic_api_key",
@@ -153,13 +157,13 @@ class TestPlantedSecrets(BaseIntegrationTest):
         backup = self.home / "configuration.backup"
         manager.backup(backup)
         outputs += [await self.answers(manager, tmp_path), log.getvalue()]
-        for command in ("show", "explain auth.service_secret", "check", "history", "diff 0", "env"):
-            process = self.start_process(["-m", "netra_apex", "config", *command.split()])
-            outputs.append(process.communicate()[0])
+        get_env().update(self.env.get_all(), "test")
+        for command in COMMANDS:
+            outputs.append(CliRunner().invoke(config_app, command.split()).output)
         files = [backup, *self.home.glob("config.sqlite*")]
         assert len(planter.planted) > TOTAL
         assert all(len(output) > 0 for output in outputs)
-        assert "********" in outputs[-6], "the commands did show the settings"
+        assert all("********" in output for output in outputs[-len(COMMANDS) :])
         self.assert_no_secret(planter.planted, *outputs, *(f.read_bytes() for f in files))
 
     async def answers(self, manager: UnifiedConfigurationManager, folder: Path) -> str:
