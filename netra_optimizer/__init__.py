@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         find_prefix_breaks,
         read_prompts,
     )
+    from netra_optimizer.levers.semantic_cache import LabelledPair, SemanticCacheLever
     from netra_optimizer.notebook import (
         attribution_chart,
         opportunities_table,
@@ -33,7 +34,10 @@ if TYPE_CHECKING:
         CachingUse,
         ChangedSegment,
         ChangeReview,
+        GoalPlan,
+        Goals,
         audit_caching,
+        plan_for_goals,
         review_change,
     )
     from netra_optimizer.results import (
@@ -64,6 +68,11 @@ if TYPE_CHECKING:
     from netra_optimizer.verify.outcomes import Outcomes
 
 _HOMES = {
+    "Goals": "questions",
+    "GoalPlan": "questions",
+    "plan_for_goals": "questions",
+    "LabelledPair": "levers.semantic_cache",
+    "SemanticCacheLever": "levers.semantic_cache",
     "analyze": "analysis",
     "spend_chart": "notebook",
     "attribution_chart": "notebook",
@@ -144,10 +153,13 @@ __all__ = [
     "Combined",
     "CustomPrice",
     "FeatureRule",
+    "GoalPlan",
+    "Goals",
     "Import",
     "InputError",
     "Inserted",
     "Interval",
+    "LabelledPair",
     "Latency",
     "LeverRegistry",
     "ModelKey",
@@ -163,6 +175,7 @@ __all__ = [
     "Rates",
     "Reconciliation",
     "Scenario",
+    "SemanticCacheLever",
     "StoreError",
     "TenantUsage",
     "Usage",
@@ -183,6 +196,7 @@ __all__ = [
     "focus_table",
     "generate_workload",
     "opportunities_table",
+    "plan_for_goals",
     "read_bill",
     "read_files",
     "read_prompts",

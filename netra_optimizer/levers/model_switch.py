@@ -13,7 +13,7 @@ from netra_optimizer.levers.candidates import cheaper_siblings
 from netra_optimizer.levers.evidence import where
 from netra_optimizer.replay.stream import Stage, Stream
 from netra_optimizer.results import Quality
-from netra_optimizer.usage.columns import Int64
+from netra_optimizer.usage.columns import Float64, Int64
 from netra_optimizer.verify.noninferiority import NonInferiority, non_inferiority, sample_size
 from netra_optimizer.verify.outcomes import Outcomes, Paired
 
@@ -124,11 +124,8 @@ def _with_outcomes(segment: Segment, context: LeverContext) -> list[Proposal]:
     return proposals
 
 
-def _output_factor(paired: Paired | None) -> float | None:
-    """How much longer the candidate's answers were on the same items, when outcomes tell."""
-    if paired is None:
-        return None
-    before, after = paired.baseline.output_tokens, paired.candidate.output_tokens
+def _factor(before: Float64, after: Float64) -> float | None:
+    """How many times the tokens the candidate took for the same items, when outcomes tell."""
     both = ~np.isnan(before) & ~np.isnan(after)
     if not both.any() or before[both].sum() <= 0:
         return None
@@ -148,8 +145,11 @@ def _proposal(
     paired: Paired | None,
 ) -> Proposal:
     margin = context.options.quality_margin
-    factor = _output_factor(paired)
-    policy = SwitchModel(segment.rows, model, provider, factor or 1.0)
+    factor = longer = None
+    if paired is not None:
+        factor = _factor(paired.baseline.output_tokens, paired.candidate.output_tokens)
+        longer = _factor(paired.baseline.input_tokens, paired.candidate.input_tokens)
+    policy = SwitchModel(segment.rows, model, provider, factor or 1.0, longer or 1.0)
     low, high = (1.0, 1.0) if factor else _range(segment, context, policy)
     name = segment.feature or "all calls"
     latency = context.latency(segment.rows)
