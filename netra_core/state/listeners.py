@@ -64,8 +64,10 @@ class Listeners:
         self._subscriptions[key] = subscription
 
         def end() -> None:
-            if self._subscriptions.pop(key, None) is not None and subscription.task is not None:
-                subscription.task.cancel()
+            """No further call; one that is under way comes to its own end."""
+            self._subscriptions.pop(key, None)
+            subscription.waiting.clear()
+            subscription.lost_after = None
 
         return end
 

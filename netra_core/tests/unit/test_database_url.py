@@ -218,6 +218,19 @@ def test_asyncpg_itself_reads_the_plain_form(password: str) -> None:
     assert parsed.password == password
 
 
+@pytest.mark.parametrize("name", ["a b", "100%", "%41", "wie?so", "a#b", "ü😀", "a&b=c", "'q'"])
+@pytest.mark.parametrize("driver", ["async", "sync"])
+def test_any_file_name_reaches_sqlite(tmp_path: Path, name: str, driver: str) -> None:
+    path = tmp_path / f"{name}.sqlite"
+    made = DatabaseURLBuilder({}, sqlite_path=path).build(driver)
+    again = DatabaseURLBuilder.format_for_driver(made, "pysqlite")
+    engine = create_engine(again)
+    with engine.connect() as connection:
+        connection.exec_driver_sql("CREATE TABLE t (a)")
+    engine.dispose()
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
+
+
 @pytest.mark.parametrize("key", ["POSTGRES_USER", "POSTGRES_PASSWORD", "POSTGRES_DB"])
 @pytest.mark.parametrize("text", ["a\x00b", "a\ud800b"])
 def test_text_that_no_driver_can_carry_is_refused_without_being_shown(key: str, text: str) -> None:
