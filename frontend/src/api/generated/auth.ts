@@ -42,11 +42,11 @@ export interface components {
         };
         /**
          * ConfirmBody
-         * @description The password, once more, before something that cannot be undone.
+         * @description The password, once more; people without one need a sign-in of the last quarter hour.
          */
         ConfirmBody: {
             /** Password */
-            password: string;
+            password?: string | null;
         };
         /**
          * EmailBody

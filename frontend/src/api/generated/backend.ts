@@ -139,6 +139,14 @@ export interface components {
             value: number;
         };
         /**
+         * ForkRun
+         * @description Another question for the new run; the same without one.
+         */
+        ForkRun: {
+            /** Content */
+            content?: string | null;
+        };
+        /**
          * FoundOpportunityOut
          * @description An opportunity and the analysis it comes from.
          */
@@ -731,6 +739,7 @@ export type Column = components['schemas']['Column'];
 export type CombinedOut = components['schemas']['CombinedOut'];
 export type Constraint = components['schemas']['Constraint'];
 export type Figure = components['schemas']['Figure'];
+export type ForkRun = components['schemas']['ForkRun'];
 export type FoundOpportunityOut = components['schemas']['FoundOpportunityOut'];
 export type ImportOut = components['schemas']['ImportOut'];
 export type ImportPage = components['schemas']['ImportPage'];
