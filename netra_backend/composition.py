@@ -35,6 +35,8 @@ from netra_core.websocket import UnifiedWebSocketManager
 
 WATCH_EVERY_S: Final = 0.25
 DISPATCH_EVERY_S: Final = 2.0
+RECONCILE_EVERY_S: Final = 15.0
+FORGET_EVERY_S: Final = 3600.0
 
 
 class Platform:
@@ -113,6 +115,8 @@ class Platform:
         if warming is not None:
             await warming
         self._own(every(DISPATCH_EVERY_S, self.runs.dispatch, "dispatch"), "dispatch")
+        self._own(every(RECONCILE_EVERY_S, self.runs.reconcile, "reconcile"), "reconcile")
+        self._own(every(FORGET_EVERY_S, self.engine.forget, "forget"), "forget")
         if options.clustered:
             self._own(every(WATCH_EVERY_S, self.runs.watch, "watch"), "watch")
             self._own(self.nodes.watch(), "nodes")

@@ -51,4 +51,5 @@ def create_app(deps: BackendDependencies) -> FastAPI:
     problems.install(app)
     for module in (threads, runs, usage, traces, analyses, operations, config, sockets, health):
         app.include_router(module.router)
+    problems.describe(app)
     return app

@@ -63,6 +63,28 @@ def problem_response(
     return JSONResponse(body.model_dump(), status, headers, media_type=MEDIA_TYPE)
 
 
+def describe(app: FastAPI) -> None:
+    """Have the OpenAPI document say under which media type problems come."""
+    generate = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = generate()
+        for path in document["paths"].values():
+            for operation in path.values():
+                for response in operation.get("responses", {}).values():
+                    _declare(response)
+        return document
+
+    app.openapi = openapi
+
+
+def _declare(response: dict[str, Any]) -> None:
+    content = response.get("content", {})
+    schema = content.get("application/json", {}).get("schema", {})
+    if schema.get("$ref", "").endswith("/Problem"):
+        content[MEDIA_TYPE] = content.pop("application/json")
+
+
 def install(app: FastAPI) -> None:
     """Have every error of the app answered as a problem."""
     app.add_exception_handler(ApexError, _apex)

@@ -120,8 +120,7 @@ class ImportService:
         finally:
             self._tokens.pop(import_id, None)
         await self._store.finish(import_id, outcome)
-        if outcome.status is ImportStatus.COMPLETED:
-            await asyncio.to_thread(Path(record.path).unlink, missing_ok=True)
+        await asyncio.to_thread(Path(record.path).unlink, missing_ok=True)
 
     async def _read(self, record: ImportRecord, token: CancelToken) -> JsonObject:
         so_far = ReadSoFar(stop=lambda: token.cancelled)

@@ -8,6 +8,7 @@ import asyncio
 import sqlite3
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeAlias
 
 from dbos import DBOS, DBOSConfig, SetWorkflowID, StepInfo
@@ -22,7 +23,11 @@ a run begun in another format is never picked up, and is failed visibly instead.
 
 Work: TypeAlias = Callable[[str], Awaitable[None]]
 
+KEEP_STEPS: Final = timedelta(days=1)
+"""How long a run that has ended can be resumed from its steps; later it begins anew."""
+
 _WORKFLOW = "apex.work"
+_FORGET_AT_ONCE = 500
 _HURRIED_POLL_S = 0.05
 _IDLE_POLL_S = 1.0
 _HURRY_FOR_S = 5.0
@@ -147,6 +152,19 @@ class DurableEngine:
             # Public counterpart: none. It only moves rows of these executors back to the queue.
             recover = DBOS._recover_pending_workflows  # pyright: ignore[reportPrivateUsage]
             await asyncio.to_thread(recover, list(node_ids))
+
+    async def forget(self, *, after: timedelta = KEEP_STEPS) -> None:
+        """Drop the recorded steps of work that ended long ago; what it made stays in its tables."""
+        before = (datetime.now(UTC) - after).isoformat()
+        ended = await DBOS.list_workflows_async(
+            status=["SUCCESS", "ERROR", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"],
+            end_time=before,
+            limit=_FORGET_AT_ONCE,
+            load_input=False,
+            load_output=False,
+        )
+        if ended:
+            await DBOS.delete_workflows_async([work.workflow_id for work in ended])
 
     def interrupt(self, work_id: str) -> None:
         """Stop executing here what another execution has taken over."""

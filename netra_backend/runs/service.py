@@ -109,8 +109,13 @@ class RunService:
         return run
 
     async def reconcile(self) -> None:
-        """After a start: end visibly what cannot go on, begin what was accepted and never begun."""
+        """End visibly what cannot go on, begin what was accepted and never begun.
+
+        After a start, and now and then for what an error of the database left behind.
+        """
         for run in await self._store.open_of(self._engine.node_id):
+            if run.id in self._tokens:
+                continue
             if run.format != RUN_FORMAT:
                 await self._give_up(
                     run, RunFormatError("The run was begun by another version of the platform.")

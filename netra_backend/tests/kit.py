@@ -355,6 +355,7 @@ async def stack(
                     token=TokenRules(issuer=options.issuer, audience=options.audience),
                     service_credential=SERVICE_SECRET,
                     limits=limits or RunLimits(),
+                    max_upload_bytes=2 * 1024 * 1024,
                 ),
                 sessions=sessions,
                 events=log,

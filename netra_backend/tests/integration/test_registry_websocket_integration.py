@@ -97,7 +97,14 @@ def context_of(person: Person, run_id: str) -> UserExecutionContext:
 
 def scope_of(platform: LiveStack, ctx: UserExecutionContext) -> RunScope:
     recorder = RunRecorder(platform.platform.deps.events, ctx)
-    return RunScope(user=ctx, recorder=recorder, steps=Inline(), token=CancelToken(), fence=Ours())
+    return RunScope(
+        user=ctx,
+        recorder=recorder,
+        steps=Inline(),
+        token=CancelToken(),
+        fence=Ours(),
+        approvals=platform.platform.approvals,
+    )
 
 
 async def work(platform: LiveStack, ctx: UserExecutionContext, request: Task | None = None) -> Done:

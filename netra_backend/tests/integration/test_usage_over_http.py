@@ -1,0 +1,227 @@
+"""Usage comes in as files and as spans, by people and by keys, into one workspace only."""
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTraceServiceRequest,
+    ExportTraceServiceResponse,
+)
+
+from netra_backend.tests.kit import Person, ServerThread, person
+
+WRITE = ["usage:write"]
+CALLS = b"timestamp,model,input_tokens,output_tokens\n2026-11-16T00:00:00Z,gpt-4o,10,1\n"
+
+
+@pytest.fixture
+def unreadable_files(tmp_path: Path) -> tuple[Path, Path]:
+    """One with nothing in it, one that is no table."""
+    empty, binary = tmp_path / "empty.jsonl", tmp_path / "photo.png"
+    empty.write_bytes(b"")
+    binary.write_bytes(bytes(range(256)) * 40)
+    return empty, binary
+
+
+async def api_key(owner: Person, scopes: list[str]) -> str:
+    """A key of the person's workspace."""
+    made = await owner.http.post("/auth/api-keys", json={"name": "collector", "scopes": scopes})
+    assert made.status_code == 201, made.text
+    return made.json()["key"]
+
+
+def span(number: int, **attributes: Any) -> dict[str, Any]:
+    """One span of a call in OTLP JSON."""
+    given = {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.provider.name": "openai",
+        "gen_ai.request.model": "gpt-4o",
+        "gen_ai.response.model": "gpt-4o",
+        "gen_ai.usage.input_tokens": 1000,
+        "gen_ai.usage.output_tokens": 100,
+        **attributes,
+    }
+    return {
+        "traceId": f"{number:032x}",
+        "spanId": f"{number:016x}",
+        "name": "chat gpt-4o",
+        "kind": 3,
+        "startTimeUnixNano": "1795168800000000000",
+        "endTimeUnixNano": "1795168801000000000",
+        "attributes": [
+            {
+                "key": key,
+                "value": {"intValue": str(value)}
+                if isinstance(value, int)
+                else {"stringValue": value},
+            }
+            for key, value in given.items()
+        ],
+    }
+
+
+def export(*spans: dict[str, Any]) -> dict[str, Any]:
+    return {"resourceSpans": [{"scopeSpans": [{"spans": list(spans)}]}]}
+
+
+class TestUsageOverHttp:
+    async def test_spans_sent_with_a_key_become_usage_of_its_workspace_alone(
+        self, served: ServerThread
+    ) -> None:
+        async with person(served.url, "otlp") as ada, person(served.url, "otlp-other") as eve:
+            headers = {"Authorization": f"Bearer {await api_key(ada, WRITE)}"}
+            async with httpx.AsyncClient(base_url=served.url, headers=headers) as collector:
+                first = await collector.post("/v1/traces", json=export(span(1), span(2)))
+                again = await collector.post("/v1/traces", json=export(span(1), span(2)))
+                foreign = await collector.get("/api/threads")
+            mine = (await ada.http.get("/api/usage/summary")).json()
+            theirs = (await eve.http.get("/api/usage/summary")).json()
+        assert (first.status_code, first.json()) == (200, {})
+        assert again.status_code == 200
+        assert foreign.status_code == 403
+        assert (mine["requests"], mine["input_tokens"], mine["output_tokens"]) == (2, 2000, 200)
+        assert theirs["requests"] == 0
+
+    async def test_gzipped_protobuf_is_answered_in_protobuf_with_what_was_rejected(
+        self, served: ServerThread
+    ) -> None:
+        from google.protobuf.json_format import ParseDict
+
+        body = export(span(7), span(8, **{"gen_ai.usage.input_tokens": -5}))
+        for item in body["resourceSpans"][0]["scopeSpans"][0]["spans"]:
+            item["traceId"] = "AAAAAAAAAAAAAAAAAAAAAQ=="
+            item["spanId"] = "AAAAAAAAAAE=" if item["attributes"][4] else ""
+        message = ParseDict(body, ExportTraceServiceRequest())
+        async with person(served.url, "otlp-pb") as ada:
+            answer = await ada.http.post(
+                "/v1/traces",
+                content=gzip.compress(message.SerializeToString()),
+                headers={
+                    "Content-Type": "application/x-protobuf",
+                    "Content-Encoding": "gzip",
+                },
+            )
+            summary = (await ada.http.get("/api/usage/summary")).json()
+        result = ExportTraceServiceResponse.FromString(answer.content)
+        assert answer.headers["content-type"] == "application/x-protobuf"
+        assert result.partial_success.rejected_spans == 1
+        assert summary["requests"] == 1
+
+    async def test_a_key_without_the_scope_and_a_body_that_is_no_otlp_are_refused(
+        self, served: ServerThread
+    ) -> None:
+        async with person(served.url, "otlp-bad") as ada:
+            key = await api_key(ada, ["usage:read"])
+            headers = {"Authorization": f"Bearer {key}"}
+            forbidden = await ada.http.post("/v1/traces", json=export(), headers=headers)
+            broken = await ada.http.post(
+                "/v1/traces", content=b"{", headers={"Content-Type": "application/json"}
+            )
+        assert (forbidden.status_code, forbidden.json()["code"]) == (403, "API-403")
+        assert broken.status_code in (400, 422)
+        assert broken.headers["content-type"] == "application/problem+json"
+
+    async def test_a_revoked_key_is_refused_at_once(self, served: ServerThread) -> None:
+        async with person(served.url, "key-gone") as ada:
+            key = await api_key(ada, WRITE)
+            headers = {"Authorization": f"Bearer {key}"}
+            before = await ada.http.post("/v1/traces", json=export(), headers=headers)
+            (listed,) = (await ada.http.get("/auth/api-keys")).json()["items"]
+            await ada.http.delete(f"/auth/api-keys/{listed['id']}")
+            while (await ada.http.post("/v1/traces", json=export(), headers=headers)).is_success:
+                pass  # the change travels by the feed
+            after = await ada.http.post("/v1/traces", json=export(), headers=headers)
+        assert (before.status_code, after.status_code) == (200, 401)
+
+    async def test_a_key_uploads_a_file_and_the_workspace_sees_it(
+        self, served: ServerThread, usage_file: Path
+    ) -> None:
+        async with person(served.url, "key-file") as ada:
+            headers = {"Authorization": f"Bearer {await api_key(ada, WRITE)}"}
+            answer = await ada.http.post(
+                "/api/usage/import",
+                files={"file": ("calls.csv", CALLS)},
+                headers=headers,
+            )
+            path = f"/api/usage/imports/{answer.json()['import_id']}"
+            while (await ada.http.get(path, headers=headers)).json()["status"] != "completed":
+                pass  # it is read in the background
+            again = await ada.upload(usage_file)
+            by_feature = (await ada.http.get("/api/usage/breakdown?by=feature")).json()["items"]
+            by_day = (await ada.http.get("/api/usage/breakdown?by=day")).json()["items"]
+            one_day = (
+                await ada.http.get("/api/usage/summary?from=2026-11-17&to=2026-11-18")
+            ).json()
+        assert answer.status_code == 202
+        assert again["status"] == "completed"
+        assert sorted((row["key"], row["requests"]) for row in by_feature) == [
+            ("(none)", 1),
+            ("support_chat", 240),
+            ("tagging", 240),
+        ]
+        assert [row["key"] for row in by_day] == ["2026-11-16T00:00:00Z", "2026-11-17T00:00:00Z"]
+        assert one_day["requests"] == 240
+
+    async def test_a_file_that_cannot_be_read_fails_with_its_reason(
+        self, served: ServerThread, unreadable_files: tuple[Path, Path]
+    ) -> None:
+        empty, binary = unreadable_files
+        async with person(served.url, "bad-file") as ada:
+            imports = [await ada.upload(empty), await ada.upload(binary)]
+            summary = (await ada.http.get("/api/usage/summary")).json()
+            listed = (await ada.http.get("/api/usage/imports?limit=1")).json()
+        assert [found["status"] for found in imports] == ["failed", "failed"]
+        assert all(found["error"]["code"].startswith("OPT-1") for found in imports)
+        assert summary["requests"] == 0
+        assert [found["import_id"] for found in listed["items"]] == [imports[1]["import_id"]]
+        assert listed["next"]
+
+    async def test_uploads_are_bounded_and_checked_before_they_are_kept(
+        self, served: ServerThread
+    ) -> None:
+        async with person(served.url, "too-big") as ada:
+            big = await ada.http.post(
+                "/api/usage/import", files={"file": ("big.csv", b"x" * 3 * 1024 * 1024)}
+            )
+            none = await ada.http.post("/api/usage/import", data={"format": "csv"})
+            text = await ada.http.post("/api/usage/import", content="a,b")
+            kept = await served.call(lambda made: _uploads(made))
+        assert (big.status_code, big.json()["code"]) == (413, "API-413")
+        assert [none.status_code, text.status_code] == [422, 422]
+        assert not [path for path in kept if path.endswith("big.csv")]
+
+    async def test_imports_of_others_do_not_exist(
+        self, served: ServerThread, usage_file: Path
+    ) -> None:
+        async with person(served.url, "mine") as ada, person(served.url, "prying") as eve:
+            found = await ada.upload(usage_file)
+            path = f"/api/usage/imports/{found['import_id']}"
+            answers = [await eve.http.get(path), await eve.http.post(f"{path}/cancel")]
+            listed = (await eve.http.get("/api/usage/imports")).json()
+        assert [answer.status_code for answer in answers] == [404, 404]
+        assert listed == {"items": [], "next": None}
+
+    async def test_the_document_of_the_api_declares_problems_as_they_come(
+        self, served: ServerThread
+    ) -> None:
+        async with httpx.AsyncClient(base_url=served.url) as http:
+            document = (await http.get("/openapi.json")).json()
+            missing = await http.get("/api/no-such-thing")
+        refused = document["paths"]["/api/runs/{run_id}"]["get"]["responses"]["404"]
+        assert list(refused["content"]) == ["application/problem+json"]
+        assert missing.headers["content-type"] == "application/problem+json"
+        assert missing.json()["code"] == "API-404"
+        report = document["components"]["schemas"]["Report"]
+        assert {"headline", "figures", "opportunities", "sufficiency"} <= set(report["properties"])
+        assert json.dumps(document).count("HTTPValidationError") == 0
+
+
+async def _uploads(made: Any) -> list[str]:
+    return [path.name for path in made.platform.deps.options.uploads.iterdir()]
+
+
+pytestmark = pytest.mark.integration
