@@ -1,11 +1,13 @@
 """An audit of every use of prompt caching: what it gains, what it loses, what it could gain."""
 
-from typing import Final, Literal
+from collections.abc import Iterable
+from typing import Any, Final, Literal
 
 import msgspec
 import numpy as np
 
 from netra_optimizer.levers.base import LeverContext, Segment
+from netra_optimizer.levers.prefix_text import PromptText, find_prefix_breaks
 from netra_optimizer.levers.prompt_cache import PromptCacheLever, UsePromptCache
 from netra_optimizer.levers.segments import find_segments
 from netra_optimizer.options import AnalysisOptions
@@ -83,12 +85,21 @@ class CachingAudit(msgspec.Struct, frozen=True, kw_only=True):
     first: str | None
     last: str | None
     notes: list[str]
+    prefix_breaks: list[dict[str, Any]] = []  # Any: rows of PrefixReport.evidence
+    """What broke prefixes, by cause, where the full texts were given."""
 
 
 def audit_caching(
-    frame: UsageFrame, prices: PriceTable, *, options: AnalysisOptions | None = None
+    frame: UsageFrame,
+    prices: PriceTable,
+    *,
+    options: AnalysisOptions | None = None,
+    prompts: Iterable[PromptText] | None = None,
 ) -> CachingAudit:
-    """Look at each feature and model: how prompts are cached now, and how they could be."""
+    """Look at each feature and model: how prompts are cached now, and how they could be.
+
+    `prompts` are the full texts where the source has them: what broke their prefixes is then said.
+    """
     options = options or AnalysisOptions()
     if np.isnan(frame.cost_usd).all():
         frame = frame.priced(prices)
@@ -104,7 +115,11 @@ def audit_caching(
             "The records name no prompt prefixes, so what caching could gain is not known. Full "
             "request logs (the messages, or their hashes by block) would tell."
         )
+    breaks: list[dict[str, Any]] = []  # Any: rows of PrefixReport.evidence
+    if prompts is not None:
+        breaks = find_prefix_breaks(prompts).evidence(*_usual_rates(context))
     return CachingAudit(
+        prefix_breaks=breaks,
         uses=uses,
         requests=len(frame),
         input_tokens=sum(use.input_tokens for use in uses),
@@ -116,6 +131,13 @@ def audit_caching(
         last=iso_time(int(start[-1])) if len(start) else None,
         notes=notes,
     )
+
+
+def _usual_rates(context: LeverContext) -> tuple[float, float]:
+    """Mean price of a token of input, and of one that is read, over the calls."""
+    rates = context.prices.rates(context.frame.calls)
+    plain, read = np.nan_to_num(rates.input_uncached), np.nan_to_num(rates.cache_read)
+    return float(plain.mean()) if len(plain) else 0.0, float(read.mean()) if len(read) else 0.0
 
 
 def _use(context: LeverContext, segment: Segment, blocks: Blocks) -> CachingUse:

@@ -9,6 +9,7 @@ from msgspec import structs
 from netra_optimizer import (
     CachingAudit,
     ChangeReview,
+    PromptText,
     audit_caching,
     generate_workload,
     review_change,
@@ -69,6 +70,19 @@ def test_writes_that_nobody_read_are_counted(audit: CachingAudit, frame: UsageFr
     written = frame.calls.cache_write_5m[frame.feature.equals("sales_brief")]
     followed = np.append(np.diff(start) <= 300_000_000, False)
     assert brief.written_never_read_tokens == int(written[~followed].sum())
+
+
+def test_what_broke_prefixes_is_told_where_texts_are_given(
+    frame: UsageFrame, prices: PriceTable
+) -> None:
+    rules = "Answer in one sentence and cite the paragraph of the handbook. " * 30
+    prompts = [
+        PromptText("talk", float(at), f"Now it is 2026-11-22 09:0{at}:11. {rules}")
+        for at in range(5)
+    ]
+    found = audit_caching(frame, prices, prompts=prompts).prefix_breaks
+    assert [(row["cause"], row["calls"]) for row in found] == [("time_stamp", 4)]
+    assert found[0]["cost_usd"] > 0
 
 
 def test_an_upgrade_is_found_where_it_was_made(review: ChangeReview) -> None:
