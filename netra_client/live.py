@@ -20,6 +20,9 @@ Token: TypeAlias = Callable[[bool], Awaitable[str]]
 """Gives an access token; asked with True, a fresh one."""
 
 MAX_UPDATES = 10_000
+FIRST_S = 5.0
+"""How long a server that never answered is tried."""
+
 REPEAT_S = 1.0
 """How soon a message that was refused for now is sent again."""
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
@@ -161,7 +164,8 @@ class LiveConnection:
             refused += fresh
             if refused > 2:
                 raise SignedOutError("The server does not take this session. Sign in again.")
-            if loop.time() - last_good > self._patience_s:
+            patience = self._patience_s if self.connects else min(self._patience_s, FIRST_S)
+            if loop.time() - last_good > patience:
                 raise UnreachableError(f"The server at {self._url} cannot be reached.")
             pause = 15.0 if reaction is Reaction.WAIT else self._pause(failures)
             failures += 1
