@@ -12,7 +12,8 @@ from netra_optimizer.usage.importers import IMPORTERS, decode_traces
 
 ODD = (
     None, True, False, 0, -1, 1, 3.5, -0.0, 1e308, 10**30, -(10**19), 2**63, float("nan"),
-    float("inf"), "", " ", "0", "-5", "1e9", "NaN", "null", "[]", "{}", '{"a": [1', "\x00", "\ud800",
+    float("inf"), "", " ", "0", "-5", "1e9", "NaN", "null", "[]", "{}", '{"a": [1', "\x00",
+    "\ud800",
     "ß" * 300, "2026-11-20T10:00:00Z", "2026-13-45", "0001-01-01", "9999-12-31T23:59:59.999999",
     1795168800, 1795168800000, [], {}, [None], [[[]]], {"": None}, {"usage": 5}, [1, "x", {}],
     {"input": "many"}, [{"object": 3}], "assistant", "GENERATION", "gpt-4o", "True",

@@ -159,7 +159,6 @@ def _from_json(span: Mapping[str, Any], resource: Attributes) -> Outcome:
         return record_of_span(
             _attributes(span.get("attributes")),
             resource,
-            name=text(span.get("name")),
             trace=text(span.get("traceId") or span.get("trace_id")).lower(),
             span=text(span.get("spanId") or span.get("span_id")).lower(),
             parent=text(span.get("parentSpanId") or span.get("parent_span_id")).lower(),
@@ -213,7 +212,6 @@ def _from_protobuf(span: "Span", resource: Attributes) -> Outcome:
         return record_of_span(
             {item.key: _pb_value(item.value) for item in span.attributes},
             resource,
-            name=span.name,
             trace=span.trace_id.hex(),
             span=span.span_id.hex(),
             parent=span.parent_span_id.hex(),

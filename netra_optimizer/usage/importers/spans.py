@@ -16,6 +16,8 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Final
 
+import msgspec
+
 from netra_optimizer.usage.batch import EPOCH
 from netra_optimizer.usage.importers.answers import finish_reason, tier_of
 from netra_optimizer.usage.importers.attribution import attribution
@@ -35,10 +37,10 @@ from netra_optimizer.usage.importers.prompts import (
 )
 from netra_optimizer.usage.importers.tokens import NOTHING, Tokens, inclusive_tokens
 from netra_optimizer.usage.importers.values import (
+    MAX_TOKENS,
     canonical,
     digest,
     first,
-    has_count,
     json_or,
     mapping,
     number,
@@ -101,6 +103,51 @@ _TIER: Final = (
     "gen_ai.response.service_tier", "openai.request.service_tier", "gen_ai.request.service_tier",
     "gen_ai.openai.request.service_tier",
 )  # fmt: skip
+_NAMES: Final[Mapping[str, tuple[str, ...]]] = {
+    "model": _MODEL,
+    "provider": _PROVIDER,
+    "input": _INPUT,
+    "output": _OUTPUT,
+    "total": _TOTAL,
+    "read": _READ,
+    "write": _WRITE,
+    "reasoning": _REASONING,
+    "audio_in": ("llm.token_count.prompt_details.audio",),
+    "audio_out": ("llm.token_count.completion_details.audio",),
+    "ttft": _TTFT_S,
+    "tier": _TIER,
+    "operation": ("gen_ai.operation.name",),
+    "kind": ("openinference.span.kind",),
+    "type": ("llm.request.type",),
+    "workflow": ("traceloop.span.kind",),
+    "error": ("error.type",),
+    "id": ("gen_ai.response.id", "llm.response.id"),
+    "cost": ("gen_ai.usage.cost", "llm.cost.total", "operation.cost"),
+    "tags": ("tag.tags", "tags"),
+    "metadata": ("metadata",),
+    "user": ("user.id", "enduser.id", "gen_ai.user.id"),
+    "conversation": ("gen_ai.conversation.id", "session.id", "conversation.id"),
+    "feature": ("feature", "gen_ai.agent.name", "traceloop.workflow.name", "code.function.name"),
+    "team": ("team", "team.id"),
+    "finish": (
+        "gen_ai.response.finish_reasons",
+        "gen_ai.completion.0.finish_reason",
+        "llm.response.finish_reason",
+    ),
+    "tools": ("gen_ai.tool.definitions",),
+    "system": ("gen_ai.system_instructions",),
+    "messages": ("gen_ai.input.messages",),
+    "shown": ("input.value",),
+    "stated": ("llm.invocation_parameters",),
+}
+_SLOTS: Final = {
+    name: (slot, rank) for slot, names in _NAMES.items() for rank, name in enumerate(names)
+}
+"""Attribute → what it says, and its rank among those that say it: the first name wins."""
+_PREFIXES: Final = (
+    "traceloop.association.properties.", "gen_ai.request.", "gen_ai.prompt.",
+    "llm.input_messages.", "gen_ai.completion.", "llm.output_messages.",
+)  # fmt: skip
 _PARAMS: Final = "gen_ai.request."
 _ASSOCIATED: Final = "traceloop.association.properties."
 _LATEST_NS: Final = 7_258_118_400 * 10**9
@@ -110,7 +157,6 @@ def record_of_span(
     attributes: Attributes,
     resource: Attributes,
     *,
-    name: str,
     trace: str,
     span: str,
     parent: str,
@@ -120,46 +166,40 @@ def record_of_span(
     message: str = "",
 ) -> Outcome:
     """The call a span records, or why it records none."""
-    operation = _operation(attributes)
-    given = [first(attributes, names) for names in (_INPUT, _OUTPUT)]
-    counted = any(map(has_count, given))
-    if not operation and not (counted and _stated_kind(attributes) == ""):
+    seen, families = _sorted(attributes)
+    operation = _operation(seen)
+    counted = "input" in seen or "output" in seen
+    if not operation and not (counted and not seen.keys() & {"operation", "kind", "workflow"}):
         return NOT_A_CALL
     if not 0 < start_ns < _LATEST_NS:
         return BAD_TIME
-    model = text(first(attributes, _MODEL)) or _asked_model(attributes)
+    model = text(seen.get("model")) or _asked_model(seen)
     if not model:
         return NO_MODEL
-    kind = text(attributes.get("error.type"))
+    kind = text(seen.get("error"))
     failed = failed or bool(kind)
     try:
-        tokens = _tokens(attributes, given) if counted else None
+        tokens = _tokens(seen) if counted else None
     except RowRefused as refused:
         return refused.reason
     if tokens is None:
         if not failed:
             return NO_TOKENS
         tokens = NOTHING
-    associated = {
-        key.removeprefix(_ASSOCIATED): value
-        for key, value in attributes.items()
-        if key.startswith(_ASSOCIATED)
-    }
-    metadata = mapping(attributes.get("metadata"))
-    prompt, params = _prompt(attributes)
-    first_token = positive(first(attributes, _TTFT_S))
+    prompt, params = _prompt(seen, families)
+    first_token = positive(seen.get("ttft"))
     return UsageRecord(
-        id=text(first(attributes, ("gen_ai.response.id", "llm.response.id"))) or f"{trace}:{span}",
+        id=text(seen.get("id")) or f"{trace}:{span}",
         start=EPOCH + timedelta(microseconds=start_ns // 1000),
         model=model,
-        provider=_provider(text(first(attributes, _PROVIDER))),
+        provider=_provider(text(seen.get("provider"))),
         operation=operation or "chat",
-        service_tier=tier_of(first(attributes, _TIER)),
+        service_tier=tier_of(seen["tier"]) if "tier" in seen else "standard",
         latency_ms=(end_ns - start_ns) / 1e6 if end_ns >= start_ns else None,
         ttft_ms=None if first_token is None else first_token * 1000,
-        **{bucket: getattr(tokens, bucket) for bucket in Tokens.__struct_fields__},
-        **_who(attributes, resource, associated, metadata),
-        tags=texts(first(attributes, ("tag.tags", "tags")) or ()),
+        **msgspec.structs.asdict(tokens),
+        **_who(seen, resource, families),
+        tags=texts(seen["tags"]) if "tags" in seen else (),
         trace=trace,
         span=span,
         parent=parent,
@@ -171,68 +211,85 @@ def record_of_span(
         block_tokens=tokens_a_block(len(prompt.encode("utf-8", "replace")), tokens.input_tokens)
         if prompt
         else 0,
-        finish_reason=_finish(attributes),
-        tool_names=_tools(attributes),
+        finish_reason=_finish(seen["finish"]) if "finish" in seen else "",
+        tool_names=_tools(families) if families else (),
         source="otlp",
-        cost_recorded=positive(
-            first(attributes, ("gen_ai.usage.cost", "llm.cost.total", "operation.cost"))
-        ),
+        cost_recorded=positive(seen.get("cost")),
     )
 
 
-def _asked_model(attributes: Attributes) -> str:
+def _sorted(attributes: Attributes) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What the attributes say by slot, and those of numbered or named families as they are."""
+    seen: dict[str, Any] = {}
+    ranks: dict[str, int] = {}
+    families: dict[str, Any] = {}
+    for key, value in attributes.items():
+        place = _SLOTS.get(key)
+        if place is None:
+            if key.startswith(_PREFIXES):
+                families[key] = value
+        elif value is not None and value != "":
+            slot, rank = place
+            if rank < ranks.get(slot, 99):
+                seen[slot], ranks[slot] = value, rank
+            if key.startswith("gen_ai.completion."):
+                families[key] = value
+    return seen, families
+
+
+def _asked_model(seen: Mapping[str, Any]) -> str:
     """The model asked for, where a failed call names it in its request alone."""
-    for key in ("llm.invocation_parameters", "input.value"):
-        if model := text(mapping(attributes.get(key)).get("model")):
+    for slot in ("stated", "shown"):
+        if model := text(mapping(seen.get(slot)).get("model")):
             return model
     return ""
 
 
-def _stated_kind(attributes: Attributes) -> str:
-    return text(
-        first(
-            attributes,
-            ("gen_ai.operation.name", "openinference.span.kind", "traceloop.span.kind"),
+def _operation(seen: Mapping[str, Any]) -> str:
+    for slot in ("operation", "kind", "type"):
+        if slot in seen:
+            return _CALLS.get(text(seen[slot]).lower(), "")
+    return ""
+
+
+def _tokens(seen: Mapping[str, Any]) -> Tokens:
+    inputs, outputs = seen.get("input", 0), seen.get("output", 0)
+    read, write = seen.get("read", 0), seen.get("write", 0)
+    reasoning = seen.get("reasoning", 0)
+    counts = (inputs, outputs, read, write, reasoning)
+    if (
+        not seen.keys() & {"total", "audio_in", "audio_out"}
+        and all(type(value) is int and 0 <= value <= MAX_TOKENS for value in counts)
+        and read + write <= inputs
+        and reasoning <= outputs
+    ):
+        return Tokens(
+            input_uncached=inputs - read - write,
+            cache_read=read,
+            cache_write_5m=write,
+            reasoning=reasoning,
+            output_text=outputs - reasoning,
         )
+    return inclusive_tokens(
+        {
+            "prompt_tokens": inputs,
+            "completion_tokens": outputs,
+            "total_tokens": seen.get("total"),
+            "cache_read_tokens": read,
+            "cache_write_tokens": write,
+            "reasoning_tokens": reasoning,
+            "prompt_tokens_details": {"audio_tokens": seen.get("audio_in")},
+            "completion_tokens_details": {"audio_tokens": seen.get("audio_out")},
+        }
     )
-
-
-def _operation(attributes: Attributes) -> str:
-    named = text(attributes.get("gen_ai.operation.name")).lower()
-    if named:
-        return _CALLS.get(named, "")
-    kind = text(attributes.get("openinference.span.kind")).lower()
-    if kind:
-        return _CALLS.get(kind, "")
-    return _CALLS.get(text(attributes.get("llm.request.type")).lower(), "")
-
-
-def _tokens(attributes: Attributes, given: list[Any]) -> Tokens:
-    usage = {
-        "prompt_tokens": given[0],
-        "completion_tokens": given[1],
-        "total_tokens": first(attributes, _TOTAL),
-        "cache_read_tokens": first(attributes, _READ),
-        "cache_write_tokens": first(attributes, _WRITE),
-        "reasoning_tokens": first(attributes, _REASONING),
-        "prompt_tokens_details": {
-            "audio_tokens": attributes.get("llm.token_count.prompt_details.audio"),
-        },
-        "completion_tokens_details": {
-            "audio_tokens": attributes.get("llm.token_count.completion_details.audio"),
-        },
-    }
-    usage["prompt_tokens"] = 0 if given[0] is None else given[0]
-    return inclusive_tokens(usage)
 
 
 _PROVIDERS: Final = {
     "az.ai.openai": "azure", "azure.ai.openai": "azure", "az.ai.inference": "azure",
-    "azure.ai.inference": "azure", "aws.bedrock": "aws", "aws_bedrock": "aws", "gcp.gemini":
-    "google",
-    "gcp.vertex_ai": "google", "gcp.gen_ai": "google", "vertex_ai": "google", "vertexai": "google",
-    "google_genai": "google", "mistral_ai": "mistral", "mistralai": "mistral", "x_ai": "x-ai",
-    "xai": "x-ai",
+    "azure.ai.inference": "azure", "aws.bedrock": "aws", "aws_bedrock": "aws",
+    "gcp.gemini": "google", "gcp.vertex_ai": "google", "gcp.gen_ai": "google",
+    "vertex_ai": "google", "vertexai": "google", "google_genai": "google",
+    "mistral_ai": "mistral", "mistralai": "mistral", "x_ai": "x-ai", "xai": "x-ai",
 }  # fmt: skip
 
 
@@ -240,55 +297,55 @@ def _provider(named: str) -> str:
     return _PROVIDERS.get(named.lower(), named.lower())
 
 
-def _who(*sources: Mapping[str, Any]) -> dict[str, Any]:
-    attributes, resource, *free = sources
-    named = {
-        "user": first(attributes, ("user.id", "enduser.id", "gen_ai.user.id")),
-        "conversation": first(
-            attributes, ("gen_ai.conversation.id", "session.id", "conversation.id")
-        ),
-        "feature": first(
-            attributes,
-            ("feature", "gen_ai.agent.name", "traceloop.workflow.name", "code.function.name"),
-        ),
-        "team": first(attributes, ("team", "team.id")),
+def _who(
+    seen: Mapping[str, Any], resource: Attributes, families: Mapping[str, Any]
+) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        slot: text(seen[slot])
+        for slot in ("user", "conversation", "feature", "team")
+        if slot in seen
     }
-    found = attribution({k: v for k, v in named.items() if v is not None}, *free)
-    found.pop("trace", None)
+    associated = {
+        key.removeprefix(_ASSOCIATED): value
+        for key, value in families.items()
+        if key.startswith(_ASSOCIATED)
+    }
+    metadata = mapping(seen.get("metadata"))
+    if associated or metadata:
+        found = attribution(found, associated, metadata)
+        found.pop("trace", None)
     if not found.get("feature"):
-        service = text(first(resource, ("service.name",)))
+        service = text(resource.get("service.name"))
         found["feature"] = "" if service.startswith("unknown_service") else service
     if not found.get("team"):
         found["team"] = text(first(resource, ("team", "service.namespace")))
     return found
 
 
-def _prompt(attributes: Attributes) -> tuple[str, str]:
+def _prompt(seen: Mapping[str, Any], families: Mapping[str, Any]) -> tuple[str, str]:
+    if not families and not seen.keys() & {"tools", "system", "messages", "shown", "stated"}:
+        return "", ""
     request: dict[str, Any] = {}
-    for key in ("gen_ai.tool.definitions", "gen_ai.system_instructions", "gen_ai.input.messages"):
-        value = attributes.get(key)
-        if value is not None:
-            name = {"gen_ai.tool.definitions": "tools", "gen_ai.system_instructions": "system"}
-            request[name.get(key, "messages")] = (
-                json_or(value, value) if isinstance(value, str) else value
-            )
+    for slot in ("tools", "system", "messages"):
+        if slot in seen:
+            value = seen[slot]
+            request[slot] = json_or(value, value) if isinstance(value, str) else value
     if "messages" not in request:
-        shown = text(attributes.get("input.value"))
-        numbered = _numbered(attributes)
-        asked = json_or(shown, shown) if shown[:1] in "{[" and shown else shown
+        shown = text(seen.get("shown"))
+        numbered = _numbered(families)
+        asked = json_or(shown, shown) if shown[:1] in ("{", "[") else shown
         if isinstance(asked, Mapping) and ("messages" in asked or "input" in asked):
             request |= asked
         elif numbered:
             request["messages"] = numbered
         elif shown:
             request["messages"] = shown
-    stated = mapping(attributes.get("llm.invocation_parameters"))
     listed = {
         key.removeprefix(_PARAMS): value
-        for key, value in attributes.items()
+        for key, value in families.items()
         if key.startswith(_PARAMS) and not isinstance(value, Mapping)
     }
-    params = request_params({**request, **stated, **listed})
+    params = request_params({**request, **mapping(seen.get("stated")), **listed})
     return prompt_text(request), params
 
 
@@ -304,15 +361,7 @@ def _numbered(attributes: Attributes) -> list[str]:
     return [canonical(found[place]) for place in sorted(found)]
 
 
-def _finish(attributes: Attributes) -> str:
-    found = first(
-        attributes,
-        (
-            "gen_ai.response.finish_reasons",
-            "gen_ai.completion.0.finish_reason",
-            "llm.response.finish_reason",
-        ),
-    )
+def _finish(found: object) -> str:
     if isinstance(found, str) and found.startswith("["):
         found = json_or(found, [])
     if isinstance(found, list | tuple):
