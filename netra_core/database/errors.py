@@ -18,7 +18,8 @@ DatabaseError
 ├── SchemaOutdatedError          DB-015  migrations are missing
 ├── WriteQueueClosedError        DB-016  the writer was shut down
 ├── DatabaseCorruptError         DB-017  the file is damaged or no database
-└── RowAccessError               DB-018  row-level security refused the rows
+├── RowAccessError               DB-018  row-level security refused the rows
+└── DatabasePermissionError      DB-019  the role may not do this
 """
 
 from netra_core.errors import DatabaseError
@@ -144,3 +145,9 @@ class RowAccessError(DatabaseError):
 
     code = "DB-018"
     status = 404
+
+
+class DatabasePermissionError(DatabaseError):
+    """The role of the URL may not do this; changing tables is the migration role's."""
+
+    code = "DB-019"

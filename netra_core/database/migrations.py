@@ -124,13 +124,16 @@ class MigrationRunner:
             await engines.dispose()
 
     def _move(self, connection: Connection, to: str, *, up: bool) -> MigrationStatus:
+        before = self._status(connection)
+        if up and to == "head" and before.up_to_date and not self._app_role:
+            return before  # a role without the right to change tables may find them as they are
         if connection.dialect.name == "postgresql":
             schema = connection.dialect.identifier_preparer.quote(self._options.schema)
             connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
             if up:
                 connection.exec_driver_sql(f"CREATE SCHEMA IF NOT EXISTS {schema}")
-        self._status(connection)
+        self._status(connection)  # again: another release may have migrated before the lock
         config = self._config()
         config.attributes[_CONNECTION] = connection
         config.attributes[_METADATA] = self._metadata

@@ -130,6 +130,11 @@ def _one(cause: BaseException, where: str) -> DatabaseError | None:
     if isinstance(state, str):
         if state == "42501" and _ROW_SECURITY.search(text):
             return errors.RowAccessError(f"{where} refused rows of another owner")
+        if state == "42501":
+            return errors.DatabasePermissionError(
+                f"the role may not do this ({where})",
+                hint="Run `apex db upgrade` with the migration role's URL, or grant the right.",
+            )
         if state in _POSTGRES:
             kind, what, hint = _POSTGRES[state]
             return kind(f"{what} ({where})", hint=hint)

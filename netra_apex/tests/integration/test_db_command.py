@@ -72,6 +72,7 @@ def test_the_migration_role_migrates_for_the_applications_role(
     urls = {"DATABASE_URL": postgres_database.app_url}
     refused = apex_db("upgrade", "--only", "platform", home=tmp_path, **urls)
     assert refused.returncode == 1
+    assert "DB-019" in refused.stderr
     urls["MIGRATION_DATABASE_URL"] = postgres_database.migration_url
     result = apex_db("upgrade", home=tmp_path, **urls)
     assert (result.returncode, result.stderr) == (0, "")

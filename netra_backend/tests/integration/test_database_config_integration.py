@@ -23,6 +23,7 @@ from netra_core.configuration import (
 from netra_core.database import (
     DatabaseLoginError,
     DatabaseOptions,
+    DatabasePermissionError,
     DatabaseSessionManager,
     DatabaseTlsError,
     DatabaseURLBuilder,
@@ -423,5 +424,11 @@ class TestDatabaseConfiguration(BaseIntegrationTest):
         with pytest.raises(RowAccessError):
             async with sessions.session(people[0]) as session:
                 await session.execute(insert, {"id": "x", "user": "bob"})
-        with pytest.raises(Exception, match="permission denied"):
+
+    async def test_the_application_role_starts_on_migrated_tables_and_cannot_make_them(
+        self, postgres_database: TestDatabase
+    ) -> None:
+        with pytest.raises(DatabasePermissionError, match="apex db upgrade"):
             await migrate_platform(postgres_database.app_url)
+        await migrate_platform(postgres_database.migration_url, app_role=APP_ROLE)
+        assert (await migrate_platform(postgres_database.app_url)).up_to_date
