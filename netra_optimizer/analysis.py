@@ -132,6 +132,7 @@ def _figure(context: LeverContext, proposal: Proposal, blocks: Blocks) -> _Figur
     claimed = context.claim[rows]
     interval = blocks.interval(rows[claimed], saved[claimed])
     interval = widened(interval, proposal.low_factor, proposal.high_factor)
+    interval = _within(interval, float(context.traffic.cost_usd[rows[claimed]].sum()))
     worth = context.options.min_share * context.claimed_cost
     chosen = float(saved[context.choose[rows]].sum())
     if proposal.standing == "loses_money":
@@ -142,6 +143,13 @@ def _figure(context: LeverContext, proposal: Proposal, blocks: Blocks) -> _Figur
     if proposal.standing == "needs_evaluation":
         return _Figure(proposal, "needs_evaluation", interval, chosen)
     return _Figure(proposal, "verified", interval, chosen) if interval.low >= 0 else None
+
+
+def _within(interval: Interval, cost: float) -> Interval:
+    """No more is saved than was paid."""
+    return Interval(
+        interval.low, interval.expected, max(interval.expected, min(interval.high, cost))
+    )
 
 
 def _opportunity(
@@ -233,6 +241,7 @@ def _combined(
     below = sum(combination.attribution[p.id] * (1 - p.low_factor) for p in combination.chosen)
     above = sum(combination.attribution[p.id] * (p.high_factor - 1) for p in combination.chosen)
     interval = Interval(interval.low - max(0.0, below), alone, interval.high + max(0.0, above))
+    interval = _within(interval, before)
     return Combined(
         period=Period(
             iso_time(split.cut_us) if split.last_us else None,

@@ -44,6 +44,9 @@ _TITLES: Final[dict[Waste, str]] = {
     "hopeless_retries": "Stop hopeless retries",
     "cut_off": "Allow the answer its length at once",
 }
+_UNKNOWN: Final = (
+    "The records do not tell how long calls take: these may have been asked one after the other."
+)
 _HOW: Final[dict[Waste, str]] = {
     "twins": "Equal requests of one user within 2 s of each other want one answer.",
     "hopeless_retries": "A request refused as invalid is refused again.",
@@ -55,6 +58,8 @@ _HOW: Final[dict[Waste, str]] = {
 class _Found:
     waste: Waste
     rows: Int64
+    certain: bool = True
+    """False where the records do not tell how long calls took, and so whether they overlapped."""
 
 
 class RetryWasteLever:
@@ -65,7 +70,7 @@ class RetryWasteLever:
     def propose(self, segment: Segment, context: LeverContext) -> Sequence[Proposal]:
         """One proposal for each kind of waste that was billed."""
         found = [
-            _Found("twins", _twins(context, segment.rows)),
+            *_twins(context, segment.rows),
             _Found("hopeless_retries", _hopeless(context, segment.rows)),
             _Found("cut_off", _cut_off(context, segment.rows)),
         ]
@@ -95,16 +100,26 @@ def _pauses_s(context: LeverContext, ordered: Int64) -> np.ndarray:
     return np.diff(start, prepend=start[:1]) / 1e6
 
 
-def _twins(context: LeverContext, rows: Int64) -> Int64:
-    """Later ones of equal requests fired together, both answered."""
+def _twins(context: LeverContext, rows: Int64) -> list[_Found]:
+    """Later ones of equal requests fired together, both answered.
+
+    Together means: before the first had ended. Where that is not known they are to be looked at.
+    """
     ordered, same = _same_request(context, rows)
-    if not len(ordered):
-        return ordered
+    if len(ordered) < 2:
+        return []
     answered = context.frame.status.equals("ok")[ordered]
     first_attempt = context.frame.attempt[ordered] <= 1
     together = same & (_pauses_s(context, ordered) <= TWIN_S) & answered & first_attempt
     together[1:] &= answered[:-1]
-    return np.sort(ordered[together])
+    pause_ms = 1000 * _pauses_s(context, ordered)
+    took_ms = np.append(np.nan, context.frame.latency_ms[ordered][:-1])
+    overlapping = together & (pause_ms < np.nan_to_num(took_ms, nan=-1.0))
+    unknown = together & np.isnan(took_ms)
+    return [
+        _Found("twins", np.sort(ordered[overlapping])),
+        _Found("twins", np.sort(ordered[unknown]), certain=False),
+    ]
 
 
 def _hopeless(context: LeverContext, rows: Int64) -> Int64:
@@ -140,6 +155,7 @@ def _proposal(segment: Segment, context: LeverContext, found: _Found) -> Proposa
         title=f"{_TITLES[found.waste]} ({segment.name})",
         segment=segment,
         policy=AnswerRepeats(segment.rows, found.rows),
+        standing="countable" if found.certain else "needs_evaluation",
         evidence={
             "kind": found.waste,
             "requests": len(segment.rows),
@@ -148,12 +164,12 @@ def _proposal(segment: Segment, context: LeverContext, found: _Found) -> Proposa
             "rows": [{"id": context.frame.id[int(row)]} for row in found.rows[:20]],
             "query": where(segment),
         },
-        assumptions=[_HOW[found.waste]],
+        assumptions=[_HOW[found.waste], *(() if found.certain else (_UNKNOWN,))],
         patch=_patch(segment, found.waste),
         effort="low",
         risk="low: the calls left out gave nothing that was used",
         rollback="Send them again.",
-        variant=found.waste,
+        variant=found.waste if found.certain else f"{found.waste}_unproven",
     )
 
 

@@ -56,6 +56,15 @@ def test_twins_of_one_user_are_one_question(prices: PriceTable) -> None:
     assert twins[0].savings_usd.expected == pytest.approx(20 * (0.003 + 0.00015))
 
 
+def test_equal_calls_one_after_the_other_are_no_twins(prices: PriceTable) -> None:
+    """Half a second apart, and each had ended by then; without latency nobody knows."""
+    asked = {"prompt_hash": "p", "user": "u", "output_text": 10}
+    records = [call(at, 0.5 * at, latency_ms=300.0, **asked) for at in range(20)]
+    assert found(records, prices, "retry_waste") == []
+    records = [call(at, 0.5 * at, **asked) for at in range(20)]
+    assert [o.status for o in found(records, prices, "retry_waste")] == ["needs_evaluation"]
+
+
 def test_the_same_question_of_two_users_is_no_twin(prices: PriceTable) -> None:
     records = [
         call(at, 30 * (at // 2) + 0.4 * (at % 2), prompt_hash=f"p{at // 2}", user=f"u{at % 2}")
