@@ -91,7 +91,7 @@ class Closer:
             await self._end(connection)
 
     async def _end(self, connection: Connection) -> None:
-        connection.closed.set()
+        connection.end()
         if self._on_closed is not None:
             try:
                 await self._on_closed(connection)

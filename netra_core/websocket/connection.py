@@ -1,7 +1,7 @@
 """One open connection: who, through what, how far."""
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from netra_core.context import UserExecutionContext
 from netra_core.events.port import Stream
@@ -30,8 +30,22 @@ class Connection:
     write_began: float | None = None
     pump: "asyncio.Task[None] | None" = None
     grace: asyncio.TimerHandle | None = None
-    closed: asyncio.Event = field(default_factory=asyncio.Event)
     close_code: int | None = None
+    ended: bool = False
+    """True once its socket was told or dropped."""
+    _waiters: asyncio.Event | None = None
+
+    async def wait_ended(self) -> None:
+        """Wait until the connection has ended."""
+        if not self.ended:
+            self._waiters = self._waiters or asyncio.Event()
+            await self._waiters.wait()
+
+    def end(self) -> None:
+        """Mark it as ended."""
+        self.ended = True
+        if self._waiters is not None:
+            self._waiters.set()
 
     @property
     def stream(self) -> Stream:

@@ -56,7 +56,7 @@ class StreamFeed:
         self.encoded = 0
         self.filling = False
         self.subscribers: dict[object, Wake] = {}
-        self._recent: deque[Frame] = deque()
+        self._recent: deque[Frame] | None = None
         self._recent_bytes = 0
         self._recent_limit = recent_bytes
 
@@ -68,7 +68,7 @@ class StreamFeed:
     @property
     def recent(self) -> tuple[Frame, ...]:
         """The frames in memory, oldest first."""
-        return tuple(self._recent)
+        return tuple(self._recent or ())
 
     @property
     def behind(self) -> bool:
@@ -94,6 +94,8 @@ class StreamFeed:
     def absorb(self, events: Sequence[Event]) -> bool:
         """Append what is new of `events`; True when the head moved. Raises EventGapError."""
         before = self.head
+        if self._recent is None:
+            self._recent = deque()  # most streams are idle, and a deque is not small
         for event in events:
             if event.seq <= self.head:
                 continue
@@ -113,10 +115,10 @@ class StreamFeed:
 
     def after(self, position: int, *, to: int, limit: int) -> list[Frame] | None:
         """Frames position+1 … at most `to`; None when they are no longer in memory."""
-        if not self._recent or position + 1 < self._recent[0].seq:
-            return None
-        start = position + 1 - self._recent[0].seq
         recent = self._recent
+        if not recent or position + 1 < recent[0].seq:
+            return None
+        start = position + 1 - recent[0].seq
         if start >= len(recent):
             return None
         stop = min(to - recent[0].seq + 1, start + limit, len(recent))

@@ -49,6 +49,9 @@ class SocketProtocol(WebSocketsSansIOProtocol):
     async def send(self, message: ASGISendEvent) -> None:
         """As uvicorn; after a close the peer has `LINGER_S` to read it."""
         await super().send(message)
+        if message["type"] == "websocket.accept" and self.handshake_complete:
+            # The handshake's headers are not looked at again; they are kilobytes a connection.
+            del self.request, self.response
         if message["type"] == "websocket.close" and self.close_timer is not None:
             self.close_timer.cancel()
             self.close_timer = self._drop_later()

@@ -341,7 +341,7 @@ class TestRegistryAndWebSocket(BaseIntegrationTest):
             await work(platform, context_of(ada, "run-fails"))
             events = await read(healthy, EVENTS_OF_A_TASK)
             assert seqs(events) == [1, 2, 3, 4, 5, 6]
-            await asyncio.wait_for(doomed.closed.wait(), 5)
+            await asyncio.wait_for(doomed.wait_ended(), 5)
             open_now = manager.get_user_connections(ada.user_id)
             assert [c.connection_id for c in open_now] == [healthy.established["connection_id"]]
 

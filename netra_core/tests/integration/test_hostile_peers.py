@@ -121,7 +121,7 @@ async def gone(node: LiveNode, connection_id: str) -> int:
     """Wait until a connection has ended; its close code."""
     connection = node.manager.get_connection(connection_id)
     assert connection is not None
-    await connection.closed.wait()
+    await connection.wait_ended()
     return connection.close_code or 0
 
 
@@ -180,7 +180,7 @@ async def test_a_reader_that_stops_costs_no_more_than_its_buffers(
             await log.append_many(ADA, renamed)
         kept = sum(len(frame.text) for frame in connection.feed.recent)
         assert kept <= 64 * 1024 + 3000
-        await connection.closed.wait()
+        await connection.wait_ended()
     assert node.manager.get_stats().connections == 0
 
 
@@ -217,7 +217,7 @@ async def test_a_message_of_twenty_megabytes_is_cut_off_while_it_arrives(
             else:
                 head = b"\x81\xff" + struct.pack("!Q", 20 * MESSAGE_BYTES) + bytes(4)
             sent = await peer.flood(head, chunk, 320)
-            await connection.closed.wait()
+            await connection.wait_ended()
         assert sent < 320
         assert await answers(other)
 
@@ -251,7 +251,7 @@ async def test_a_half_open_connection_is_dropped_even_with_unsent_bytes(
     async with bare(node):
         (connection,) = node.manager.get_user_connections("ada")
         await log.append_many(ADA, long_run(300, 3000))
-        await connection.closed.wait()
+        await connection.wait_ended()
         assert connection.close_code in (1000, 4408)
     assert node.manager.get_stats().subscribers == 0
 
@@ -264,5 +264,5 @@ async def test_answers_that_nobody_reads_close_the_connection(node: LiveNode) ->
         with contextlib.suppress(ConnectionResetError, BrokenPipeError):
             for _ in range(5000):
                 await peer.send(frame)
-        await connection.closed.wait()
+        await connection.wait_ended()
     assert connection.close_code in (1000, 4408, 4429)
