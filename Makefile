@@ -13,7 +13,7 @@ ifeq ($(origin APEX_REAL_DATA), undefined)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve test proof lint format bench web lock clean
+.PHONY: help run serve test proof lint format bench cluster web lock clean
 
 help:  ## Show what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -44,6 +44,9 @@ web: $(VENV)/.run
 
 lock: $(VENV)/.venv  ## Pin all dependencies anew
 	PATH="$(abspath $(BIN)):$$PATH" requirements/compile.sh --upgrade --quiet
+
+cluster: $(VENV)/.test web  ## Start two backend nodes on one PostgreSQL, with auth and web
+	@$(BIN)/python -m netra_apex.cluster
 
 clean:  ## Remove what was built
 	rm -rf $(VENV) frontend/node_modules netra_apex/web build dist

@@ -46,6 +46,8 @@ async def backend_part(
     from netra_backend.migrations import migrate_platform
     from netra_core.database import DatabaseOptions, DatabaseSessionManager, GroupCommit
     from netra_core.events.log import SqlEventLog
+    from netra_core.state import UnifiedStateManager
+    from netra_core.state.sql import SqlStateStore
 
     settings = manager.settings
     await migrate_platform(urls.platform)
@@ -66,6 +68,7 @@ async def backend_part(
         stack.push_async_callback(fan_out.close)
         events = SqlEventLog(sessions, commits, fan_out=fan_out)
         stack.push_async_callback(events.close)
+        state = UnifiedStateManager(SqlStateStore(sessions, commits))
         client = await stack.enter_async_context(_auth_client(settings, auth))
         yield create_app(
             BackendDependencies(
@@ -76,6 +79,7 @@ async def backend_part(
                 open_usage=_usage_opener(settings),
                 auth_client=client,
                 configuration=manager,
+                state=state,
             )
         )
 

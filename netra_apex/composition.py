@@ -10,7 +10,7 @@ from netra_apex.backend_part import backend_part
 from netra_apex.database_urls import database_urls
 from netra_apex.gateway import AUTH_PREFIXES, BACKEND_PREFIXES, Gateway
 from netra_apex.web_files import create_web_app
-from netra_core.configuration import UnifiedConfigurationManager, open_configuration
+from netra_core.configuration import Settings, UnifiedConfigurationManager, open_configuration
 from netra_core.environment import IsolatedEnvironment
 from netra_core.telemetry import configure_logging
 
@@ -69,5 +69,18 @@ async def composed(
         if only in (None, Part.BACKEND):
             backend = await stack.enter_async_context(backend_part(manager, urls, auth=auth))
             services.append((BACKEND_PREFIXES, backend))
+        if only is Part.WEB:
+            services += _passed_on(settings)
         web = create_web_app() if only in (None, Part.WEB) else None
         yield Gateway(services=services, otherwise=web)
+
+
+def _passed_on(settings: Settings) -> "list[tuple[tuple[str, ...], Starlette]]":
+    """Services in other processes, for a web process that has their addresses."""
+    from netra_apex.proxy import create_proxy
+
+    named = (
+        (AUTH_PREFIXES, (settings.auth.url,) if settings.auth.url else ()),
+        (BACKEND_PREFIXES, settings.http.backend_urls),
+    )
+    return [(prefixes, create_proxy(prefixes, urls)) for prefixes, urls in named if urls]

@@ -100,6 +100,12 @@ class Http(Section):
     cors_origins: Annotated[tuple[Origin, ...], live("APEX_CORS_ORIGINS")] = Field(
         default=(), description="Other origins whose pages may call the API."
     )
+    backend_urls: Annotated[
+        tuple[HttpUrl, ...], restart("APEX_BACKEND_URLS", (Service.FRONTEND,))
+    ] = Field(
+        default=(),
+        description="Backend nodes that a web process on its own passes requests to.",
+    )
     trusted_proxies: Annotated[tuple[HostName, ...], restart("APEX_TRUSTED_PROXIES")] = Field(
         default=(), description="Proxies whose X-Forwarded headers are believed."
     )
