@@ -56,12 +56,17 @@ class ModelSwitchLever:
     id = "model_switch"
 
     def propose(self, segment: Segment, context: LeverContext) -> Sequence[Proposal]:
-        """The approved candidate that saves most, or what an evaluation would take."""
+        """The approved candidate that saves most, or what an evaluation would take.
+
+        A candidate that is shown to be worse is no candidate; part of the calls may still be routed
+        to it.
+        """
         if context.rule(segment).keep_quality:
             return []
         proposals = _with_outcomes(segment, context)
         if not any(proposal.standing == "countable" for proposal in proposals):
             tested = {proposal.evidence["candidate"] for proposal in proposals}
+            proposals = [p for p in proposals if p.evidence["verdict"] != "inferior"]
             siblings = cheaper_siblings(context, segment)[: context.options.max_candidates]
             proposals += [
                 _proposal(segment, context, name, provider, None, None)
@@ -155,7 +160,7 @@ def _proposal(
     latency = context.latency(segment.rows)
     return Proposal(
         lever="model_switch",
-        title=f"Move {name} to {model}",
+        title=f"Move {name} to {model.rsplit('/', 1)[-1]}",
         segment=segment,
         policy=policy,
         standing=_standing(test),

@@ -105,7 +105,7 @@ def _proposal(
     least = edge.random_share / edge.free_share if edge.free_share else 0.0
     return Proposal(
         lever="routing",
-        title=f"Route easy calls to {policy.model}",
+        title=f"Route easy calls to {policy.model.rsplit('/', 1)[-1]}",
         segment=segment,
         policy=policy,
         standing="needs_evaluation",
