@@ -121,8 +121,19 @@ def _proposals(context: LeverContext, levers: LeverRegistry, tell: Progress) -> 
             continue
         for lever in levers.levers():
             if context.options.allows(lever.id, segment.feature):
-                found.extend(lever.propose(segment, context))
+                proposed = lever.propose(segment, context)
+                found += [p for p in proposed if _fast_enough(context, p)]
     return found
+
+
+def _fast_enough(context: LeverContext, proposal: Proposal) -> bool:
+    """Whether the feature's bound on latency holds; what nobody knows does not."""
+    bound = context.rule(proposal.segment).max_latency_ms
+    latency = proposal.latency
+    if bound is None or latency is None:
+        return True
+    after, before = latency.p50_after, latency.p50_before
+    return after is not None and (after <= bound or (before is not None and after <= before))
 
 
 def _figure(context: LeverContext, proposal: Proposal, blocks: Blocks) -> _Figure | None:

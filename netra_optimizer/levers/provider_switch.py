@@ -84,7 +84,7 @@ class ProviderSwitchLever:
     def propose(self, segment: Segment, context: LeverContext) -> Sequence[Proposal]:
         """The cheapest other seller."""
         own = context.prices.resolve(segment.model, segment.provider)
-        if own is None:
+        if own is None or context.rule(segment).keep_quality:
             return []
         name = canonical_name(own.model)
         best: tuple[float, MoveProvider] | None = None

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from netra_optimizer.levers import patches
 from netra_optimizer.levers.base import LeverContext, Proposal, Segment
 from netra_optimizer.levers.evidence import where
-from netra_optimizer.levers.model_switch import SwitchModel, same_model
+from netra_optimizer.levers.model_switch import SwitchModel, candidate_latency, same_model
 from netra_optimizer.replay.stream import Stage, Stream
-from netra_optimizer.results import Quality
+from netra_optimizer.results import Latency, Quality
 from netra_optimizer.usage.columns import Int64
 from netra_optimizer.verify.noninferiority import non_inferiority
 
@@ -95,13 +95,14 @@ class RoutingLever:
             policy = RouteShare(segment.rows, name, found.provider, edge.free_share)
             gain = context.chosen_saving(segment, policy)
             if gain > 0 and (best is None or gain > best[0]):
-                best = (gain, _proposal(segment, policy, edge, pair.items, margin))
+                best = (gain, _proposal(segment, context, policy, edge, pair.items))
         return [] if best is None else [best[1]]
 
 
 def _proposal(
-    segment: Segment, policy: RouteShare, edge: Frontier, items: int, margin: float
+    segment: Segment, context: LeverContext, policy: RouteShare, edge: Frontier, items: int
 ) -> Proposal:
+    before = context.latency(segment.rows).p50_before
     least = edge.random_share / edge.free_share if edge.free_share else 0.0
     return Proposal(
         lever="routing",
@@ -116,7 +117,7 @@ def _proposal(
             "share_as_good_on_candidate": edge.free_share,
             "share_by_chance_within_margin": edge.random_share,
             "oracle_score": edge.oracle_score,
-            "margin": margin,
+            "margin": context.options.quality_margin,
             "query": where(segment),
         },
         assumptions=[
@@ -128,6 +129,7 @@ def _proposal(
         risk="medium: the router's own mistakes",
         rollback="Send all calls to the stronger model.",
         quality=Quality(None, None, False),
+        latency=Latency(before, candidate_latency(context, policy.model)),
         low_factor=min(1.0, least),
         high_factor=1.0,
         variant=policy.model,

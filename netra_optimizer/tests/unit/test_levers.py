@@ -8,7 +8,14 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from netra_optimizer import AnalysisOptions, LeverRegistry, Outcomes, analyze, default_levers
+from netra_optimizer import (
+    AnalysisOptions,
+    FeatureRule,
+    LeverRegistry,
+    Outcomes,
+    analyze,
+    default_levers,
+)
 from netra_optimizer.errors import AnalysisError
 from netra_optimizer.levers import Lever, LeverContext, Proposal, Segment
 from netra_optimizer.levers.provider_switch import canonical_name
@@ -317,3 +324,17 @@ def test_a_package_can_add_a_lever(
     )
     monkeypatch.syspath_prepend(tmp_path)
     assert "silent" in [lever.id for lever in default_levers().levers()]
+
+
+@pytest.mark.parametrize(("bound", "offered"), [(800.0, True), (300.0, False)])
+def test_a_faster_model_is_offered_within_the_bound_that_its_own_calls_show(
+    bound: float, offered: bool, prices: PriceTable
+) -> None:
+    slow = [call(at, 60.0 * at, feature="x", latency_ms=900.0, output_text=99) for at in range(50)]
+    haiku = {"model": "claude-haiku-4-5", "feature": "y", "latency_ms": 400.0}
+    fast = [call(500 + at, 60.0 * at, output_text=99, **haiku) for at in range(50)]
+    rule = FeatureRule(max_latency_ms=bound)
+    options = AnalysisOptions(features={"x": rule}, levers=("model_switch", "provider_switch"))
+    switches = found(slow + fast, prices, "model_switch", options=options)
+    moved = [o.evidence["candidate"] for o in switches if o.scope["feature"] == "x"]
+    assert moved == (["claude-haiku-4-5"] if offered else [])
