@@ -2,16 +2,21 @@
 
 from collections.abc import Generator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from netra_backend import RunLimits
-from netra_backend.tests.kit import ServerThread
+if TYPE_CHECKING:
+    from netra_backend.tests.kit import ServerThread
 
 
 @pytest.fixture(scope="class")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Generator[ServerThread]:
+def served(tmp_path_factory: pytest.TempPathFactory) -> "Generator[ServerThread]":
     """One platform for the tests of a class; each test brings people of its own."""
+    # Imported here: suites that need no server stay as small as they are.
+    from netra_backend import RunLimits
+    from netra_backend.tests.kit import ServerThread
+
     limits = RunLimits(per_user=3, in_all=30, waiting_per_user=4)
     with ServerThread(tmp_path_factory.mktemp("platform"), limits=limits) as server:
         yield server
