@@ -1,6 +1,7 @@
 """Two backend nodes on one PostgreSQL, behind one origin: a run outlives the node that began it."""
 
 from collections.abc import Generator
+from contextlib import aclosing
 
 import pytest
 
@@ -21,6 +22,22 @@ def running() -> Generator[Cluster]:
 
 def ended(event: LiveEvent) -> bool:
     return event.type == "agent_completed" and event.agent_name == "supervisor"
+
+
+async def test_the_socket_behind_the_one_origin_tells_what_the_log_says(running: Cluster) -> None:
+    async with ApexClient(running.web) as person:
+        await person.register("socket@example.com", PASSWORD)
+        heard: list[LiveEvent] = []
+        async with person.live() as live, aclosing(live.updates()) as updates:
+            await anext(updates)
+            asked = await live.ask(QUESTION)
+            async for update in updates:
+                if isinstance(update, LiveEvent):
+                    heard.append(update)
+                    if ended(update):
+                        break
+        logged = [event async for event in person.run_events(asked.run_id)]
+    assert heard == logged
 
 
 async def test_events_of_a_run_reach_a_client_of_either_node(running: Cluster) -> None:
