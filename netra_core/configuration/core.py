@@ -102,8 +102,10 @@ class ConfigurationCore:
         keys: KeyTable,
         clock: Callable[[], datetime],
         strict: bool,
+        found: Sequence[Finding] = (),
     ) -> None:
         self._strict = strict
+        self._found = tuple(found)
         self.keys = keys
         self.service = service
         self.store = store
@@ -330,7 +332,7 @@ class ConfigurationCore:
             file=layers,
             stored=StoredState(),
             overrides=overrides,
-            findings=(*findings, *layers.findings),
+            findings=(*self._found, *findings, *layers.findings),
         )
 
     def _read_file(self, path: Path | None) -> FileLayers:

@@ -22,6 +22,9 @@ variable, the TOML file (`apex.toml` in the home folder, or the one named by `AP
 the database (`apex config set`, `/api/config`), the default. In the TOML file a section is a
 table: `[http]` with `port = 8000`; `[service.auth.http]` holds for one service alone.
 
+Variables may stand in a file as well (`apex.env` in the home folder, or the one named by
+`APEX_ENV_FILE`; `apex config env` prints a template). What the process was given wins over it.
+
 Live settings count from the moment they are changed, others from the next start. Secrets are
 masked wherever they are shown and encrypted with `FERNET_KEY` wherever they are stored. Lists are
 given with commas in a variable and as an array in TOML. `{ENV}` stands for the upper-case name of

@@ -1,6 +1,6 @@
 """The configuration as one service, workspace, user or agent sees it."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -68,12 +68,14 @@ class UnifiedConfigurationManager:
         keys: KeyTable | None = None,
         clock: Callable[[], datetime] = utc_now,
         strict: bool = True,
+        found: Sequence[Finding] = (),
     ) -> None:
         """Reads all sources.
 
         `service` stands in the history. `generated` secrets count where none is set, in
         development and test. `file` is the TOML file, in place of the one the settings name.
         With `strict` False values that cannot be used are left out and found by `validate`.
+        `found` is what was wrong before this was made.
 
         Raises:
             InvalidConfigurationError, ConfigurationFileError, TamperedHistoryError, StoreError
@@ -88,6 +90,7 @@ class UnifiedConfigurationManager:
             keys=keys or all_keys(),
             clock=clock,
             strict=strict,
+            found=found,
         )
         self._connect(core, (GLOBAL,))
 

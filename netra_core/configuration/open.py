@@ -7,14 +7,17 @@ from typing import Final
 
 from pydantic import SecretStr
 
+from netra_core.configuration.errors import InvalidConfigurationError
+from netra_core.configuration.findings import Finding
 from netra_core.configuration.keys import Value
 from netra_core.configuration.manager import UnifiedConfigurationManager, utc_now
-from netra_core.configuration.schema import Settings
+from netra_core.configuration.schema import Settings, Severity
 from netra_core.configuration.secrets import KEYS_FOLDER, ensure_secrets
 from netra_core.configuration.store import MemoryRevisionStore, RevisionStore, open_store
 from netra_core.environment import IsolatedEnvironment
 
 STORE_FILE: Final = "config.sqlite"
+VARIABLES_FILE: Final = "apex.env"
 
 
 def open_configuration(
@@ -34,8 +37,12 @@ def open_configuration(
     `read_only` nothing is made: neither folder, nor secrets, nor store.
 
     Raises:
-        InvalidConfigurationError, ConfigurationFileError, TamperedHistoryError, StoreError
+        InvalidConfigurationError, ConfigurationFileError, EnvironmentFileError,
+        TamperedHistoryError, StoreError
     """
+    lines = read_variables(env, overrides)
+    if strict and lines:
+        raise InvalidConfigurationError(lines)
     # what says where the store is cannot come from the store
     first = UnifiedConfigurationManager(env, overrides=overrides, file=file, strict=False)
     settings = first.settings
@@ -48,6 +55,36 @@ def open_configuration(
         file=file,
         clock=clock,
         strict=strict,
+        found=lines,
+    )
+
+
+def read_variables(
+    env: IsolatedEnvironment, overrides: Mapping[str, Value] | None = None
+) -> tuple[Finding, ...]:
+    """Sets what the file of variables says and nobody set before; gives its bad lines.
+
+    The file is the one that APEX_ENV_FILE names, else `apex.env` in the home folder if it is there.
+
+    Raises:
+        EnvironmentFileError: the file cannot be read.
+    """
+    settings = UnifiedConfigurationManager(env, overrides=overrides, strict=False).settings
+    file = settings.deployment.env_file
+    if file is None:
+        file = settings.paths.home / VARIABLES_FILE
+        if not file.is_file():
+            return ()
+    return tuple(
+        Finding(
+            rule="bad_line",
+            severity=Severity.CRITICAL,
+            key="deployment.env_file",
+            source=f"file: {file.name}",
+            reason=str(problem),
+            remedy="Mend the line: NAME=value, in quotes where the value holds blanks or '#'.",
+        )
+        for problem in env.load_from_file(file).problems
     )
 
 

@@ -63,6 +63,11 @@ class Deployment(Section):
         default=None,
         description="The TOML file of settings; `apex.toml` in the home folder when absent.",
     )
+    env_file: Annotated[Folder | None, never("APEX_ENV_FILE")] = Field(
+        default=None,
+        description="A file of variables read at the start, where what is set already wins; "
+        "`apex.env` in the home folder when absent.",
+    )
     config_url: Annotated[
         SecretStr | None, restart("APEX_CONFIG_URL", secret=True, stored=False)
     ] = Field(

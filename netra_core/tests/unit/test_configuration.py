@@ -34,7 +34,12 @@ from netra_core.configuration import (
 )
 from netra_core.configuration.hosts import host_of, is_local, origin_of, says_staging
 from netra_core.configuration.strength import is_placeholder, weakness
-from netra_core.environment import Environment, IsolatedEnvironment, UnknownEnvironmentError
+from netra_core.environment import (
+    Environment,
+    EnvironmentFileError,
+    IsolatedEnvironment,
+    UnknownEnvironmentError,
+)
 from netra_core.errors import ConfigurationError
 from netra_core.testing.configurations import made_up_secret
 
@@ -491,6 +496,26 @@ def test_secrets_of_the_machine_are_never_used_in_production(tmp_path: Path) -> 
     manager = open_configuration(env)
     assert manager.get("auth.fernet_key") is None
     assert not (tmp_path / "keys").exists()
+
+
+def test_a_file_of_variables_counts_where_nothing_is_set(tmp_path: Path) -> None:
+    (tmp_path / "apex.env").write_text("APEX_HTTP_PORT=9001\nexport LOG_LEVEL='DEBUG'\n")
+    env = IsolatedEnvironment({"APEX_HOME": str(tmp_path), "APEX_HTTP_PORT": "9002"})
+    settings = open_configuration(env, read_only=True).settings
+    assert (settings.http.port, settings.telemetry.log_level) == (9002, "DEBUG")
+    assert env.get_variable_source("LOG_LEVEL") == "file:apex.env"
+
+
+def test_bad_lines_of_a_file_of_variables_are_found_by_number(tmp_path: Path) -> None:
+    (tmp_path / "vars").write_text("LOG_LEVEL=DEBUG\nSERVICE_SECRET 'planted'\n")
+    variables = {"APEX_HOME": str(tmp_path), "APEX_ENV_FILE": str(tmp_path / "vars")}
+    with pytest.raises(InvalidConfigurationError, match="line 2") as refused:
+        open_configuration(IsolatedEnvironment(variables))
+    assert "planted" not in str(refused.value)
+    tolerant = open_configuration(IsolatedEnvironment(variables), strict=False, read_only=True)
+    assert [f.rule for f in tolerant.validate()] == ["bad_line"]
+    with pytest.raises(EnvironmentFileError):
+        open_configuration(IsolatedEnvironment({"APEX_ENV_FILE": str(tmp_path / "absent")}))
 
 
 def test_reading_only_makes_nothing(tmp_path: Path) -> None:
