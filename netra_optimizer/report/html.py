@@ -12,7 +12,7 @@ from netra_optimizer.results import Analysis, Interval, Opportunity
 def render_html(analysis: Analysis, *, source: ReportSource | None = None) -> str:
     """The page as text; every value that came from the records is escaped."""
     about = source or ReportSource()
-    names = ", ".join(name.rsplit("/", 1)[-1] for name in about.files)
+    names = text.few(name.rsplit("/", 1)[-1] for name in about.files)
     parts = [
         "<header><p class='brand'>Netra Apex</p><h1>Savings report</h1>",
         f"<p class='dim'>{escape(' · '.join(part for part in (names, about.format) if part))}</p></header>",

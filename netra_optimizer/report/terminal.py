@@ -65,8 +65,8 @@ def _parts(analysis: Analysis, source: ReportSource, *, brief: bool) -> Iterator
 
 def _head(analysis: Analysis, source: ReportSource) -> RenderableType:
     line = Text.assemble(("Netra Apex", "bold cyan"), "  savings report")
-    about = [", ".join(name.rsplit("/", 1)[-1] for name in source.files), source.format]
-    about += [", ".join(source.models[:3]) + (" …" if len(source.models) > 3 else "")]
+    about = [text.few(name.rsplit("/", 1)[-1] for name in source.files), source.format]
+    about += [text.few(source.models)]
     described = " · ".join(part for part in about if part)
     return Group(Rule(line, align="left", style="cyan"), Text(f"  {described}", style="dim"))
 

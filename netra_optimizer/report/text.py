@@ -1,6 +1,7 @@
 """How figures are written for people: money, tokens, shares, time, the same everywhere."""
 
 import math
+from collections.abc import Iterable
 from datetime import datetime
 
 from netra_optimizer.results import Analysis, Interval
@@ -104,6 +105,13 @@ def day(time: str | None) -> str:
 def parse_time(text: str) -> datetime:
     """An RFC 3339 time."""
     return datetime.fromisoformat(text.replace("Z", "+00:00"))
+
+
+def few(names: Iterable[str], *, shown: int = 2) -> str:
+    """The first names, and how many more: `a.jsonl, b.jsonl and 3 more`."""
+    given = list(names)
+    more = f" and {len(given) - shown} more" if len(given) > shown else ""
+    return ", ".join(given[:shown]) + more
 
 
 def scope(parts: dict[str, str]) -> str:
