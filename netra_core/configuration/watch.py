@@ -3,11 +3,13 @@
 import logging
 import signal
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from pathlib import Path
+from time import monotonic
 from types import FrameType
 from typing import TYPE_CHECKING, Final
 
+from netra_core.configuration.load import FILE_NAME
 from netra_core.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -31,6 +33,7 @@ class ConfigurationWatcher:
         self._asked = threading.Event()
         self._watching = threading.Event()
         self._thread: threading.Thread | None = None
+        self._reported = ""
 
     def start(self) -> None:
         """Begins to watch; returns once the file is being watched."""
@@ -68,16 +71,26 @@ class ConfigurationWatcher:
         self.reload_soon()
 
     def _run(self) -> None:
-        path = self._manager.core.file
-        changes = self._file_changes(path) if path is not None else self._ticks()
-        for changed in changes:
+        due = 0.0
+        for changed in self._events():
             if self._stop.is_set():
                 return
             if changed or self._asked.is_set():
                 self._asked.clear()
                 self._attempt(lambda: self._manager.reload(reason="file or signal"))
-            else:
+            elif monotonic() >= due:
                 self._attempt(self._manager.core.follow)
+                due = monotonic() + self._poll_s
+
+    def _events(self) -> Generator[bool]:
+        """True when the file may have changed, False when it is time to look elsewhere."""
+        path = self._manager.core.file or self._manager.settings.paths.home / FILE_NAME
+        if path.parent.is_dir():
+            try:
+                yield from self._file_changes(path)
+            except (OSError, RuntimeError) as error:
+                _log.error("%s is no longer watched: %s", path, type(error).__name__)
+        yield from self._ticks()
 
     def _ticks(self) -> Generator[bool]:
         self._watching.set()
@@ -88,13 +101,14 @@ class ConfigurationWatcher:
     def _file_changes(self, path: Path) -> Generator[bool]:
         from watchfiles import watch  # a compiled module; needed by servers alone
 
-        # the folder is watched: editors and configuration mounts replace files
+        # the folder is watched: editors and configuration mounts replace files. Nothing is filtered
+        # out here, or a busy neighbour (databases live there too) would hide the passing of time
         names = {path.name, "..data"}
         self._watching.set()
         for batch in watch(
             path.parent,
             stop_event=self._stop,
-            watch_filter=lambda _, changed: Path(changed).name in names,
+            watch_filter=None,
             recursive=False,
             debounce=200,
             step=20,
@@ -102,16 +116,24 @@ class ConfigurationWatcher:
             yield_on_timeout=True,
             raise_interrupt=False,
         ):
-            yield bool(batch)
+            yield any(Path(changed).name in names for _, changed in batch)
 
     @property
     def _poll_s(self) -> float:
         return self._manager.settings.deployment.config_poll_s
 
-    def _attempt(self, action: object) -> None:
+    def _attempt(self, action: Callable[[], object]) -> None:
         try:
-            action()  # type: ignore[operator]
+            action()
         except ConfigurationError as error:
-            _log.error("configuration not reloaded: %s", error)
+            self._report(str(error))
         except Exception as error:
-            _log.error("configuration not reloaded: %s", type(error).__name__)
+            self._report(type(error).__name__)
+        else:
+            self._reported = ""
+
+    def _report(self, failure: str) -> None:
+        """Logs a failure once, however often it repeats: the store may be down for hours."""
+        if failure != self._reported:
+            self._reported = failure
+            _log.error("configuration not reloaded: %s", failure)

@@ -278,6 +278,33 @@ class TestIsolatedEnvironmentConfiguration(BaseIntegrationTest):
         manager.reload()
         assert manager.ready and manager.get("database.pool_size") == 30
 
+    def test_a_busy_neighbour_in_the_folder_hides_neither_file_nor_other_nodes(self) -> None:
+        self.env.set("APEX_CONFIG_POLL_S", "0.05", "test")
+        manager, other = open_configuration(self.env), open_configuration(self.env)
+        told: dict[str, threading.Event] = {
+            "llm.model": threading.Event(),
+            "runs.max_total": threading.Event(),
+        }
+        for key, event in told.items():
+            manager.add_listener(lambda _, event=event: event.set(), keys=[key])
+        stop = threading.Event()
+
+        def write_without_end() -> None:
+            while not stop.wait(0.01):
+                (self.home / "platform.sqlite-wal").write_bytes(b"busy")
+
+        neighbour = threading.Thread(target=write_without_end)
+        with manager.watch():
+            neighbour.start()
+            try:
+                other.set("llm.model", "from another node", actor="admin")
+                assert told["llm.model"].wait(self.wait_s)
+                self.settings_file("[runs]\nmax_total = 9\n")
+                assert told["runs.max_total"].wait(self.wait_s), "a file made while it runs"
+            finally:
+                stop.set()
+                neighbour.join()
+
     @pytest.mark.parametrize(
         ("text", "said"),
         [
