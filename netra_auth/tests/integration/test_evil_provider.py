@@ -114,6 +114,23 @@ async def test_an_honest_token_signs_in(kit: Kit, evil: Evil) -> None:
     assert await sign_in(kit, evil) == "/chat"
 
 
+async def test_a_state_works_once_even_where_the_provider_takes_its_code_again(
+    kit: Kit, evil: Evil
+) -> None:
+    start = await kit.http.get("/auth/oauth/evil/start", params={"next": "/chat"})
+    browser = start.cookies["apex_oauth"]
+    asked = parse_qs(urlsplit(start.headers["location"]).query)
+    evil.nonce = asked["nonce"][0]
+    query = {"state": asked["state"][0], "code": "any"}
+    ends: list[str] = []
+    for _ in range(2):
+        async with kit.client("192.0.2.7") as http:
+            http.cookies.set("apex_oauth", browser)
+            answer = await http.get("/auth/oauth/evil/callback", params=query)
+            ends.append(answer.headers["location"])
+    assert ends == ["/chat", "/login#error=AUTH-013"]
+
+
 def unsigned(evil: Evil) -> str:
     honest = evil.sign(evil.claims())
     return "eyJhbGciOiJub25lIn0." + honest.split(".")[1] + "."
@@ -126,6 +143,7 @@ def unsigned(evil: Evil) -> str:
         pytest.param(lambda e: e.sign(e.claims(aud=["other"])), id="audiences"),
         pytest.param(lambda e: e.sign(e.claims(aud=[CLIENT, "other"])), id="no azp"),
         pytest.param(lambda e: e.sign(e.claims(azp="other")), id="azp"),
+        pytest.param(lambda e: e.sign(e.claims(aud="other", azp=CLIENT)), id="azp alone"),
         pytest.param(lambda e: e.sign(e.claims(iss="https://other.example")), id="issuer"),
         pytest.param(lambda e: e.sign(e.claims(iss=e.url + "/")), id="issuer with a slash"),
         pytest.param(lambda e: e.sign(e.claims(nonce="other")), id="nonce"),

@@ -25,7 +25,7 @@ FAILED = "/login#error=AUTH-013"
 def provider(
     pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[RunningProvider]:
-    cache = pytestconfig.cache
+    cache = getattr(pytestconfig, "cache", None)
     name = "apex-oidc-provider"
     folder = tmp_path_factory.mktemp(name) if cache is None else cache.mkdir(name)
     install(folder)

@@ -1,5 +1,9 @@
 """Register, log in, refresh, log out."""
 
+from pathlib import Path
+
+from netra_auth import PasswordCost
+from netra_auth.tests.conftest import StartAuth
 from netra_auth.tests.kit import PASSWORD, Kit
 
 
@@ -26,6 +30,22 @@ async def test_logging_in_gives_a_session_of_its_own(kit: Kit) -> None:
     listed = await kit.http.get("/auth/sessions", headers=second.headers)
     assert [item["current"] for item in listed.json()["items"]].count(True) == 1
     assert len(listed.json()["items"]) == 2
+
+
+async def test_a_sign_in_renews_a_hash_of_older_parameters(
+    start_auth: StartAuth, tmp_path: Path
+) -> None:
+    url = f"sqlite+aiosqlite:///{tmp_path}/auth.sqlite"
+    async with start_auth(database=url) as kit:
+        await kit.register("ada@example.com")
+    stronger = PasswordCost(time_cost=2, memory_kib=16)
+    async with start_auth(database=url, password_cost=stronger) as kit:
+        for _ in range(2):
+            await kit.login("ada@example.com")
+        async with kit.parts.deps.database.session(read_only=True) as connection:
+            person = await kit.parts.people.by_email(connection, "ada@example.com")
+        assert person is not None
+        assert (person.password_hash or "").startswith("$argon2id$v=19$m=16,t=2,p=1$")
 
 
 async def test_refreshing_gives_a_new_pair(kit: Kit) -> None:
