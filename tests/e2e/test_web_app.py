@@ -238,3 +238,23 @@ def test_another_person_sees_none_of_it(ada: Any, new_person: Callable[..., Any]
     expect(stranger.get_by_text("Your questions will be listed here.")).to_be_visible()
     stranger.goto(ada.server.url + "/")
     expect(stranger.get_by_role("heading", name="Begin with your own calls")).to_be_visible()
+
+
+def test_nothing_stays_on_screen_for_who_signs_in_next(
+    new_person: Callable[..., Any], tmp_path: Path
+) -> None:
+    private = tmp_path / "private-plans.csv"
+    private.write_text("colour\nred\n")
+    first = new_person("first@example.org")
+    first.sign_up()
+    page: Page = first.open("/data")
+    page.get_by_label("Files to import").set_input_files(private)
+    expect(page.get_by_role("article", name=private.name)).to_be_visible()
+    page.get_by_role("button", name="Sign out").first.click()
+    page.get_by_role("link", name="Create an account").click()
+    page.get_by_label("E-mail").fill("next@example.org")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Create the account").click()
+    page.get_by_role("link", name="Data", exact=True).click()
+    expect(page.get_by_role("heading", name="Nothing here yet")).to_be_visible()
+    expect(page.get_by_text(private.name)).to_have_count(0)

@@ -22,7 +22,9 @@ export async function* readEvents(
   const lines = new SseLines();
   try {
     for (;;) {
-      const { done, value } = await reader.read();
+      const { done, value } = await reader.read().catch(() => {
+        throw unreachable();
+      });
       if (done) return;
       for (const data of lines.push(value)) yield JSON.parse(data);
     }

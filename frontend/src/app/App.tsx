@@ -3,6 +3,8 @@ import { cache } from "../api/cache";
 import { session } from "../api/session";
 import type { Session } from "../api/types";
 import { goLive } from "../live/live";
+import { clearOutbox } from "../live/outbox";
+import { clearUploads } from "../live/uploads";
 import { ChatPage } from "../pages/Chat";
 import { DataPage } from "../pages/Data";
 import { OpportunitiesPage } from "../pages/Opportunities";
@@ -42,6 +44,8 @@ function Signed({ who, path }: { who: Session; path: string }) {
     return () => {
       leave();
       cache.clear();
+      clearOutbox();
+      clearUploads();
     };
   }, []);
   return (

@@ -18,7 +18,7 @@ export function RunHead({ run, onCancel, cancelling }: {
         <span />
       </span>
       <div className="grow">
-        <strong role="status">{cancelling ? "Stopping" : nowLine(run)}</strong>
+        <strong>{cancelling ? "Stopping" : nowLine(run)}</strong>
         <span className="small muted num">{elapsed(since)}</span>
       </div>
       <button type="button" className="btn small" onClick={onCancel} disabled={cancelling}>

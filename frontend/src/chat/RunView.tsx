@@ -9,6 +9,7 @@ import { ReportView } from "../report/Report";
 import { Icon } from "../ui/Icon";
 import { ProblemNote, Skeleton } from "../ui/parts";
 import { Activity, RunHead } from "./Activity";
+import { nowLine } from "./agents";
 
 interface RunViewProps {
   runId: string;
@@ -42,6 +43,9 @@ export function RunView({ runId, onAsk }: RunViewProps) {
   };
   return (
     <div className="run" data-run={run.id} data-status={run.status}>
+      <p className="visually-hidden" role="status">
+        {said(run, cancelling)}
+      </p>
       {problem && <ProblemNote problem={problem} />}
       {isTerminal(run.status) ? (
         <Ended run={run} onAsk={onAsk} />
@@ -53,6 +57,13 @@ export function RunView({ runId, onAsk }: RunViewProps) {
       )}
     </div>
   );
+}
+
+/** What a screen reader hears while a run goes on and when it ends; silent for runs of long ago. */
+function said(run: RunState, cancelling: boolean): string {
+  if (!isTerminal(run.status)) return cancelling ? "Stopping" : nowLine(run);
+  if (!run.agents.length) return "";
+  return run.report ? `The report is here. ${run.report.headline}` : `The run has ${run.status === "failed" ? "failed" : "stopped"}.`;
 }
 
 function Ended({ run, onAsk }: { run: RunState; onAsk: (text: string) => void }) {
@@ -110,10 +121,16 @@ function WholeReport({ report, onAsk }: { report: Report; onAsk: (text: string) 
 /** How the answer came about; its events are read when someone wants to see them. */
 function History({ run, open }: { run: RunState; open: boolean }) {
   const [shown, setShown] = useState(open);
+  const [problem, setProblem] = useState<Problem | null>(null);
+  const [attempt, setAttempt] = useState(0);
+  const again = () => {
+    setProblem(null);
+    setAttempt(attempt + 1);
+  };
   const whole = run.agents.length > 0;
   useEffect(() => {
-    if (shown && !whole) void follow(run.id, true);
-  }, [shown, whole, run.id]);
+    if (shown && !whole) follow(run.id, true).catch((thrown: unknown) => setProblem(asProblem(thrown)));
+  }, [shown, whole, run.id, attempt]);
   const took = run.startedAt && run.endedAt ? Date.parse(run.endedAt) - Date.parse(run.startedAt) : null;
   return (
     <details className="history" open={shown} onToggle={(event) => setShown(event.currentTarget.open)}>
@@ -122,7 +139,8 @@ function History({ run, open }: { run: RunState; open: boolean }) {
         <span>How this was worked out</span>
         {took !== null && <span className="muted small num">{milliseconds(took)}</span>}
       </summary>
-      {shown && (whole ? <Activity run={run} /> : <Skeleton lines={2} />)}
+      {shown && whole && <Activity run={run} />}
+      {shown && !whole && (problem ? <ProblemNote problem={problem} retry={again} /> : <Skeleton lines={2} />)}
     </details>
   );
 }

@@ -1,6 +1,7 @@
 import { useCallback, useSyncExternalStore } from "react";
 import { cache } from "../api/cache";
 import { api } from "../api/client";
+import { asProblem } from "../api/problem";
 import { readEvents } from "../api/sse";
 import type { Event } from "../api/types";
 import { hasGap, isTerminal, type RunState } from "./fold";
@@ -11,7 +12,9 @@ export const runs = new RunStore();
 
 let link: LinkState = "closed";
 const linkListeners = new Set<() => void>();
+const AGAIN_MS = 1500;
 const following = new Map<string, AbortController>();
+const later = new Map<string, ReturnType<typeof setTimeout>>();
 
 const socket = new LiveSocket({
   async address() {
@@ -23,11 +26,15 @@ const socket = new LiveSocket({
   onEvent(event) {
     runs.accept(event);
     const run = runs.get(event.run_id);
-    if (run && hasGap(run)) void follow(event.run_id);
+    if (run && hasGap(run) && !following.has(run.id)) void settle(run.id);
   },
   onResync() {
     cache.invalidate();
-    for (const run of runs.all()) if (!isTerminal(run.status)) void settle(run.id);
+    for (const run of runs.all().filter((one) => !isTerminal(one.status))) {
+      following.get(run.id)?.abort();
+      runs.restart(run.id);
+      void settle(run.id);
+    }
   },
   onState(state) {
     const back = state === "live" && link === "waiting";
@@ -57,17 +64,26 @@ export function goLive(): () => void {
     window.removeEventListener("online", hurry);
     document.removeEventListener("visibilitychange", seen);
     for (const controller of following.values()) controller.abort();
+    for (const timer of later.values()) clearTimeout(timer);
+    later.clear();
     socket.stop();
     runs.clear();
   };
 }
 
-/** Learn a run's state from the server, then its events from the start, until it has caught up. */
+/**
+ * Learn a run's state from the server, then its events from the start, until it has caught up.
+ * A server that is away is asked again.
+ */
 export async function settle(runId: string): Promise<void> {
-  const run = await api.run(runId).catch(() => null);
-  if (!run) return;
-  if (isTerminal(run.status)) runs.adopt(run);
-  else await follow(runId);
+  clearTimeout(later.get(runId));
+  try {
+    const run = await api.run(runId);
+    if (isTerminal(run.status)) runs.adopt(run);
+    else await follow(runId);
+  } catch (thrown) {
+    if (asProblem(thrown).retryable) later.set(runId, setTimeout(() => void settle(runId), AGAIN_MS));
+  }
 }
 
 /**
@@ -86,10 +102,11 @@ export async function follow(runId: string, whole = false): Promise<void> {
       const run = runs.get(runId);
       if (!whole && run && (isTerminal(run.status) || (gap && !hasGap(run)))) return;
     }
-  } catch {
-    // The socket comes back by itself and settles what is open.
+  } catch (thrown) {
+    if (controller.signal.aborted) return;
+    throw thrown;
   } finally {
-    following.delete(runId);
+    if (following.get(runId) === controller) following.delete(runId);
   }
 }
 

@@ -52,6 +52,11 @@ export function discard(clientId: string): void {
   put(unsent.filter((message) => message.clientId !== clientId));
 }
 
+/** Somebody else may sign in next: nothing of this person stays. */
+export function clearOutbox(): void {
+  put([]);
+}
+
 /** The same id at every attempt: however often it is sent, one run comes of it. */
 async function deliver(clientId: string, opened: (threadId: string) => void): Promise<void> {
   const message = unsent.find((one) => one.clientId === clientId);

@@ -63,6 +63,12 @@ export class RunStore {
     });
   }
 
+  /** Forget what was folded of a run: its events are read again from the first. */
+  restart(id: string): void {
+    const run = this.#runs.get(id);
+    if (run) this.#put(run, newRun(id, run.threadId));
+  }
+
   clear(): void {
     this.#runs.clear();
     for (const set of this.#listeners.values()) for (const listener of set) listener();

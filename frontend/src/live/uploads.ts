@@ -85,6 +85,14 @@ export async function stopImport(id: number): Promise<void> {
   await api.cancelImport(importId).catch((thrown: unknown) => change(id, { problem: asProblem(thrown) }));
 }
 
+/** Stop what is being sent and forget all: somebody else may sign in next. */
+export function clearUploads(): void {
+  queue.length = 0;
+  for (const stop of stops.values()) stop.abort();
+  stops.clear();
+  put([]);
+}
+
 /** One file at a time: each gets the whole line, and the server's queue stays short. */
 async function work(): Promise<void> {
   working = true;
