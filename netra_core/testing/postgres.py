@@ -126,7 +126,7 @@ class PostgresTestServer:
             ("-D", str(self.folder / "data"), *arguments),
             bin_path=self._server.bin_path,
             user=self._server.system_user,
-            timeout=30,
+            timeout=90,
         )
 
     def _require_passwords(self) -> None:

@@ -181,7 +181,6 @@ def _events() -> None:
         ),
         sqlite_with_rowid=False,
     )
-    op.create_index("ix_events_run", "events", ["run_id", "run_seq"], unique=False)
 
 
 def _imports() -> None:
