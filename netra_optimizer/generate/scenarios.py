@@ -13,7 +13,25 @@ def demo_scenario() -> Scenario:
     again, a nightly job at full price, two features upgraded yesterday (one of them in vain), a
     code review that caches well and an assistant whose cache writes are never read.
     """
-    features = (
+    planted = (
+        Planted(lever="prompt_cache", feature="support_chat"),
+        Planted(lever="response_cache", feature="product_search"),
+        Planted(lever="batch_tier", feature="nightly_tagging"),
+        Planted(lever="prompt_cache", feature="sales_brief", tokens=0),
+    )
+    return Scenario(name="demo", features=_demo_features(), planted=planted, days=14.0)
+
+
+def _demo_features() -> tuple[FeatureSpec, ...]:
+    upgraded = (
+        _upgraded("faq_answers", per_day=420, before=0.86, after=0.862),
+        _upgraded("contract_review", per_day=45, before=0.66, after=0.88, user_tokens=6000),
+    )
+    return (*_uncached_features(), *upgraded, *_caching_features())
+
+
+def _uncached_features() -> tuple[FeatureSpec, ...]:
+    return (
         FeatureSpec(
             name="support_chat",
             model=SONNET,
@@ -59,8 +77,11 @@ def demo_scenario() -> Scenario:
             job_hours=(2.5,),
             users=1,
         ),
-        _upgraded("faq_answers", per_day=420, before=0.86, after=0.862),
-        _upgraded("contract_review", per_day=45, before=0.66, after=0.88, user_tokens=6000),
+    )
+
+
+def _caching_features() -> tuple[FeatureSpec, ...]:
+    return (
         FeatureSpec(
             name="code_review",
             model=SONNET,
@@ -87,13 +108,6 @@ def demo_scenario() -> Scenario:
             users=12,
         ),
     )
-    planted = (
-        Planted(lever="prompt_cache", feature="support_chat"),
-        Planted(lever="response_cache", feature="product_search"),
-        Planted(lever="batch_tier", feature="nightly_tagging"),
-        Planted(lever="prompt_cache", feature="sales_brief", tokens=0),
-    )
-    return Scenario(name="demo", features=features, planted=planted, days=14.0)
 
 
 def _upgraded(

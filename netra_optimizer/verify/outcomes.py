@@ -30,7 +30,7 @@ OUTPUT_NAMES: Final = ("output_tokens", "token_usage.output_tokens", "completion
 class OutcomesError(InputError):
     """A file of outcomes cannot be used."""
 
-    code = "OPT-110"
+    code = "OPT-120"
 
 
 @dataclass(frozen=True)
