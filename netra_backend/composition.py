@@ -17,7 +17,14 @@ from netra_backend.analyses import AnalysisStore
 from netra_backend.chat.service import ChatService
 from netra_backend.chat.store import ChatStore
 from netra_backend.dependencies import BackendDependencies
-from netra_backend.identity import KeySet, RevocationFeed, Revocations, TokenVerifier
+from netra_backend.identity import (
+    Keys,
+    KeySet,
+    RevocationFeed,
+    Revocations,
+    SharedSecret,
+    TokenVerifier,
+)
 from netra_backend.identity.revocations import Change
 from netra_backend.jobs.imports import ImportService
 from netra_backend.jobs.store import ImportStore
@@ -47,7 +54,7 @@ class Platform:
         self.deps = deps
         self.revocations = Revocations()
         self.verifier = TokenVerifier(
-            keys=KeySet(deps.auth_client),
+            keys=_keys(deps),
             revocations=self.revocations,
             rules=options.token,
             client=deps.auth_client,
@@ -183,3 +190,10 @@ class Platform:
 
     async def _thread_owner(self, thread_id: str) -> tuple[str, str] | None:
         return await self.chat_store.owner(thread_id)
+
+
+def _keys(deps: BackendDependencies) -> Keys:
+    rules = deps.options.token
+    if rules.algorithm == "HS256":
+        return SharedSecret(rules.secret or "")
+    return KeySet(deps.auth_client)

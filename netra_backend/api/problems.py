@@ -80,9 +80,9 @@ def describe(app: FastAPI) -> None:
 
 def _declare(response: dict[str, Any]) -> None:
     content = response.get("content", {})
-    schema = content.get("application/json", {}).get("schema", {})
-    if schema.get("$ref", "").endswith("/Problem"):
-        content[MEDIA_TYPE] = content.pop("application/json")
+    for media_type, body in list(content.items()):
+        if body.get("schema", {}).get("$ref", "").endswith("/Problem"):
+            content[MEDIA_TYPE] = content.pop(media_type)
 
 
 def install(app: FastAPI) -> None:

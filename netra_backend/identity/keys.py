@@ -1,13 +1,15 @@
 """The auth service's public keys, cached for a bounded time."""
 
 import asyncio
+import hashlib
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
 import httpx
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet as JoseKeySet
+from joserfc.jwk import OctKey
 
 from netra_backend.errors import AuthUnavailableError
 
@@ -17,6 +19,27 @@ FRESH_S: Final = 300.0
 STALE_S: Final = 3600.0
 """After this keys that could not be fetched again are no longer trusted."""
 _MIN_REFETCH_S: Final = 2.0
+
+
+class Keys(Protocol):
+    """Where the key of a token is found."""
+
+    async def find(self, kid: str) -> JoseKeySet | None:
+        """The keys, when one of them has this id. Raises AuthUnavailableError."""
+        ...
+
+
+class SharedSecret:
+    """The one secret of an installation that signs with HS256; nothing is fetched."""
+
+    def __init__(self, secret: str) -> None:
+        raw = secret.encode()
+        self._kid = f"hs-{hashlib.sha256(raw).hexdigest()[:16]}"
+        self._keys = JoseKeySet([OctKey.import_key(raw, {"kid": self._kid})])
+
+    async def find(self, kid: str) -> JoseKeySet | None:
+        """The secret, when the id names it."""
+        return self._keys if kid == self._kid else None
 
 
 class KeySet:

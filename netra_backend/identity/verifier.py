@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import httpx
@@ -11,7 +11,7 @@ from joserfc.errors import JoseError
 from joserfc.jws import extract_compact
 
 from netra_backend.errors import AuthUnavailableError, UnauthenticatedError
-from netra_backend.identity.keys import KeySet
+from netra_backend.identity.keys import Keys
 from netra_backend.identity.revocations import Revocations
 from netra_core.context import Role
 
@@ -44,11 +44,12 @@ class _CachedKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenRules:
-    """What a token must say."""
+    """What a token must say. `secret` is the shared one, with HS256 alone."""
 
     issuer: str
     audience: str
     algorithm: str = "Ed25519"
+    secret: str | None = field(default=None, repr=False)
 
 
 class TokenVerifier:
@@ -62,7 +63,7 @@ class TokenVerifier:
     def __init__(
         self,
         *,
-        keys: KeySet,
+        keys: Keys,
         revocations: Revocations,
         rules: TokenRules,
         client: httpx.AsyncClient,

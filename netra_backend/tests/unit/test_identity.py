@@ -1,5 +1,6 @@
 """Tokens, keys and revocations, against an auth service on a transport of the test's own."""
 
+import hashlib
 import time
 from typing import Any
 
@@ -9,7 +10,14 @@ from joserfc import jwt
 from joserfc.jwk import OctKey, OKPKey
 
 from netra_backend.errors import AuthUnavailableError, UnauthenticatedError
-from netra_backend.identity import KeySet, RevocationFeed, Revocations, TokenRules, TokenVerifier
+from netra_backend.identity import (
+    KeySet,
+    RevocationFeed,
+    Revocations,
+    SharedSecret,
+    TokenRules,
+    TokenVerifier,
+)
 from netra_backend.identity.revocations import Change
 from netra_core.context import Role
 
@@ -230,3 +238,26 @@ async def test_a_feed_that_was_reset_is_read_anew_before_anybody_is_let_in(world
     reset = revocations.stale
     await feed.poll(wait_s=0)
     assert (reset, revocations.stale) == (True, False)
+
+
+async def test_with_a_shared_secret_only_tokens_of_that_secret_are_good(world: World) -> None:
+    secret = "a shared secret of more than thirty-two characters"
+    rules = TokenRules(
+        issuer=RULES.issuer, audience=RULES.audience, algorithm="HS256", secret=secret
+    )
+    verifier = TokenVerifier(
+        keys=SharedSecret(secret),
+        revocations=world.revocations,
+        rules=rules,
+        client=world.client,
+        credential="c",
+    )
+    kid = "hs-" + hashlib.sha256(secret.encode()).hexdigest()[:16]
+    header = {"alg": "HS256", "kid": kid}
+    good = world.auth.token(key=OctKey.import_key(secret), header=header)
+    other = world.auth.token(key=OctKey.generate_key(256), header=header)
+    assert (await verifier.identify(good)).user_id == "ada"
+    for token in (other, world.auth.token()):
+        with pytest.raises(UnauthenticatedError):
+            await verifier.identify(token)
+    assert "shared secret" not in repr(rules)
