@@ -17,6 +17,8 @@ from netra_optimizer.usage.columns import Int64
 MIN_GROWTH: Final = 2.0
 """Late turns carry at least so many times the prompt of first turns."""
 MIN_TURNS: Final = 4
+MIN_BOUND: Final = 1000
+"""A bound below this leaves no room for a summary."""
 KEPT_SHARE: Final = (0.7, 1.2)
 """Range of what is saved: a summary takes room, and grows."""
 
@@ -58,9 +60,10 @@ class ContextGrowthLever:
         prompt = context.frame.calls.input_tokens[segment.rows]
         first = float(np.median(prompt[turns == 1]))
         grown = float(np.median(prompt[late]))
-        if first <= 0 or grown < MIN_GROWTH * first:
+        bound = int(MIN_GROWTH * first)
+        if bound < MIN_BOUND or grown < bound:
             return []
-        return [_proposal(segment, context, turns, int(2 * first), first, grown)]
+        return [_proposal(segment, context, turns, bound, first, grown)]
 
 
 def turn_numbers(context: LeverContext, rows: Int64) -> Int64:

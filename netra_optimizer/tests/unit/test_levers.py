@@ -135,6 +135,20 @@ def test_growing_conversations_are_named_and_not_counted(prices: PriceTable) -> 
     assert growth[0].savings_usd.expected == pytest.approx(trimmed * 3e-6)
 
 
+def test_short_conversations_are_let_grow(prices: PriceTable) -> None:
+    records = [
+        call(
+            12 * talk + turn,
+            500.0 * talk + 30 * turn,
+            conversation=f"t{talk}",
+            input_uncached=60 * (turn + 1),
+        )
+        for talk in range(10)
+        for turn in range(12)
+    ]
+    assert found(records, prices, "context_growth") == []
+
+
 def test_reasoning_that_is_most_of_the_output_is_named(prices: PriceTable) -> None:
     records = [call(at, 60.0 * at, output_text=100, reasoning=400) for at in range(60)]
     less = found(records, prices, "output_tokens")
