@@ -15,7 +15,10 @@ from netra_core.configuration.schema import Scope, Service, Severity
 from netra_core.environment import Environment, IsolatedEnvironment
 
 OWN_PREFIX: Final = "APEX_"
-TEST_VARIABLES: Final = frozenset({"APEX_PROOF", "APEX_REAL_DATA"})
+NO_SETTINGS: Final = frozenset(
+    {"APEX_PROOF", "APEX_REAL_DATA", "APEX_TOKEN", "APEX_EMAIL", "APEX_PASSWORD"}
+)
+"""Variables of ours that tests and the command line read: no service does."""
 SERVICE_TABLE: Final = "service"
 MAX_FILE_BYTES: Final = 1024 * 1024
 
@@ -54,7 +57,7 @@ def environment_layer(
     strangers = sorted(
         name
         for name in variables
-        if name.startswith(OWN_PREFIX) and name not in known and name not in TEST_VARIABLES
+        if name.startswith(OWN_PREFIX) and name not in known and name not in NO_SETTINGS
     )
     return layer, [_unknown_variable(name, list(known)) for name in strangers]
 

@@ -101,7 +101,7 @@ def _sync_engine(url: str) -> Engine:
 
 def _make_folder(folder: Path) -> None:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
         raise StoreError(
             f"The configuration store's folder {str(folder)!r} cannot be made: {error.strerror}.",
