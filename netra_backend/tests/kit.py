@@ -304,6 +304,7 @@ async def stack(
     port: int = 0,
     database: TestDatabase | None = None,
     node_id: str | None = None,
+    max_upload_bytes: int = 2 * 1024 * 1024,
     before_start: Callable[[Platform], None] = lambda platform: None,
 ) -> AsyncGenerator[Stack]:
     """The platform on files under `home`; started again on the same home it goes on."""
@@ -355,7 +356,7 @@ async def stack(
                     token=TokenRules(issuer=options.issuer, audience=options.audience),
                     service_credential=SERVICE_SECRET,
                     limits=limits or RunLimits(),
-                    max_upload_bytes=2 * 1024 * 1024,
+                    max_upload_bytes=max_upload_bytes,
                 ),
                 sessions=sessions,
                 events=log,
