@@ -48,6 +48,15 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+def _source(name: Source | str) -> Source:
+    try:
+        return Source(name)
+    except ValueError:
+        raise ScopeError(
+            f"{str(name)[:60]!r} is no source.", hint="Use database or override."
+        ) from None
+
+
 class UnifiedConfigurationManager:
     """All settings: typed, layered, audited; safe to use from many threads.
 
@@ -289,7 +298,7 @@ class UnifiedConfigurationManager:
         self,
         key: str,
         value: Value,
-        source: Source = Source.DATABASE,
+        source: Source | str = Source.DATABASE,
         actor: str = "",
         reason: str = "",
     ) -> ChangeResult:
@@ -304,19 +313,19 @@ class UnifiedConfigurationManager:
     def update(
         self,
         values: Mapping[str, Value],
-        source: Source = Source.DATABASE,
+        source: Source | str = Source.DATABASE,
         actor: str = "",
         reason: str = "",
     ) -> ChangeResult:
         """Sets several keys in one revision, all or none of them."""
-        source = Source(source)
+        source = _source(source)
         parsed = {self._writable(name, source).name: value for name, value in values.items()}
         typed = {name: self._parse(name, value, source) for name, value in parsed.items()}
         action = Action.OVERRIDE if source is Source.OVERRIDE else Action.SET
         return self._write(typed, source, action, actor, reason)
 
     def delete(
-        self, key: str, source: Source = Source.DATABASE, actor: str = "", reason: str = ""
+        self, key: str, source: Source | str = Source.DATABASE, actor: str = "", reason: str = ""
     ) -> ChangeResult:
         """Takes away what was set for this scope; a wider scope or a weaker source counts then."""
         return self.delete_all([key], source, actor, reason)
@@ -324,12 +333,12 @@ class UnifiedConfigurationManager:
     def delete_all(
         self,
         keys: Iterable[str],
-        source: Source = Source.DATABASE,
+        source: Source | str = Source.DATABASE,
         actor: str = "",
         reason: str = "",
     ) -> ChangeResult:
         """Takes several keys away in one revision, all or none of them."""
-        source = Source(source)
+        source = _source(source)
         gone = {self._writable(key, source).name: None for key in keys}
         return self._write(gone, source, Action.DELETE, actor, reason)
 

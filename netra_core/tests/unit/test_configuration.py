@@ -221,11 +221,11 @@ def test_a_lower_source_never_covers_a_higher_one(tmp_path: Path) -> None:
     file.write_text("[runs]\nmax_total = 3\n")
     manager = manager_of({"APEX_RUNS_MAX_TOTAL": "4"}, file=file)
     manager.set("runs.max_total", 2)
-    manager.set("runs.max_total", 5, "override")  # type: ignore[arg-type]
+    manager.set("runs.max_total", 5, "override")
     shown = manager.explain("runs.max_total")
     assert [shown.value, *(c.value for c in shown.covered)] == [5, 4, 3, 2, 50]
     assert [str(c.source) for c in shown.covered] == ["environment", "file", "database", "default"]
-    manager.delete("runs.max_total", "override")  # type: ignore[arg-type]
+    manager.delete("runs.max_total", "override")
     assert manager.get("runs.max_total") == 4
 
 
@@ -260,8 +260,10 @@ def test_what_must_be_known_before_the_database_cannot_be_stored_there() -> None
     manager = manager_of()
     with pytest.raises(ScopeError, match="Set FERNET_KEY"):
         manager.set("auth.fernet_key", made_up_secret("x"))
+    with pytest.raises(ScopeError, match="'cache' is no source"):
+        manager.set("http.port", 1, "cache")
     with pytest.raises(ScopeError, match="cannot be set in the environment source"):
-        manager.set("http.port", 1, "environment")  # type: ignore[arg-type]
+        manager.set("http.port", 1, "environment")
 
 
 def test_a_secret_cannot_be_stored_without_a_key() -> None:
