@@ -186,6 +186,12 @@ def texts(column: ArrowArray) -> Text:
     return Text(codes, tuple(values))
 
 
+def distinct_texts(column: ArrowArray) -> Text:
+    """Strings of which none comes twice, without the cost of finding that out."""
+    values = tuple(_as_text(value) for value in one_array(column).to_pylist())
+    return Text(np.arange(len(values), dtype=np.int32), values)
+
+
 def lists(column: ArrowArray) -> tuple[ArrowArray, Int64]:
     """The flat child and offsets (starting at 0) of a list column."""
     array = one_array(column)

@@ -1,11 +1,12 @@
 """Usage in columns, as levers and replay compute with it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
-from netra_optimizer.usage.arrow_types import ArrowTable
+from netra_optimizer.usage.arrow_types import ArrowArray, ArrowTable
 from netra_optimizer.usage.columns import (
     Bool,
     Float64,
@@ -13,6 +14,7 @@ from netra_optimizer.usage.columns import (
     Int64,
     Text,
     UInt64,
+    distinct_texts,
     lists,
     numbers,
     reals,
@@ -167,30 +169,44 @@ class UsageFrame:
     def from_arrow(cls, table: ArrowTable, prices: Pricing | None = None) -> "UsageFrame":
         """Columns of USAGE_SCHEMA, sorted by (start, id); cost_usd is nan without prices."""
         table = table.sort_by([("start", "ascending"), ("id", "ascending")])
-        calls = Calls(
-            provider=texts(table["provider"]),
-            model=texts(table["model"]),
-            tier=texts(table["service_tier"]),
-            start_us=_counts(table, "start"),
-            **{bucket: _counts(table, bucket) for bucket in TOKEN_BUCKETS},
-        )
-        tags, tag_offsets = lists(table["tags"])
-        tools, tool_offsets = lists(table["tool_names"])
-        hashes, block_offsets = lists(table["block_hashes"])
-        plain: dict[str, Any] = {name: texts(table[name]) for name in _TEXTS}
-        plain |= {name: reals(table[name]) for name in _REALS}
+        hashes, offsets = lists(table["block_hashes"])
         blocks = numbers(hashes, np.uint64).astype(np.uint64, copy=False)
+        return cls.from_columns(table.column, (blocks, offsets), prices)
+
+    @classmethod
+    def from_columns(
+        cls,
+        column: Callable[[str], ArrowArray],
+        blocks: tuple[UInt64, Int64],
+        prices: Pricing | None = None,
+    ) -> "UsageFrame":
+        """The frame of columns asked for one after the other, all in (start, id) order.
+
+        `blocks` are the block hashes flat, and their offsets.
+        """
+        calls = Calls(
+            provider=texts(column("provider")),
+            model=texts(column("model")),
+            tier=texts(column("service_tier")),
+            start_us=_counts(column("start")),
+            **{bucket: _counts(column(bucket)) for bucket in TOKEN_BUCKETS},
+        )
+        tags, tag_offsets = lists(column("tags"))
+        tools, tool_offsets = lists(column("tool_names"))
+        block_hashes, block_offsets = blocks
+        plain: dict[str, Any] = {name: texts(column(name)) for name in _TEXTS}
+        plain |= {name: reals(column(name)) for name in _REALS}
         return cls(
-            id=texts(table["id"]),
+            id=distinct_texts(column("id")),
             calls=calls,
             **plain,
-            attempt=numbers(table["attempt"], np.int32).astype(np.int32, copy=False),
-            block_tokens=numbers(table["block_tokens"], np.int32).astype(np.int32, copy=False),
+            attempt=numbers(column("attempt"), np.int32).astype(np.int32, copy=False),
+            block_tokens=numbers(column("block_tokens"), np.int32).astype(np.int32, copy=False),
             tags=texts(tags),
             tag_offsets=tag_offsets,
             tool_names=texts(tools),
             tool_offsets=tool_offsets,
-            block_hashes=blocks,
+            block_hashes=block_hashes,
             block_offsets=block_offsets,
             cost_usd=prices.cost(calls) if prices else np.full(len(calls), np.nan),
         )
@@ -218,8 +234,8 @@ _CALL_TEXTS = ("provider", "model", "tier")
 _REALS = ("latency_ms", "ttft_ms", "quality", "cost_recorded")
 
 
-def _counts(table: ArrowTable, name: str) -> Int64:
-    return numbers(table[name], np.int64).astype(np.int64, copy=False)
+def _counts(column: ArrowArray) -> Int64:
+    return numbers(column, np.int64).astype(np.int64, copy=False)
 
 
 def _take(columns: Columns, rows: "Int64 | Bool", given: "dict[str, Any] | None" = None) -> Columns:

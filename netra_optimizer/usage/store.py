@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 import numpy as np
 
-from netra_optimizer.usage.arrow_types import ArrowBatch, ArrowTable
+from netra_optimizer.usage.arrow_types import ArrowArray, ArrowBatch, ArrowTable
 from netra_optimizer.usage.batch import batch_of_records, constant_text, schema
-from netra_optimizer.usage.columns import count_array
+from netra_optimizer.usage.columns import count_array, lists, numbers
 from netra_optimizer.usage.database import Database
 from netra_optimizer.usage.filters import EVERYTHING, UsageFilter, dimensions, rfc3339
 from netra_optimizer.usage.frame import UsageFrame
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from netra_optimizer.usage.bill import BillLine, Reconciliation
 
 INSERT_ROWS: Final = 65_536
+WHOLE_ROWS: Final = 200_000
+"""Up to so many records a frame is read in one query."""
 _OUTPUT_SQL: Final = "(" + " + ".join(f"u.{bucket}" for bucket in OUTPUT_BUCKETS) + ")"
 
 
@@ -143,10 +145,21 @@ class TenantUsage:
         return int(self._rows("SELECT count() FROM", "", where)[0][0])
 
     def frame(
-        self, where: UsageFilter | None = None, *, prices: "PriceTable | None" = None
+        self,
+        where: UsageFilter | None = None,
+        *,
+        prices: "PriceTable | None" = None,
+        whole_rows: int = WHOLE_ROWS,
     ) -> UsageFrame:
-        """Records in columns, sorted by (start, id), priced when prices are given."""
-        return UsageFrame.from_arrow(self.arrow(where or EVERYTHING), prices)
+        """Records in columns, sorted by (start, id), priced when prices are given.
+
+        More than `whole_rows` records are read column by column, to hold no second copy of them.
+        """
+        chosen = where or EVERYTHING
+        if self.count(chosen) <= whole_rows:
+            return UsageFrame.from_arrow(self.arrow(chosen), prices)
+        with self._inserting:
+            return self._large_frame(chosen, prices, whole_rows)
 
     def arrow(self, where: UsageFilter = EVERYTHING) -> ArrowTable:
         """Records in USAGE_SCHEMA, sorted by (start, id)."""
@@ -250,6 +263,29 @@ class TenantUsage:
     def retain(self, *, since: datetime) -> int:
         """Remove records that started before `since`; returns how many."""
         return self.erase(UsageFilter(end=since))
+
+    def _large_frame(
+        self, where: UsageFilter, prices: "PriceTable | None", size: int
+    ) -> UsageFrame:
+        """Column by column, and block hashes in slices, so that no second copy of all is held."""
+
+        def column(name: str) -> ArrowArray:
+            return self._column(f"u.{name}", where)
+
+        rows = self.count(where)
+        ends = np.cumsum(numbers(self._column("length(u.block_hashes)", where), np.int64))
+        offsets = np.concatenate([[0], ends]).astype(np.int64)
+        blocks = np.empty(offsets[-1], np.uint64)
+        for first in range(0, rows, size):
+            part, _ = lists(self._column("u.block_hashes", where, f"LIMIT {size} OFFSET {first}"))
+            last = min(first + size, rows)
+            blocks[offsets[first] : offsets[last]] = numbers(part, np.uint64)
+        return UsageFrame.from_columns(column, (blocks, offsets), prices)
+
+    def _column(self, expression: str, where: UsageFilter, limit: str = "") -> ArrowArray:
+        sql, parameters = self._from(f"SELECT {expression} AS found FROM", "", where)
+        table = self._database.table(f"{sql} ORDER BY u.start, u.id {limit}", parameters)
+        return table.column("found")
 
     def _fresh(self, table: ArrowTable, seen: Occurrences, *, stored: bool) -> ArrowTable:
         import pyarrow as pa

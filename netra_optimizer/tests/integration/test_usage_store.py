@@ -290,6 +290,28 @@ def test_rows_come_in_canonical_order_whatever_order_they_came_in(tenant: Tenant
     assert tenant.frame().id.to_list() == [record.id for record in records]
 
 
+def test_a_frame_read_in_slices_is_the_frame_read_whole(
+    tenant: TenantUsage, prices: PriceTable
+) -> None:
+    rng = random.Random(6)
+    records = [
+        call(
+            f"{i:04}", start=T0 + timedelta(seconds=rng.randrange(99)), user=rng.choice("xyz"),
+            tags=tuple(rng.sample("pqr", rng.randrange(3))), latency_ms=rng.choice([None, 1.5]),
+            block_hashes=tuple(rng.randrange(2**64) for _ in range(rng.randrange(4))),
+        )
+        for i in range(1000)
+    ]  # fmt: skip
+    tenant.insert([records])
+    whole, sliced = tenant.frame(prices=prices), tenant.frame(prices=prices, whole_rows=300)
+    for name in ("id", "user", "tags", "params", "source"):
+        assert getattr(whole, name).to_list() == getattr(sliced, name).to_list()
+    for name in ("block_hashes", "block_offsets", "tag_offsets", "latency_ms", "cost_usd"):
+        np.testing.assert_array_equal(getattr(whole, name), getattr(sliced, name))
+    np.testing.assert_array_equal(whole.calls.start_us, sliced.calls.start_us)
+    assert whole.calls.model.to_list() == sliced.calls.model.to_list()
+
+
 def test_arrow_batches_need_not_be_built_by_an_importer(tenant: TenantUsage) -> None:
     from netra_optimizer.usage.batch import batch_of_records
 
