@@ -37,6 +37,7 @@ class SqlStateStore:
         self._sessions = sessions
         self._commits = commits
         self._now = now
+        self._compacted = (0, 0)  # versions kept, and the revision up to which that was done
 
     async def get(self, ctx: AnyContext, address: Address) -> Record | None:
         """The live record, or None."""
@@ -147,7 +148,18 @@ class SqlStateStore:
 
     async def compact(self, *, keep_versions: int) -> int:
         """Drop history beyond the newest versions of each key; returns how many lines went."""
-        return await self._commits.submit(_SYSTEM, lambda c: compact(c, keep_versions))
+        if self._compacted[0] != keep_versions:
+            self._compacted = (keep_versions, 0)
+        count = 0
+        while True:
+            after = self._compacted[1]
+            dropped, seen = await self._commits.submit(
+                _SYSTEM, lambda c, after=after: compact(c, keep_versions, after)
+            )
+            if seen is None:
+                return count
+            count += dropped
+            self._compacted = (keep_versions, seen)
 
     async def erase(
         self, ctx: AnyContext, *, workspace_id: str, user_id: str | None, subject: str | None

@@ -25,6 +25,8 @@ _TICK: Final = (
     .returning(state_clock.c.revision)
 )
 _INSERT_CHANGE: Final = insert(state_changes)
+_COMPACTED_AT_ONCE: Final = 2_000
+"""Changes looked at in one transaction of compaction, so that writers wait for little."""
 _KEPT: Final = ("data", "version", "revision", "updated_at", "updated_by", "expires_at")
 
 
@@ -128,22 +130,35 @@ def _newest_fence(connection: Connection, owner: Owner, name: str) -> int:
     return connection.scalar(select(state_fences.c.token).where(where)) or 0
 
 
-def compact(connection: Connection, keep_versions: int) -> int:
-    """Remove changes older than the newest `keep_versions` of their key; raise the floor."""
+def compact(connection: Connection, keep_versions: int, after: int) -> tuple[int, int | None]:
+    """Look at the next changes after a revision and drop what their keys no longer keep.
+
+    Answers how many lines went and where to go on; None when there was nothing to look at.
+    """
     tick(connection, 0)
-    columns = address_columns(state_changes)
-    ranked = select(
-        state_changes.c.revision,
-        func.row_number()
-        .over(partition_by=columns, order_by=state_changes.c.version.desc())
-        .label("rank"),
-    ).subquery()
-    old = select(ranked.c.revision).where(ranked.c.rank > keep_versions)
-    floor = connection.scalar(select(func.max(old.subquery().c.revision)))
-    if floor is None:
-        return 0
-    count = connection.execute(
-        delete(state_changes).where(state_changes.c.revision.in_(old))
-    ).rowcount
-    connection.execute(update(state_clock).where(state_clock.c.id == 1).values(floor=floor))
-    return count
+    changes = state_changes.c
+    window = (
+        select(state_changes)
+        .where(changes.revision > after)
+        .order_by(changes.revision)
+        .limit(_COMPACTED_AT_ONCE)
+        .subquery()
+    )
+    columns = [window.c[column.name] for column in address_columns(state_changes)]
+    newest = select(*columns, func.max(window.c.version).label("version")).group_by(*columns)
+    seen = connection.scalar(select(func.max(window.c.revision)))
+    if seen is None:
+        return 0, None
+    dropped: list[int] = []
+    for row in connection.execute(newest).all():
+        if row.version > keep_versions:
+            old = delete(state_changes).where(
+                statements.at(state_changes, address_of(row)),
+                changes.version <= row.version - keep_versions,
+            )
+            dropped.extend(connection.scalars(old.returning(changes.revision)))
+    if dropped:
+        floor = state_clock.c.floor
+        move = update(state_clock).where(state_clock.c.id == 1, floor < max(dropped))
+        connection.execute(move.values(floor=max(dropped)))
+    return len(dropped), seen

@@ -438,6 +438,11 @@ class StateConformance:
             await ann.changes_since(start)
         assert [change.value for change in await ann.changes_since(middle)] == [4, 5]
         assert (await ann.set("k", 6)).version == 7
+        await ann.set("other", 1)
+        assert await manager.compact(keep_versions=2) == 1
+        assert await manager.compact(keep_versions=2) == 0
+        assert [line.value for line in await ann.history("k")] == [5, 6]
+        assert await manager.compact(keep_versions=1) == 1
 
     async def test_a_writer_with_an_old_fence_is_refused(self, ann: StateView) -> None:
         """In single writes and in transactions; the newest fence goes on."""

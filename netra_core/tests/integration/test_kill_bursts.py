@@ -36,6 +36,7 @@ def _run(url: str, burst: int, descriptor: "int") -> None:
 
 @pytest.mark.process
 @pytest.mark.timeout(600)
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 async def test_killed_at_random_points_every_acknowledged_write_is_there(
     platform_sqlite: str, open_database, full_counts: bool
 ) -> None:
