@@ -11,7 +11,7 @@ import statistics
 
 from live_load import connect_many, server, timed_push
 
-SOCKETS, EVENTS, ROUNDS = 100, 1000, 5
+SOCKETS, EVENTS, ROUNDS = 100, 500, 5
 BATCHES = (1, 10)
 MODES = ("bare", "apex")
 

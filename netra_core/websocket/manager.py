@@ -4,7 +4,8 @@ import asyncio
 import time
 import uuid
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from typing import TypeAlias
 
 import msgspec
@@ -35,6 +36,7 @@ from netra_core.websocket.messages import (
     encode_message,
 )
 from netra_core.websocket.outbox import Outbox
+from netra_core.websocket.reader import StreamReader
 from netra_core.websocket.recovery import Recovery, Replay, recover
 from netra_core.websocket.reports import ConnectionHealth, DeliveryReport, ManagerStats
 from netra_core.websocket.supervisor import TaskHealth, TaskSupervisor
@@ -90,6 +92,7 @@ class UnifiedWebSocketManager:
         self._connections: dict[str, Connection] = {}
         self._by_stream: dict[Stream, dict[str, Connection]] = {}
         self._arrivals: dict[Stream, list[asyncio.Future[Connection]]] = {}
+        self._readers: set[StreamReader] = set()
         self._per_user: Counter[str] = Counter()
         self._close_listeners: list[CloseListener] = []
         self._opened = 0
@@ -124,6 +127,8 @@ class UnifiedWebSocketManager:
             list(self._connections.values()), CloseCode.RESTART, "The server restarts."
         )
         await self._closer.wait()
+        for reader in self._readers:
+            reader.end()
         await self.feeds.stop()
         for waiting in self._arrivals.values():
             for future in waiting:
@@ -406,12 +411,35 @@ class UnifiedWebSocketManager:
         found = [c for c in self._connections.values() if matches(c.context)]
         for connection in found:
             self._closer.close(connection, code, reason)
+        for reader in self._readers:
+            if matches(reader.context):
+                reader.end()
         return len(found)
 
     def on_close(self, listener: CloseListener) -> Callable[[], None]:
         """Have `listener` called for each connection that has ended; the answer stops that."""
         self._close_listeners.append(listener)
         return lambda: self._close_listeners.remove(listener)
+
+    @asynccontextmanager
+    async def reading(
+        self, context: UserExecutionContext, *, expires_at: float | None = None
+    ) -> AsyncGenerator[StreamReader]:
+        """A reader of the context's stream that is no socket: woken by each event, ended with its
+        session, its token (`expires_at`, Unix time) or the server.
+        """
+        feed = await self.feeds.acquire(context.stream)
+        reader = StreamReader(context, expires_at)
+        feed.subscribers[reader] = reader.moved.set
+        self._readers.add(reader)
+        try:
+            if self._stopping:
+                reader.end()
+            yield reader
+        finally:
+            self._readers.discard(reader)
+            feed.subscribers.pop(reader, None)
+            self.feeds.release(feed)
 
     # What is there
 
@@ -463,6 +491,9 @@ class UnifiedWebSocketManager:
             verdict = self._verdict(connection, now, wall)
             if verdict is not None:
                 self._closer.close(connection, *verdict)
+        for reader in self._readers:
+            if reader.expires_at is not None and wall >= reader.expires_at:
+                reader.end()
         self._revocations.expire()
 
     def _verdict(

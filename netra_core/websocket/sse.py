@@ -39,22 +39,18 @@ async def run_events(
     ctx: UserExecutionContext,
     run_id: str,
     after_run_seq: int = 0,
+    expires_at: float | None = None,
     keep_alive_s: float = KEEP_ALIVE_S,
 ) -> AsyncIterator[bytes]:
     """The frames of a run after `after_run_seq`, live, until its terminal event.
 
     Subscribes before it reads, so nothing falls between. A comment line is sent every
-    `keep_alive_s` without events.
+    `keep_alive_s` without events. Ends early with the session, the token or the server.
     """
-    feed = await manager.feeds.acquire(ctx.stream)
-    moved = asyncio.Event()
-    key = object()
-    feed.subscribers[key] = moved.set
-    root = ""
-    try:
-        position = 0
-        while True:
-            moved.clear()
+    async with manager.reading(ctx, expires_at=expires_at) as reader:
+        root, position = "", 0
+        while not reader.ended:
+            reader.moved.clear()
             for event in await event_log.read_run(ctx, run_id, after_run_seq=position):
                 position = event.run_seq
                 root = root or event.agent_name
@@ -64,12 +60,9 @@ async def run_events(
                     return
             try:
                 async with asyncio.timeout(keep_alive_s):
-                    await moved.wait()
+                    await reader.moved.wait()
             except TimeoutError:
                 yield b": keep-alive\n\n"
-    finally:
-        feed.subscribers.pop(key, None)
-        manager.feeds.release(feed)
 
 
 async def run_events_response(
@@ -79,6 +72,7 @@ async def run_events_response(
     ctx: UserExecutionContext,
     run_id: str,
     last_event_id: str | None = None,
+    expires_at: float | None = None,
 ) -> Response:
     """The response of `/api/runs/{id}/events`; the caller has checked that the run is theirs.
 
@@ -90,7 +84,12 @@ async def run_events_response(
         if told and told[-1].run_seq <= after and ends_run(told[-1], told[0].agent_name):
             return Response(status_code=204)
     frames = run_events(
-        manager=manager, event_log=event_log, ctx=ctx, run_id=run_id, after_run_seq=after
+        manager=manager,
+        event_log=event_log,
+        ctx=ctx,
+        run_id=run_id,
+        after_run_seq=after,
+        expires_at=expires_at,
     )
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return StreamingResponse(frames, media_type="text/event-stream", headers=headers)

@@ -343,6 +343,20 @@ async def test_a_revoked_session_closes_its_sockets_and_no_other(service: Servic
             assert await receive(socket) == {"type": "pong"}
 
 
+async def test_a_revoked_session_ends_its_event_source_too(service: Service) -> None:
+    await service.log.append_many(person(), reference_run("r1")[:2])
+    headers = {"Authorization": f"Bearer {token_of('ada')}"}
+    async with httpx.AsyncClient(base_url=service.server.url, headers=headers) as http:
+        async with http.stream("GET", "/api/runs/r1/events") as response:
+            lines = response.aiter_lines()
+            first = await anext(lines)
+            await service.manager.close_where(session_id="s1")
+            rest = [line async for line in lines]
+    assert first == "id: 1"
+    assert [line for line in rest if line.startswith("id: ")] == ["id: 2"]
+    assert service.manager.get_stats().subscribers == 0
+
+
 async def test_an_expired_token_closes_its_socket(service: Service) -> None:
     async with service.connect(expires_at=time.time() + 0.2) as socket:
         await receive(socket)
