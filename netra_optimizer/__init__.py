@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         plan_for_goals,
         review_change,
     )
+    from netra_optimizer.report import ReportSource, render_html, render_terminal
     from netra_optimizer.results import (
         Analysis,
         Audit,
@@ -73,6 +74,9 @@ _HOMES = {
     "plan_for_goals": "questions",
     "LabelledPair": "levers.semantic_cache",
     "SemanticCacheLever": "levers.semantic_cache",
+    "render_html": "report",
+    "render_terminal": "report",
+    "ReportSource": "report",
     "analyze": "analysis",
     "spend_chart": "notebook",
     "attribution_chart": "notebook",
@@ -174,6 +178,7 @@ __all__ = [
     "Quality",
     "Rates",
     "Reconciliation",
+    "ReportSource",
     "Scenario",
     "SemanticCacheLever",
     "StoreError",
@@ -201,6 +206,8 @@ __all__ = [
     "read_files",
     "read_prompts",
     "reconcile",
+    "render_html",
+    "render_terminal",
     "review_change",
     "savings_chart",
     "scenarios",
