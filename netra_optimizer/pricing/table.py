@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -14,13 +14,16 @@ from netra_optimizer.pricing.tiers import TIER_CONTEXTS, context_of
 from netra_optimizer.pricing.units import RATE_COLUMNS
 from netra_optimizer.pricing.usage_keys import cost_of_usage
 from netra_optimizer.usage.columns import Float64, Int64
-from netra_optimizer.usage.record import TOKEN_BUCKETS
+from netra_optimizer.usage.record import INPUT_BUCKETS, TOKEN_BUCKETS
 
 if TYPE_CHECKING:
     from genai_prices.data_snapshot import DataSnapshot
     from genai_prices.types import ModelInfo, Provider
 
     from netra_optimizer.usage.frame import Calls
+
+_SLICE: Final = 131_072
+"""Calls priced at a time: intermediate arrays stay small, whatever the number of calls."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -175,9 +178,11 @@ class PriceTable:
         for group in self.groups(calls):
             if group.schedule is None:
                 continue
-            counts = np.stack([getattr(calls, b)[group.rows] for b in TOKEN_BUCKETS], axis=1)
-            rates = self._lookup(group, calls)
-            total[group.rows] = np.einsum("ij,ij->i", counts, rates[:, :-1]) + rates[:, -1]
+            for first in range(0, len(group.rows), _SLICE):
+                rows = group.rows[first : first + _SLICE]
+                counts = np.stack([getattr(calls, b)[rows] for b in TOKEN_BUCKETS], axis=1)
+                rates = self._lookup(group, calls, rows)
+                total[rows] = np.einsum("ij,ij->i", counts, rates[:, :-1]) + rates[:, -1]
         return total
 
     def cost_of_usage(
@@ -206,7 +211,7 @@ class PriceTable:
         table = np.full((len(calls), len(RATE_COLUMNS)), np.nan)
         for group in self.groups(calls):
             if group.schedule is not None:
-                table[group.rows] = self._lookup(group, calls)
+                table[group.rows] = self._lookup(group, calls, group.rows)
         return Rates(**{name: table[:, i] for i, name in enumerate(RATE_COLUMNS)})
 
     def groups(self, calls: "Calls") -> Iterator[Group]:
@@ -228,11 +233,12 @@ class PriceTable:
         """Those (provider, model) pairs that have no price."""
         return [(p, m) for p, m in names if self._schedule(p, m, "standard") is None]
 
-    def _lookup(self, group: Group, calls: "Calls") -> Float64:
+    def _lookup(self, group: Group, calls: "Calls", rows: Int64) -> Float64:
         assert group.schedule is not None
-        part = calls.start_us[group.rows]
-        inputs = calls.take(group.rows).input_tokens
-        return group.schedule.lookup(part, inputs, self.as_of_us)
+        inputs = np.zeros(len(rows), np.int64)
+        for bucket in INPUT_BUCKETS:
+            inputs += getattr(calls, bucket)[rows]
+        return group.schedule.lookup(calls.start_us[rows], inputs, self.as_of_us)
 
     @property
     def as_of_us(self) -> int | None:
