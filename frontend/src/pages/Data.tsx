@@ -3,11 +3,12 @@ import { cache, useRead } from "../api/cache";
 import { api } from "../api/client";
 import type { Import } from "../api/types";
 import { Link } from "../app/router";
-import { bytes, clock, count, words } from "../format";
+import { bytes, clock, count } from "../format";
 import { addFiles, dismiss, stopImport, useUploads, type ImportOptions, type Upload } from "../live/uploads";
 import { Field } from "../ui/Field";
 import { Icon } from "../ui/Icon";
 import { Empty, PageHead, ProblemNote, ProgressBar, Skeleton } from "../ui/parts";
+import { formatName, reasonText } from "./importWords";
 
 export function DataPage() {
   const [options, setOptions] = useState<ImportOptions>({ model: "", start: "" });
@@ -59,8 +60,9 @@ function DropZone({ options }: { options: ImportOptions }) {
       <div className="grow">
         <h2>{over ? "Let go to bring it in" : "Drop files here"}</h2>
         <p className="soft small">
-          LiteLLM spend logs, OpenAI and Anthropic request and response logs, Mooncake, Azure and BurstGPT traces,
-          and any CSV, JSONL or Parquet with a line for each call. Plain or gzip.
+          Logs and exports of LiteLLM, Langfuse and Helicone, requests and usage reports of OpenAI and Anthropic,
+          Claude Code sessions, OpenTelemetry spans, Mooncake, Azure and BurstGPT traces, and any CSV, JSONL or
+          Parquet with a line for each call. Plain or gzip.
         </p>
       </div>
       <button type="button" className="btn primary" onClick={() => input.current?.click()}>
@@ -155,7 +157,7 @@ function uploadProgress(upload: Upload): [string, number | null] {
   }
   if (!imported || imported.status === "queued") return ["Sent; the import begins", null];
   const share = imported.bytes_total ? Math.min(1, imported.bytes_read / imported.bytes_total) : null;
-  const format = imported.format ? ` (${imported.format})` : "";
+  const format = imported.format ? ` ${formatName(imported.format)}` : "";
   return [`Importing${format}: ${count(imported.rows_read)} rows`, share];
 }
 
@@ -186,7 +188,7 @@ function AuditView({ item }: { item: Import }) {
           <span>
             <strong className="num">{count(audit.rows_kept)}</strong> of{" "}
             <span className="num">{count(audit.rows_read)}</span> rows kept
-            {item.format && `, read as ${item.format}`}
+            {item.format && `, read as ${formatName(item.format)}`}
           </span>
         </p>
       )}
@@ -194,7 +196,7 @@ function AuditView({ item }: { item: Import }) {
         <ul className="drops" aria-label="Rows left out">
           {dropped.map(([reason, n]) => (
             <li key={reason}>
-              <span className="num">{count(n)}</span> left out: {words(reason).toLowerCase()}
+              <span className="num">{count(n)}</span> left out: {reasonText(reason)}
             </li>
           ))}
         </ul>
