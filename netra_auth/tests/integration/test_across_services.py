@@ -2,8 +2,8 @@
 
 import asyncio
 import re
-from collections.abc import Generator
-from contextlib import AsyncExitStack
+from collections.abc import AsyncGenerator, Generator
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import httpx
@@ -12,7 +12,10 @@ import websockets
 from joserfc import jwt
 from joserfc.jwk import OKPKey
 
-from netra_backend.tests.kit import ServerThread, Socket, person
+from netra_auth import AuthDatabaseManager, AuthDeps, AuthFolders, AuthOptions, Operators
+from netra_auth.parts import AuthParts, build_parts
+from netra_backend.tests.kit import Person, ServerThread, Socket, person
+from netra_core import Role
 
 pytestmark = [pytest.mark.integration, pytest.mark.process]
 NO_TOKEN_NEEDED = {"/health/live", "/health/ready", "/metrics", "/health"}
@@ -142,7 +145,8 @@ async def test_a_page_of_another_site_opens_no_socket(server: ServerThread) -> N
 
 async def test_disabling_closes_the_open_socket_and_ends_the_token(server: ServerThread) -> None:
     async with person(server.url, "disabled") as ada, ada.socket() as socket:
-        await _auth(server, ada.user_id, disabled=True)
+        async with auth_beside(server) as parts:
+            await parts.accounts.set_disabled(ada.user_id, disabled=True, actor=None)
         with pytest.raises(websockets.ConnectionClosed):
             while True:
                 await socket.receive()
@@ -156,9 +160,7 @@ async def test_a_changed_role_takes_the_old_token_back_and_the_next_one_obeys(
         owner = await stack.enter_async_context(person(server.url, "boss"))
         member = await stack.enter_async_context(person(server.url, "member"))
         place = f"/auth/workspaces/{owner.workspace_id}"
-        body = {"email": "member@example.com", "role": "analyst"}
-        assert (await owner.http.post(f"{place}/invitations", json=body)).status_code == 201
-        token = await _invitation(server)
+        token = await invite(server, owner, "member@example.com", Role.ANALYST)
         joined = await member.http.post("/auth/invitations/accept", json={"token": token})
         assert joined.status_code == 200
         entered = (await member.http.post(f"{place}/token")).json()
@@ -186,25 +188,27 @@ async def test_a_changed_role_takes_the_old_token_back_and_the_next_one_obeys(
         assert (await member.http.post("/api/threads", json={})).status_code == 403
 
 
-async def _auth(server: ServerThread, user_id: str, *, disabled: bool) -> None:
-    """Act on the auth service in the server's own loop, as an operator would."""
-    from netra_auth import AuthDatabaseManager, AuthDeps, AuthFolders, AuthOptions
-    from netra_auth.parts import build_parts
-
+@asynccontextmanager
+async def auth_beside(server: ServerThread) -> AsyncGenerator[AuthParts]:
+    """The auth service's parts on the same database, as a second process has them."""
     home = server._home
     database = AuthDatabaseManager(f"sqlite+aiosqlite:///{home / 'auth.sqlite'}")
-    folders = AuthFolders(keys=home / "keys", outbox=home / "outbox")
-    deps = AuthDeps(options=AuthOptions(), database=database, folders=folders)
-    await build_parts(deps).accounts.set_disabled(user_id, disabled=disabled, actor=None)
-    await database.dispose()
+    folders = AuthFolders(keys=home / "keys", outbox=home / "outbox-beside")
+    parts = build_parts(AuthDeps(options=AuthOptions(), database=database, folders=folders))
+    parts.mail.start()
+    try:
+        yield parts
+    finally:
+        await parts.mail.aclose()
+        parts.passwords.close()
+        await database.dispose()
 
 
-async def _invitation(server: ServerThread) -> str:
-    """The token of the newest invitation in the outbox, once the mail task has written it."""
-    folder = server._home / "outbox"
-    while True:
-        for path in sorted(folder.glob("*.eml"), reverse=True):
-            found = re.search(r"/invite#token=(\S+)", path.read_text())
-            if found is not None:
-                return found.group(1)
-        await asyncio.sleep(0.01)
+async def invite(server: ServerThread, owner: Person, email: str, role: Role) -> str:
+    """The token that an invited person finds in the mail."""
+    async with auth_beside(server) as parts:
+        _, principal = await parts.sessions.authenticate(owner.token)
+        await parts.workspaces.invite(principal, owner.workspace_id, email=email, role=role)
+        await parts.mail.flush()
+        (letter,) = Operators(parts.deps).outbox(1)
+    return letter.text.partition("/invite#token=")[2].split()[0]

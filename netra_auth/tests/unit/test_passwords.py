@@ -64,7 +64,9 @@ async def test_what_an_attacker_tries_first_is_refused(password: str) -> None:
     ["correct horse battery staple", "j7#kQ2!pwZ", "ein ganz langer Satz", "vier Wörter hier"],
 )
 async def test_no_rule_of_composition_stands_in_the_way_of_a_good_one(password: str) -> None:
-    await Passwords(CHEAP).require_strong(password, about=("ada@example.com", "Ada"))
+    passwords = Passwords(CHEAP)
+    await passwords.require_strong(password, about=("ada@example.com", "Ada"))
+    assert (await passwords.check(password, await passwords.hash(password))).matches
 
 
 async def test_a_flood_is_refused_at_once_and_the_next_one_is_served() -> None:
