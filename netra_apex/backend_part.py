@@ -48,6 +48,7 @@ async def backend_part(
     from netra_core.events.log import SqlEventLog
     from netra_core.state import UnifiedStateManager
     from netra_core.state.sql import SqlStateStore
+    from netra_core.websocket.state_tickets import StateTicketStore
 
     settings = manager.settings
     await migrate_platform(urls.platform)
@@ -80,6 +81,8 @@ async def backend_part(
                 auth_client=client,
                 configuration=manager,
                 state=state,
+                # A ticket issued on one node opens a socket on another.
+                tickets=StateTicketStore(state),
             )
         )
 
@@ -96,6 +99,7 @@ def _options(settings: Settings, urls: DatabaseUrls) -> "BackendOptions":
             issuer=settings.auth.issuer,
             audience=settings.auth.audience,
             algorithm=settings.auth.algorithm,
+            secret=_shared_key(settings),
         ),
         service_credential="" if secret is None else secret.get_secret_value(),
         clustered=not urls.platform.startswith("sqlite"),
@@ -110,6 +114,12 @@ def _options(settings: Settings, urls: DatabaseUrls) -> "BackendOptions":
             heartbeat_s=sockets.heartbeat_s,
         ),
     )
+
+
+def _shared_key(settings: Settings) -> str | None:
+    """The key of HS256; what verifies Ed25519 is public and fetched from auth."""
+    key = settings.auth.jwt_secret_key
+    return key.get_secret_value() if settings.auth.algorithm == "HS256" and key else None
 
 
 def _fan_out(settings: Settings, urls: DatabaseUrls) -> "FanOut":

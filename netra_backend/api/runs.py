@@ -80,4 +80,5 @@ async def follow_run(
         ctx=caller.ctx,
         run_id=run_id,
         last_event_id=last_event_id or str(after_run_seq),
+        expires_at=caller.identity.expires_at,
     )
