@@ -68,7 +68,11 @@ class Person:
 
     async def say(self, thread_id: str, content: str, **more: Any) -> dict[str, Any]:
         """Send a message over HTTP; what was accepted."""
-        body = {"content": content, "client_message_id": f"m-{id(object())}-{content}", **more}
+        body = {
+            "content": content,
+            "client_message_id": f"m-{id(object())}-{content}"[:128],
+            **more,
+        }
         response = await self.http.post(f"/api/threads/{thread_id}/messages", json=body)
         assert response.status_code == 202, response.text
         return response.json()
