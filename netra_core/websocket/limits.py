@@ -7,12 +7,12 @@ from dataclasses import dataclass
 class SocketLimits:
     """What one connection, one user and one stream may hold. Times in seconds, sizes in bytes."""
 
-    connections_per_user: int = 20
+    connections_per_user: int = 10
     messages_per_minute: int = 120
     refused_before_close: int = 100
     """Messages over the rate that are refused before the connection is closed."""
     message_bytes: int = 1024 * 1024
-    outbox_events: int = 1000
+    outbox_events: int = 256
     """How far a live connection may lag; further for `slow_after_s` and it is closed."""
     slow_after_s: float = 5.0
     send_timeout_s: float = 10.0
