@@ -67,7 +67,7 @@ class _Body:
             plots=self._plots or parts.cost_over_time(self._profile),
             sufficiency=self._sufficiency,
             next_steps=(self._steps + list(self._evidence.next_steps))[:6]
-            or ([ask] if ask else []),
+            or [ask or "Ask where the same results cost less."],
         )
 
     def usage(self) -> None:
