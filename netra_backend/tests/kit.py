@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import httpx
 import websockets
+from fastapi import FastAPI
 
 from netra_auth import (
     AuthDatabaseManager,
@@ -313,15 +314,8 @@ async def stack(
 ) -> AsyncGenerator[Stack]:
     """The platform on files under `home`; started again on the same home it goes on."""
     await asyncio.to_thread(home.mkdir, parents=True, exist_ok=True)
-    url = f"sqlite+aiosqlite:///{home / 'platform.sqlite'}"
-    dbos_url = f"sqlite:///{home / 'dbos.sqlite'}"
     async with AsyncExitStack() as exits:
-        if database is not None:
-            url = database.app_url
-            dbos_url = database.url(MIGRATION_ROLE, driver="postgresql+psycopg")
-            await migrate_platform(database.migration_url, app_role=APP_ROLE)
-        else:
-            await migrate_platform(url)
+        url, dbos_url = await _databases(home, database)
         sessions = DatabaseSessionManager(url)
         exits.push_async_callback(sessions.dispose)
         commits = GroupCommit(sessions)
@@ -331,19 +325,7 @@ async def stack(
             fan_out = PostgresFanOut(database.url(MIGRATION_ROLE))
         log = SqlEventLog(sessions, commits, fan_out=fan_out)
         exits.push_async_callback(log.close)
-        auth = create_auth(
-            AuthDeps(
-                options=AuthOptions(
-                    service_secret=SERVICE_SECRET, password_cost=CHEAP, public_url=BASE_URL
-                ),
-                database=AuthDatabaseManager(
-                    f"sqlite+aiosqlite:///{home / 'auth.sqlite'}", testing=True
-                ),
-                folders=AuthFolders(keys=home / "keys", outbox=home / "outbox"),
-            )
-        )
-        exits.push_async_callback(auth.state.parts.deps.database.dispose)
-        await exits.enter_async_context(auth.router.lifespan_context(auth))
+        auth = await _auth(home, exits)
         client = await exits.enter_async_context(
             httpx.AsyncClient(
                 transport=httpx.ASGITransport(auth, client=("127.0.0.1", 1)), base_url=BASE_URL
@@ -390,6 +372,34 @@ async def stack(
             commits=commits,
             auth=auth.state.parts,
         )
+
+
+async def _databases(home: Path, database: TestDatabase | None) -> tuple[str, str]:
+    """The URLs of the platform and of DBOS, the platform's schema made."""
+    if database is not None:
+        await migrate_platform(database.migration_url, app_role=APP_ROLE)
+        return database.app_url, database.url(MIGRATION_ROLE, driver="postgresql+psycopg")
+    url = f"sqlite+aiosqlite:///{home / 'platform.sqlite'}"
+    await migrate_platform(url)
+    return url, f"sqlite:///{home / 'dbos.sqlite'}"
+
+
+async def _auth(home: Path, exits: AsyncExitStack) -> FastAPI:
+    """The auth service on its files, started."""
+    auth = create_auth(
+        AuthDeps(
+            options=AuthOptions(
+                service_secret=SERVICE_SECRET, password_cost=CHEAP, public_url=BASE_URL
+            ),
+            database=AuthDatabaseManager(
+                f"sqlite+aiosqlite:///{home / 'auth.sqlite'}", testing=True
+            ),
+            folders=AuthFolders(keys=home / "keys", outbox=home / "outbox"),
+        )
+    )
+    exits.push_async_callback(auth.state.parts.deps.database.dispose)
+    await exits.enter_async_context(auth.router.lifespan_context(auth))
+    return auth
 
 
 def _open_usage(home: Path, folder: str) -> Any:

@@ -3,17 +3,21 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from pathlib import Path
-from typing import ClassVar
 
-import msgspec
 import pytest
 from sqlalchemy import text
 
-from netra_backend.agents.base import BaseAgent
-from netra_backend.agents.context import AgentContext
-from netra_backend.agents.findings import Question
-from netra_backend.reasoner import Intent, Topic
-from netra_backend.tests.kit import ServerThread, Stack, ended, person, stack
+from netra_backend.tests.agents_kit import (
+    Clock,
+    break_reporting,
+    mend_reporting,
+    plan_of,
+    request_of,
+    with_approval,
+    with_producer_and_consumer,
+    with_triage,
+)
+from netra_backend.tests.kit import ServerThread, ended, person, stack
 from netra_core.context import UserExecutionContext
 from netra_core.database import (
     DatabaseOptions,
@@ -38,16 +42,6 @@ from netra_core.state import (
 )
 from netra_core.state.sql import SqlStateStore
 from netra_core.testing.base import BaseIntegrationTest
-
-
-class Clock:
-    """A clock that is moved."""
-
-    def __init__(self) -> None:
-        self.now = 1_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def user(name: str = "ada", workspace: str = "w1", **more: str) -> UserExecutionContext:
@@ -488,10 +482,10 @@ class TestRunsOnTheDatabase(BaseIntegrationTest):
         async with person(served.url, "paid") as ada:
             accepted = await ada.ask(question)
             await self.eventually(lambda: question in served.reasoner.asked)
-            await served.call(_break_reporting)
+            await served.call(break_reporting)
             served.release()
             failed = await ended(ada, accepted["run_id"])
-            await served.call(_mend_reporting)
+            await served.call(mend_reporting)
             resumed = (await ada.http.post(f"/api/runs/{failed['id']}/resume")).json()
             done = await ended(ada, resumed["id"])
             events = await ada.events(resumed["id"])
@@ -521,16 +515,16 @@ class TestRunsOnTheDatabase(BaseIntegrationTest):
     async def test_one_agent_produces_what_another_consumes_through_shared_state(
         self, served: ServerThread
     ) -> None:
-        await served.call(_with_producer_and_consumer)
+        await served.call(with_producer_and_consumer)
         try:
             async with person(served.url, "produce") as ada, person(served.url, "bystand") as eve:
                 accepted = await ada.ask("anything")
                 await ended(ada, accepted["run_id"])
                 events = await ada.events(accepted["run_id"])
                 other = user(eve.user_id, eve.workspace_id)
-                seen = await served.call(lambda made: _plan_of(made, other))
+                seen = await served.call(lambda made: plan_of(made, other))
         finally:
-            await served.call(_with_triage)
+            await served.call(with_triage)
         consumed = [
             event["payload"]["result"]
             for event in events
@@ -552,13 +546,13 @@ class TestRunsOverRestarts(BaseIntegrationTest):
     """
 
     async def test_a_request_for_approval_survives_a_restart_and_is_asked_once(self) -> None:
-        async with stack(self.home, before_start=_with_approval) as first:
+        async with stack(self.home, before_start=with_approval) as first:
             async with person(first.url, "ada") as ada:
                 accepted = await ada.ask("May I?")
-                request = await self.eventually(lambda: _request(ada))
-        async with stack(self.home, before_start=_with_approval) as second:
+                request = await self.eventually(lambda: request_of(ada))
+        async with stack(self.home, before_start=with_approval) as second:
             async with person(second.url, "ada", how="login") as ada:
-                again = await self.eventually(lambda: _request(ada))
+                again = await self.eventually(lambda: request_of(ada))
                 answer = await ada.http.post(
                     f"/api/approvals/{request['id']}", json={"approve": True}
                 )
@@ -578,14 +572,14 @@ class TestRunsOverRestarts(BaseIntegrationTest):
         ]
 
     async def test_a_run_interrupted_by_a_stop_goes_on_where_it_was(self) -> None:
-        async with stack(self.home, before_start=_with_approval) as first:
+        async with stack(self.home, before_start=with_approval) as first:
             async with person(first.url, "ada") as ada:
                 accepted = await ada.ask("May I?")
-                request = await self.eventually(lambda: _request(ada))
+                request = await self.eventually(lambda: request_of(ada))
                 before = await first.events.read_run(
                     _of(ada, accepted["run_id"]), accepted["run_id"]
                 )
-        async with stack(self.home, before_start=_with_approval) as second:
+        async with stack(self.home, before_start=with_approval) as second:
             async with person(second.url, "ada", how="login") as ada:
                 await ada.http.post(f"/api/approvals/{request['id']}", json={"approve": False})
                 await ended(ada, accepted["run_id"])
@@ -595,88 +589,6 @@ class TestRunsOverRestarts(BaseIntegrationTest):
         assert after[: len(before)] == before
         assert [event.run_seq for event in after] == list(range(1, len(after) + 1))
         assert after[-1].type == "agent_completed"
-
-
-class _Asking(BaseAgent[Question, Intent]):
-    """Triage that asks its user first."""
-
-    name: ClassVar[str] = "triage"
-
-    async def run(self, ctx: AgentContext, request: Question) -> Intent:
-        approved = await ctx.approve("Read the usage?", cost_usd=0.0)
-        await ctx.think("approved" if approved else "refused")
-        return Intent(topic=Topic.USAGE, question=request.text)
-
-
-class _Producing(BaseAgent[Question, Intent]):
-    """Triage that leaves a plan in the thread's state."""
-
-    name: ClassVar[str] = "triage"
-
-    async def run(self, ctx: AgentContext, request: Question) -> Intent:
-        async def produce() -> int:
-            plan = {"by": "triage", "topic": "usage"}
-            return (await ctx.state.set("plan", plan, scope=Scope.THREAD)).version
-
-        await ctx.tool("produce", produce, returns=int)
-        consumer = _Consuming()
-        await ctx.delegate(consumer, request)
-        await consumer.shutdown()
-        return Intent(topic=Topic.USAGE, question=request.text)
-
-
-class _Consuming(BaseAgent[Question, dict]):
-    """Reads the plan."""
-
-    name: ClassVar[str] = "reader"
-
-    async def run(self, ctx: AgentContext, request: Question) -> dict:
-        async def consume() -> dict:
-            return msgspec.convert(await ctx.state.get("plan", scope=Scope.THREAD), dict)
-
-        return await ctx.tool("consume", consume, returns=dict)
-
-
-def _with_approval(platform: object) -> None:
-    platform.agents.register_factory("triage", lambda _: _Asking(), replace=True)  # type: ignore[attr-defined]
-
-
-async def _with_producer_and_consumer(made: Stack) -> None:
-    made.platform.agents.register_factory("triage", lambda _: _Producing(), replace=True)
-
-
-async def _with_triage(made: Stack) -> None:
-    from netra_backend.agents.triage import TriageAgent
-
-    reasoner = made.platform.deps.reasoner
-    made.platform.agents.register_factory("triage", lambda _: TriageAgent(reasoner), replace=True)
-
-
-async def _break_reporting(made: Stack) -> None:
-    def broken(_: object) -> BaseAgent[object, object]:
-        raise RuntimeError("the reporting plugin is broken")
-
-    made.platform.agents.register_factory("reporting", broken, replace=True)
-
-
-async def _mend_reporting(made: Stack) -> None:
-    from netra_backend.agents.reporting import ReportingAgent
-
-    analyses = made.platform.analyses
-    made.platform.agents.register_factory(
-        "reporting", lambda _: ReportingAgent(analyses), replace=True
-    )
-
-
-async def _plan_of(made: Stack, ctx: UserExecutionContext) -> object:
-    state = made.platform.deps.state
-    assert state is not None
-    return await state.for_context(ctx.for_thread("any")).get("plan", scope=Scope.THREAD)
-
-
-async def _request(ada: object) -> dict | None:
-    items = (await ada.http.get("/api/approvals")).json()["items"]  # type: ignore[attr-defined]
-    return items[0] if items else None
 
 
 def _of(ada: object, run_id: str) -> UserExecutionContext:
