@@ -4,7 +4,7 @@ import importlib
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
@@ -63,16 +63,23 @@ def main(arguments: list[str] | None = None) -> None:
         exit_with(error)
 
 
-def _options(
-    version: bool = typer.Option(
-        False, "--version", help="Print the version and leave.", is_eager=True
-    ),
-) -> None:
-    if version:
-        from importlib.metadata import version as installed
+def _say_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
 
-        typer.echo(f"apex {installed('netra-apex')}")
+        typer.echo(f"apex {version('netra-apex')}")
         raise typer.Exit
+
+
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version and leave.", callback=_say_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    pass
 
 
 def _load(command: Command) -> Callable[..., Any] | typer.Typer:

@@ -73,7 +73,7 @@ def test_locks_pin_with_hashes_and_without_addresses() -> None:
 
 
 def test_nothing_committed_names_this_machine() -> None:
-    home = f"{ROOT.parent.as_posix()}/"
+    home = f"{ROOT.as_posix()}/"
     named = [
         path.relative_to(ROOT).as_posix()
         for path in tracked()
