@@ -52,7 +52,7 @@ export class LiveSocket {
     this.#generation += 1;
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
-    this.#socket?.close(1000);
+    if (this.#socket) leave(this.#socket);
     this.#socket = null;
     this.#epoch = null;
     this.#seq = 0;
@@ -160,4 +160,10 @@ export class LiveSocket {
       Math.min(base, LAST_WAIT_MS) * (0.5 + random() / 2),
     );
   }
+}
+
+/** A browser reports the end of a socket that never opened as an error: let it open first. */
+function leave(socket: WebSocket): void {
+  if (socket.readyState === 0) socket.onopen = () => socket.close(1000);
+  else socket.close(1000);
 }
