@@ -7,7 +7,7 @@ convention.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
@@ -143,6 +143,10 @@ _BAD_STATUS: Final = frozenset(
 )
 _INPUT_PARTS: Final = ("cache_read", "cache_write_5m", "cache_write_1h", "audio_in", "image_in")
 _FIELDS: Final = frozenset(SYNONYMS)
+_SPECIAL_COUNTS: Final = frozenset(
+    (*_INPUT_PARTS, "cache_write", "reasoning", "audio_out", "image_out")
+)
+"""Columns without which input is plain input and output is plain text."""
 
 
 class GenericImporter(RowImporter):
@@ -193,44 +197,64 @@ class GenericImporter(RowImporter):
         if not (model or options.model):
             return NO_MODEL
         failed = _failure(value("status"), value("error_kind"))
-        tokens = _tokens(value)
+        tokens = _tokens(value, plain=not _SPECIAL_COUNTS.intersection(columns))
         if tokens is None:
             if not failed:
                 return NO_TOKENS
             tokens = Tokens()
-        end = optional_moment(value("end"), options.timezone)
-        hashes = value("block_hashes")
-        prompt = value("prompt")
-        plain: dict[str, Any] = {name: text(value(name)).strip() for name in _PLAIN}
+        more = {
+            field: convert(row.get(columns[field]))
+            for field, convert in _OPTIONAL.items()
+            if field in columns
+        }
+        for field in ("latency", "ttft"):
+            if f"{field}_s" in columns and more.get(f"{field}_ms") is None:
+                seconds = positive(value(f"{field}_s"))
+                more[f"{field}_ms"] = None if seconds is None else seconds * 1000
+        if "end" in columns and not more.get("latency_ms"):
+            more["latency_ms"] = milliseconds(
+                start, optional_moment(value("end"), options.timezone)
+            )
+        if "prompt" in columns and not more.get("prompt_hash"):
+            prompt = value("prompt")
+            more["prompt_hash"] = digest("prompt", text(prompt)) if prompt else ""
         return UsageRecord(
             id=text(value("id")) or _content_id(row, model),
             start=start,
             model=model,
-            provider=text(value("provider")).strip(),
-            operation=text(value("operation")) or "chat",
-            service_tier=tier_of(value("service_tier")),
-            latency_ms=_ms(value("latency_ms"), value("latency_s")) or milliseconds(start, end),
-            ttft_ms=_ms(value("ttft_ms"), value("ttft_s")),
-            **{name: getattr(tokens, name) for name in TOKEN_BUCKETS},
-            **plain,
-            tags=texts(value("tags")),
             status="error" if failed else "ok",
             error_kind=failed,
-            attempt=max(1, int(number(value("attempt")) or 1)),
-            prompt_hash=text(value("prompt_hash"))
-            or (digest("prompt", text(prompt)) if prompt else ""),
-            block_hashes=_hashes(hashes),
-            block_tokens=count(value("block_tokens")),
-            tool_names=texts(value("tool_names")),
-            quality=number(value("quality")),
-            cost_recorded=positive(value("cost_recorded")),
+            **{name: getattr(tokens, name) for name in TOKEN_BUCKETS},
+            **more,
         )
+
+
+def _stripped(value: object) -> str:
+    return text(value).strip()
 
 
 _PLAIN: Final = (
     "user", "team", "feature", "conversation", "trace", "span", "parent", "retry_of", "params",
     "finish_reason",
 )  # fmt: skip
+
+
+_OPTIONAL: Final[dict[str, Callable[[object], Any]]] = {
+    **dict.fromkeys((*_PLAIN, "provider"), _stripped),
+    "operation": lambda value: text(value) or "chat",
+    "service_tier": tier_of,
+    "latency_ms": positive,
+    "ttft_ms": positive,
+    "tags": texts,
+    "attempt": lambda value: max(1, int(number(value) or 1)),
+    "prompt_hash": text,
+    "block_hashes": lambda value: _hashes(value),
+    "block_tokens": count,
+    "tool_names": texts,
+    "quality": number,
+    "cost_recorded": positive,
+}
+"""Fields that a call may do without, and how each is read where the table has it."""
 
 
 @lru_cache(maxsize=256)
@@ -267,12 +291,17 @@ def _counts(fields: Mapping[str, str]) -> bool:
     return whole or "usage" in fields
 
 
-def _tokens(value: Any) -> Tokens | None:
+def _tokens(value: Any, *, plain: bool) -> Tokens | None:
     if nested := mapping(value("usage")):
         return tokens_of(nested)
     given = [value(field) for field in ("input", "input_uncached", "output", "output_text")]
     if not any(map(has_count, given)):
         return None
+    if plain:
+        return Tokens(
+            input_uncached=count(given[1] if has_count(given[1]) else given[0]),
+            output_text=count(given[3] if has_count(given[3]) else given[2]),
+        )
     parts = {name: count(value(name)) for name in _INPUT_PARTS}
     parts["cache_write_5m"] += max(
         0, count(value("cache_write")) - parts["cache_write_5m"] - parts["cache_write_1h"]
@@ -304,12 +333,6 @@ def _failure(status: object, error: object) -> str:
     if text(status).strip().lower() in _BAD_STATUS:
         return kind or "error"
     return kind
-
-
-def _ms(in_ms: object, in_s: object) -> float | None:
-    found = positive(in_ms)
-    seconds = positive(in_s)
-    return found if found is not None or seconds is None else seconds * 1000
 
 
 def _hashes(value: object) -> tuple[int, ...]:
