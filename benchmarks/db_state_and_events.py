@@ -149,6 +149,30 @@ async def appends(log: SqlEventLog, seconds: float, *, users: int, at_once: int)
     return await rate(lambda _: work(next(numbers)), seconds, clients=users * at_once)
 
 
+async def batches(log: SqlEventLog, seconds: float, *, users: int, size: int) -> float:
+    """Events a second from many users who append `size` events at a time."""
+    people = [
+        UserExecutionContext(user_id=f"b{number}", workspace_id="acme", request_id="bench")
+        for number in range(users)
+    ]
+    run = f"{time.time_ns()}"
+    counters = [0] * users
+    for n, ctx in enumerate(people):
+        await log.append(ctx, new_event(AgentStarted("go"), f"{run}-{n}", "start", 0))
+
+    async def work(number: int) -> None:
+        user = number % users
+        first, counters[user] = counters[user] + 1, counters[user] + size
+        steps = range(first, first + size)
+        events = [
+            new_event(AgentThinking("x" * 120, step), f"{run}-{user}", "t", step) for step in steps
+        ]
+        await log.append_many(people[user], events)
+
+    numbers = iter(range(10**9))
+    return size * await rate(lambda _: work(next(numbers)), seconds, clients=users)
+
+
 def new_event(payload: AgentStarted | AgentThinking, run: str, step: str, ordinal: int) -> NewEvent:
     """An event of a bench run."""
     return NewEvent.of(
@@ -242,6 +266,7 @@ async def measure(url: str | None, seconds: float, sizes: list[int]) -> dict[str
             "cas_ratio": single["ours"] / single["bare"],
             "append_one_user_per_s": await appends(log, seconds, users=1, at_once=1),
             "append_100_users_per_s": await appends(log, seconds, users=100, at_once=5),
+            "append_100_users_by_10_per_s": await batches(log, seconds, users=100, size=10),
             "append_1000_users_per_s": await appends(log, seconds, users=1000, at_once=1),
             "memory_reads_per_s": await rate(lambda _: memory.get("k"), seconds),
             "session_us": session,
