@@ -16,8 +16,10 @@ def exit_with(error: BaseException) -> NoReturn:
 def describe(error: BaseException) -> str:
     """The error in one line: message, what to do, code."""
     if isinstance(error, ApexError | OptimizerError):
-        hint = f" {error.hint}" if error.hint else ""
-        return _line(f"{error.message}{hint} [{error.code}]")
+        message = error.message
+        if error.hint:
+            message = f"{message}{'' if message.endswith(('.', '!', '?')) else '.'} {error.hint}"
+        return _line(f"{message} [{error.code}]")
     if isinstance(error, MemoryError):
         return "not enough memory for this work"
     if isinstance(error, OSError) and error.strerror:

@@ -47,6 +47,7 @@ def test_a_file_that_does_not_exist_is_one_line_and_exit_code_1(tmp_path: Path) 
     ("error", "line"),
     [
         (InputError("No row.", hint="Check it."), "No row. Check it. [OPT-100]"),
+        (InputError("no row", hint="Check it."), "no row. Check it. [OPT-100]"),
         (ConfigurationError("Bad\nvalue."), "Bad value. [CFG-000]"),
         (FileNotFoundError(2, "No such file", "x.csv"), "No such file: x.csv"),
         (KeyError("x"), "unexpected KeyError: 'x'"),
