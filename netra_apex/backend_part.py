@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import httpx
 
 from netra_apex.database_urls import DatabaseUrls
+from netra_apex.live_settings import LIVE_IN_BACKEND, followed, pool_followed
 from netra_core.configuration import Settings, UnifiedConfigurationManager
 from netra_core.errors import ConfigurationError
 
@@ -71,7 +72,7 @@ async def backend_part(
         stack.push_async_callback(events.close)
         state = UnifiedStateManager(SqlStateStore(sessions, commits))
         client = await stack.enter_async_context(_auth_client(settings, auth))
-        yield create_app(
+        app = create_app(
             BackendDependencies(
                 options=_options(settings, urls),
                 sessions=sessions,
@@ -85,6 +86,12 @@ async def backend_part(
                 tickets=StateTicketStore(state),
             )
         )
+        use = app.state.platform.use
+        stack.enter_context(
+            followed(manager, LIVE_IN_BACKEND, lambda now: use(_options(now, urls)))
+        )
+        stack.enter_context(pool_followed(manager, sessions, urls.platform))
+        yield app
 
 
 def _options(settings: Settings, urls: DatabaseUrls) -> "BackendOptions":

@@ -9,6 +9,7 @@ from netra_apex.auth_part import auth_part
 from netra_apex.backend_part import backend_part
 from netra_apex.database_urls import database_urls
 from netra_apex.gateway import AUTH_PREFIXES, BACKEND_PREFIXES, Gateway
+from netra_apex.live_settings import followed
 from netra_apex.web_files import create_web_app
 from netra_core.configuration import Settings, UnifiedConfigurationManager, open_configuration
 from netra_core.environment import IsolatedEnvironment
@@ -60,11 +61,18 @@ async def composed(
     """
     async with AsyncExitStack() as stack:
         settings = manager.settings
+        stack.enter_context(
+            followed(
+                manager,
+                ("telemetry.log_level",),
+                lambda now: configure_logging(now.telemetry, redactor=manager.redactor),
+            )
+        )
         urls = database_urls(settings)
         services: list[tuple[tuple[str, ...], Starlette]] = []
         auth: Starlette | None = None
         if only in (None, Part.AUTH):
-            auth = await stack.enter_async_context(auth_part(settings, urls, say=say))
+            auth = await stack.enter_async_context(auth_part(manager, urls, say=say))
             services.append((AUTH_PREFIXES, auth))
         if only in (None, Part.BACKEND):
             backend = await stack.enter_async_context(backend_part(manager, urls, auth=auth))

@@ -16,7 +16,7 @@ from netra_backend.agents.triage import TriageAgent
 from netra_backend.analyses import AnalysisStore
 from netra_backend.chat.service import ChatService
 from netra_backend.chat.store import ChatStore
-from netra_backend.dependencies import BackendDependencies
+from netra_backend.dependencies import BackendDependencies, BackendOptions
 from netra_backend.identity import (
     Keys,
     KeySet,
@@ -38,6 +38,8 @@ from netra_backend.runs.service import ROOT_AGENT, RunService, every
 from netra_backend.runs.store import RunStore
 from netra_backend.usage.ingest import Ingest
 from netra_backend.usage.service import UsageService
+from netra_core.configuration import ConfigurationManagerFactory, UnifiedConfigurationManager
+from netra_core.context import UserExecutionContext
 from netra_core.websocket import UnifiedWebSocketManager
 
 WATCH_EVERY_S: Final = 0.25
@@ -52,6 +54,10 @@ class Platform:
     def __init__(self, deps: BackendDependencies) -> None:
         options = deps.options
         self.deps = deps
+        self.options = options
+        self._configurations = (
+            None if deps.configuration is None else ConfigurationManagerFactory(deps.configuration)
+        )
         self.revocations = Revocations()
         self.verifier = TokenVerifier(
             keys=_keys(deps),
@@ -105,6 +111,25 @@ class Platform:
         )
         self._tasks: list[asyncio.Task[None]] = []
         self.ready = False
+
+    def use(self, options: BackendOptions) -> None:
+        """Put limits and origins of these options into force; the rest counts from a start on."""
+        self.options = options
+        self.sockets.use_limits(options.sockets)
+        self.runs.use_limits(options.limits)
+
+    def configuration_of(self, ctx: UserExecutionContext) -> UnifiedConfigurationManager | None:
+        """The configuration as it is for this user in this workspace."""
+        if self._configurations is None:
+            return None
+        return self._configurations.get_user_manager(ctx.user_id, ctx.workspace_id)
+
+    def max_upload_bytes(self, ctx: UserExecutionContext) -> int:
+        """The largest file that this user may upload, in bytes."""
+        manager = self.configuration_of(ctx)
+        if manager is None:
+            return self.options.max_upload_bytes
+        return manager.get_int("usage.max_upload_bytes")
 
     async def start(self) -> None:
         """Follow revocations, recover runs, open the sockets' door."""
@@ -171,8 +196,11 @@ class Platform:
     async def _answer(self, scope: RunScope, run: RunRecord) -> None:
         session = self.agents.session(scope.user)
         supervisor = await session.create(ROOT_AGENT)
+        manager = self.configuration_of(scope.user)
+        limit_s = None if manager is None else manager.get_float("runs.timeout_s")
         try:
-            await supervisor.execute(AgentContext.root(scope, ROOT_AGENT), Question(run.question))
+            root = AgentContext.root(scope, ROOT_AGENT, limit_s=limit_s)
+            await supervisor.execute(root, Question(run.question))
         finally:
             await session.release(supervisor)
             self.agents.release_idle(scope.user)

@@ -30,6 +30,8 @@ class AuthDatabaseManager:
         *,
         pool_size: int = 5,
         pool_overflow: int = 5,
+        pool_timeout_s: float = 5.0,
+        statement_timeout_s: float = 30.0,
         testing: bool = False,
     ) -> None:
         self._url = make_url(url)
@@ -41,7 +43,11 @@ class AuthDatabaseManager:
                 hint="Name a file, or a PostgreSQL URL.",
             )
         self._options = DatabaseOptions(
-            schema="auth", pool_size=pool_size, pool_overflow=pool_overflow
+            schema="auth",
+            pool_size=pool_size,
+            pool_overflow=pool_overflow,
+            pool_timeout_s=pool_timeout_s,
+            statement_timeout_s=statement_timeout_s,
         )
         self._sessions = DatabaseSessionManager(self._url, options=self._options)
         self._migrating = asyncio.Lock()
@@ -51,6 +57,11 @@ class AuthDatabaseManager:
     def url(self) -> str:
         """The URL without its password: fit for logs."""
         return mask_url(self._url)
+
+    @property
+    def sessions(self) -> DatabaseSessionManager:
+        """The pool, for whoever moves it to other limits."""
+        return self._sessions
 
     @property
     def engine(self) -> AsyncEngine:
