@@ -60,7 +60,7 @@ class RunService:
         answer: Answerer,
         approvals: Approvals,
         state: UnifiedStateManager | None = None,
-        uses: frozenset[tuple[str, str]] = frozenset(),
+        uses: Callable[[], frozenset[tuple[str, str]]] = frozenset,
     ) -> None:
         self._engine = engine
         self._store = store
@@ -96,7 +96,7 @@ class RunService:
         The first event is written before the run is handed to its engine, which writes the same
         key again: whoever waits for an answer sees at once that it has begun.
         """
-        begun = await self._store.begin_next(self._engine.node_id, self.limits, self._uses)
+        begun = await self._store.begin_next(self._engine.node_id, self.limits, self._uses())
         for run in begun:
             await self._announce(run, RunRecorder(self._log, run.context()))
             await self._submit(run)

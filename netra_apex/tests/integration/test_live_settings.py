@@ -62,6 +62,7 @@ IN_FORCE: Final[dict[str, tuple[object, Callable[[Running], object]]]] = {
     "runs.timeout_s": (11.0, lambda r: r.of_ada("runs.timeout_s")),
     "llm.model": ("openai:gpt-5-mini", lambda r: r.of_ada("llm.model")),
     "llm.budget_usd": (0.25, lambda r: r.of_ada("llm.budget_usd")),
+    "llm.base_url": ("https://models.example/v1", lambda r: r.of_ada("llm.base_url")),
     "llm.timeout_s": (12.0, lambda r: r.of_ada("llm.timeout_s")),
     "llm.openai_api_key": ("sk-one", lambda r: _reveal(r.of_ada("llm.openai_api_key"))),
     "llm.anthropic_api_key": ("sk-two", lambda r: _reveal(r.of_ada("llm.anthropic_api_key"))),

@@ -347,7 +347,13 @@ class Llm(Section):
     model: Annotated[
         str | None, live("APEX_LLM_MODEL", BACKEND, scopes=ALL_SCOPES, self_service=True)
     ] = Field(
-        default=None, max_length=255, description="Model that explains findings; none is needed."
+        default=None,
+        max_length=255,
+        description="Model that reads questions, such as openai:gpt-5-mini; none is needed.",
+    )
+    base_url: Annotated[HttpUrl | None, live("APEX_LLM_BASE_URL", BACKEND)] = Field(
+        default=None,
+        description="Where the model is reached, such as a gateway; its provider when absent.",
     )
     budget_usd: Annotated[float, live("APEX_LLM_BUDGET_USD", BACKEND, scopes=ALL_SCOPES)] = Field(
         default=1.0,
