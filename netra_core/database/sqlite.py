@@ -13,6 +13,10 @@ from netra_core.database.lane import WriteLane
 from netra_core.database.options import DatabaseOptions
 
 _LANE: Final = "apex_lane"
+_CHECKPOINT_PAGES: Final = 4000
+"""How far the write-ahead log grows before it is folded into the file: 16 MB. A group of appends
+touches a page or two a stream, mostly those of the group before; SQLite's 1000 pages would fold
+every fourth group and sync the file each time."""
 READ_ONLY: Final = "apex_read_only"
 """Execution option: the transaction only reads, so it begins DEFERRED and blocks nobody."""
 
@@ -110,6 +114,8 @@ def _prepare(engine: Engine, options: DatabaseOptions, *, read_only: bool) -> No
         f"synchronous = {'FULL' if options.durability == 'power_loss' else 'NORMAL'}",
         "foreign_keys = ON",
         "cache_size = -8000",
+        f"wal_autocheckpoint = {_CHECKPOINT_PAGES}",
+        f"journal_size_limit = {2 * _CHECKPOINT_PAGES * 4096}",
     ]
     if read_only:
         pragmas.append("query_only = ON")
