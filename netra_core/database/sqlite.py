@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Final
+from urllib.parse import parse_qsl
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, util
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -22,16 +23,22 @@ READ_ONLY: Final = "apex_read_only"
 
 
 def is_memory(url: URL) -> bool:
-    """True for a database that lives in this process's memory."""
-    database = url.database or ":memory:"
-    return database == ":memory:" or "mode=memory" in database or "vfs" in url.query
+    """True for a database that lives in this process's memory, in any form SQLite knows."""
+    name, _, more = (url.database or "").removeprefix("file:").partition("?")
+    asked = dict(parse_qsl(more)) | {key: str(value) for key, value in url.query.items()}
+    return name in ("", ":memory:") or asked.get("mode") == "memory" or asked.get("vfs") == "memdb"
 
 
-def check_folder(url: URL) -> None:
+def folder_of(url: URL) -> Path | None:
+    """The folder of the file; None for a database in memory."""
+    if is_memory(url):
+        return None
+    return Path((url.database or "").removeprefix("file:").partition("?")[0]).parent
+
+
+def check_folder(folder: Path) -> None:
     """Raise DatabaseUnreachableError when the folder of the file is not there."""
-    name = (url.database or "").removeprefix("file:").partition("?")[0]
-    folder = Path(name).parent
-    if not is_memory(url) and not folder.is_dir():
+    if not folder.is_dir():
         raise DatabaseUnreachableError(
             f"the database file cannot be opened: there is no folder {str(folder)!r}",
             hint="Create the folder, or correct the path.",
