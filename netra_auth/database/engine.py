@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from netra_auth.database.tables import heads, metadata
 from netra_auth.errors import AuthDatabaseUnusable
 from netra_core.database import DatabaseOptions, DatabaseSessionManager, SystemContext, mask_url
+from netra_core.database.sqlite import is_memory
 
 _AUTH: Final = SystemContext(actor="auth")
 _PACKAGE: Final = "netra_auth.migrations"
@@ -36,7 +37,7 @@ class AuthDatabaseManager:
     ) -> None:
         self._url = make_url(url)
         sqlite = self._url.get_backend_name() == "sqlite"
-        self._memory = sqlite and self._url.database in {None, "", ":memory:"}
+        self._memory = sqlite and is_memory(self._url)
         if self._memory and not testing:
             raise AuthDatabaseUnusable(
                 "In-memory SQLite would lose every account on restart.",
@@ -108,7 +109,9 @@ class AuthDatabaseManager:
         """Raise AuthDatabaseUnusable unless the database answers."""
         health = await self._sessions.health_check()
         if not health.ok:
-            raise AuthDatabaseUnusable(f"The auth database {self.url} does not answer.")
+            raise AuthDatabaseUnusable(
+                f"The auth database {self.url} does not answer: {health.error}"
+            )
 
     async def dispose(self) -> None:
         """Close every connection."""
