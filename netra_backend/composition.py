@@ -84,7 +84,7 @@ class Platform:
         self.run_store = RunStore(deps.sessions, deps.clock)
         self.analyses = AnalysisStore(deps.sessions, deps.clock)
         self.import_store = ImportStore(deps.sessions, deps.clock, deps.ids)
-        self.usage = UsageService(deps.open_usage)
+        self.usage = UsageService(deps.open_usage, kept=deps.usage_kept)
         self.approvals = Approvals(deps.sessions, deps.clock)
         self.agents = self._agents()
         self.runs = RunService(
