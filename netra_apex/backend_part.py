@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
@@ -79,6 +80,7 @@ async def backend_part(
                 events=events,
                 fan_out=fan_out,
                 open_usage=_usage_opener(settings),
+                usage_kept=_usage_kept(settings),
                 auth_client=client,
                 configuration=manager,
                 state=state,
@@ -161,13 +163,25 @@ async def _auth_client(
         yield client
 
 
+def _usage_kept(settings: Settings) -> Callable[[], bool]:
+    def usage_kept() -> bool:
+        # The embedded store makes its folder when it is first opened, which importing does.
+        return settings.usage.clickhouse_url is not None or _usage_folder(settings).exists()
+
+    return usage_kept
+
+
+def _usage_folder(settings: Settings) -> Path:
+    return settings.paths.home / "usage"
+
+
 def _usage_opener(settings: Settings) -> "Callable[[], UsageStore]":
     def open_usage() -> "UsageStore":
         from netra_optimizer import UsageStore
 
         url = settings.usage.clickhouse_url
         return UsageStore.open(
-            settings.paths.home / "usage" if url is None else url.get_secret_value()
+            _usage_folder(settings) if url is None else url.get_secret_value()
         )
 
     return open_usage

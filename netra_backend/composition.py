@@ -90,7 +90,7 @@ class Platform:
         self.run_store = RunStore(deps.sessions, deps.clock)
         self.analyses = AnalysisStore(deps.sessions, deps.clock)
         self.import_store = ImportStore(deps.sessions, deps.clock, deps.ids)
-        self.usage = UsageService(deps.open_usage)
+        self.usage = UsageService(deps.open_usage, kept=deps.usage_kept)
         self.approvals = Approvals(deps.sessions, deps.clock)
         self.ingest = Ingest(self.usage)
         self.reasoners = Reasoners(deps.reasoner, self.configuration_of, self._reasoned)

@@ -11,7 +11,7 @@ import msgspec
 import structlog
 
 from netra_backend.errors import InvalidRequestError
-from netra_backend.usage.facts import Failures, LoadProfile, Profile, Repriced, UsageRow
+from netra_backend.usage.facts import NO_USAGE, Failures, LoadProfile, Profile, Repriced, UsageRow
 from netra_core.context import UserExecutionContext
 
 if TYPE_CHECKING:
@@ -43,11 +43,16 @@ class UsageService:
     """The one door to the usage store.
 
     The tenant is the context's workspace, bound here, so no caller can name another. The store,
-    chDB and numpy are loaded at the first use, and work runs in a few threads of its own.
+    chDB and numpy are loaded at the first use, and work runs in a few threads of its own. Where
+    `kept` tells, without opening it, that the store was never written, questions are answered
+    without loading anything.
     """
 
-    def __init__(self, open_store: "Callable[[], UsageStore]") -> None:
+    def __init__(
+        self, open_store: "Callable[[], UsageStore]", *, kept: Callable[[], bool] = lambda: True
+    ) -> None:
         self._open_store = open_store
+        self._kept = kept
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="usage")
         self._opening = Lock()
         self._store: UsageStore | None = None
@@ -59,6 +64,11 @@ class UsageService:
         """True once analytics have been used."""
         return self._store is not None
 
+    @property
+    def empty(self) -> bool:
+        """True when no workspace can have usage."""
+        return not self.opened and not self._kept()
+
     async def warm(self) -> None:
         """Load what the first analysis needs, so that it does not wait for it."""
 
@@ -68,6 +78,8 @@ class UsageService:
             self._open()
             assert analyze
 
+        if self.empty:
+            return
         try:
             await asyncio.get_running_loop().run_in_executor(self._threads, load)
         except Exception:
@@ -85,9 +97,10 @@ class UsageService:
         self, ctx: UserExecutionContext, *, start: str | None, end: str | None
     ) -> "UsageSummary":
         """Totals of a period; zeros where there is no usage."""
-        return await self.run(
-            ctx, lambda tenant, prices: tenant.summary(_period(start, end), prices=prices)
-        )
+        period = _period(start, end)
+        if self.empty:
+            return _no_totals()
+        return await self.run(ctx, lambda tenant, prices: tenant.summary(period, prices=prices))
 
     async def breakdown(
         self, ctx: UserExecutionContext, by: str, *, start: str | None, end: str | None
@@ -95,13 +108,18 @@ class UsageService:
         """Totals by group, the dearest first; over time in time's order."""
 
         def work(tenant: "TenantUsage", prices: "PriceTable") -> list[UsageRow]:
-            found = tenant.breakdown(by, _period(start, end), prices=prices, limit=_MAX_GROUPS)
+            found = tenant.breakdown(by, period, prices=prices, limit=_MAX_GROUPS)
             return [_usage_row(by, row) for row in found]
 
+        period = _period(start, end)
+        if self.empty:
+            return []
         return await self.run(ctx, work)
 
     async def profile(self, ctx: UserExecutionContext) -> Profile:
         """The workspace's usage at a glance."""
+        if self.empty:
+            return NO_USAGE
         return await self.on_frame(ctx, lambda columns, frame, _: columns.profile(frame))
 
     async def load_profile(self, ctx: UserExecutionContext, features: list[str]) -> LoadProfile:
@@ -220,6 +238,23 @@ def _period(start: str | None, end: str | None) -> "UsageFilter":
 
     return UsageFilter(
         start=None if start is None else _moment(start), end=None if end is None else _moment(end)
+    )
+
+
+def _no_totals() -> "UsageSummary":
+    from netra_optimizer.usage.store import UsageSummary
+
+    return UsageSummary(
+        requests=0,
+        errors=0,
+        input_tokens=0,
+        cached_input_tokens=0,
+        output_tokens=0,
+        cost_usd=0.0,
+        recorded_usd=None,
+        first=None,
+        last=None,
+        unpriced={},
     )
 
 
