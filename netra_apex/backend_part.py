@@ -177,7 +177,12 @@ def _usage_folder(settings: Settings) -> Path:
 
 def _usage_opener(settings: Settings) -> "Callable[[], UsageStore]":
     def open_usage() -> "UsageStore":
+        import pyarrow as pa
+
         from netra_optimizer import UsageStore
+
+        # Arrow's own pool keeps, for each thread, what was freed in it; the system's gives it back.
+        pa.set_memory_pool(pa.system_memory_pool())
 
         url = settings.usage.clickhouse_url
         return UsageStore.open(

@@ -14,11 +14,16 @@ from netra_apex.web_files import create_web_app
 from netra_core.configuration import Settings, UnifiedConfigurationManager, open_configuration
 from netra_core.environment import IsolatedEnvironment
 from netra_core.telemetry import configure_logging
+from netra_optimizer.usage.returning import share_arenas
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
 
     from netra_core.configuration.keys import Value
+
+
+ARENAS = 2
+"""Pools of glibc's allocator that all threads share; each one keeps what its threads once held."""
 
 
 class Part(StrEnum):
@@ -59,6 +64,7 @@ async def composed(
 
     `say` is told what the operator must read, such as the one-time setup link; it is no log.
     """
+    share_arenas(ARENAS)
     async with AsyncExitStack() as stack:
         settings = manager.settings
         stack.enter_context(

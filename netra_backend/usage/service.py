@@ -32,6 +32,8 @@ Stop = Callable[[], bool]
 
 _log = structlog.get_logger(__name__)
 _THREADS = 2
+_REST_S = 0.5
+"""After so long without work the memory that work left behind is given back."""
 _MAX_GROUPS = 1000
 
 
@@ -58,6 +60,8 @@ class UsageService:
         self._store: UsageStore | None = None
         self._prices: PriceTable | None = None
         self._frames: dict[str, tuple[object, UsageFrame]] = {}
+        self._at_work = 0
+        self._rest: asyncio.TimerHandle | None = None
 
     @property
     def opened(self) -> bool:
@@ -91,7 +95,12 @@ class UsageService:
     ) -> T:
         """Run `work` in a thread on this workspace's usage."""
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, self._call, ctx.workspace_id, work)
+        self._at_work += 1
+        try:
+            return await loop.run_in_executor(self._threads, self._call, ctx.workspace_id, work)
+        finally:
+            self._at_work -= 1
+            self._rest_soon(loop)
 
     async def totals(
         self, ctx: UserExecutionContext, *, start: str | None, end: str | None
@@ -201,10 +210,21 @@ class UsageService:
 
     async def close(self) -> None:
         """Wait for what runs in the threads, and close the store."""
+        if self._rest is not None:
+            self._rest.cancel()
         await asyncio.to_thread(self._threads.shutdown, wait=True, cancel_futures=True)
         if self._store is not None:
             await asyncio.to_thread(self._store.close)
             self._store = None
+
+    def _rest_soon(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self._rest is not None:
+            self._rest.cancel()
+        self._rest = loop.call_later(_REST_S, self._rest_now)
+
+    def _rest_now(self) -> None:
+        if self._store is not None and not self._at_work:
+            self._threads.submit(self._store.rest)
 
     def _call(self, workspace_id: str, work: "Callable[[TenantUsage, PriceTable], T]") -> T:
         store, prices = self._open()
@@ -216,6 +236,7 @@ class UsageService:
         with self._opening:
             if self._store is None:
                 self._store = self._open_store()
+                self._store.rest()  # opening runs through code that is not needed again
             if self._prices is None:
                 self._prices = PriceTable.load()
             return self._store, self._prices
@@ -224,7 +245,9 @@ class UsageService:
         self, workspace_id: str, tenant: "TenantUsage", prices: "PriceTable"
     ) -> "UsageFrame":
         """The records, kept for the next question until they change."""
-        state = tenant.summary(prices=prices)
+        totals = tenant.summary(prices=prices)
+        # The engine adds in whatever order its threads end: the last digits of a sum may differ.
+        state = msgspec.structs.replace(totals, cost_usd=round(totals.cost_usd, 6))
         kept = self._frames.get(workspace_id)
         if kept is not None and kept[0] == state:
             return kept[1]
