@@ -20,7 +20,7 @@ LIFETIMES_S: Final = {"60": 60, "300": 300, "600": 600, "3600": 3600, "unlimited
 WRITE_FACTOR: Final = 1.25
 READ_FACTOR: Final = 0.1
 """Prices of a write and a read over that of input, for `input_cost_change_by_lifetime_s` alone."""
-PLAIN_IS_ENOUGH: Final = 0.95
+PLAIN_IS_ENOUGH: Final = 0.99
 """Share of the best option's gain at which the plain one is preferred."""
 ALREADY_CACHED_GAIN: Final = 0.05
 """A segment that uses the cache is told of a better use only from this share of its cost."""
