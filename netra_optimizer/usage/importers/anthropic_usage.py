@@ -12,8 +12,8 @@ from typing import Final
 from netra_optimizer.usage.importers.answers import tier_of
 from netra_optimizer.usage.importers.base import NO_MODEL, Options, RowRefused
 from netra_optimizer.usage.importers.buckets import spread
+from netra_optimizer.usage.importers.conventions import anthropic_tokens
 from netra_optimizer.usage.importers.reports import ReportImporter, Result
-from netra_optimizer.usage.importers.tokens import anthropic_tokens
 from netra_optimizer.usage.importers.values import canonical, text
 from netra_optimizer.usage.record import UsageRecord
 

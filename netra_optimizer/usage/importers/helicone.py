@@ -25,6 +25,7 @@ from netra_optimizer.usage.importers.base import (
     Outcome,
     RowImporter,
 )
+from netra_optimizer.usage.importers.conventions import inclusive_tokens
 from netra_optimizer.usage.importers.prompts import (
     block_names,
     prompt_hash,
@@ -32,13 +33,8 @@ from netra_optimizer.usage.importers.prompts import (
     request_params,
     tokens_a_block,
 )
-from netra_optimizer.usage.importers.tokens import (
-    NOTHING,
-    Tokens,
-    has_tokens,
-    inclusive_tokens,
-    tokens_of,
-)
+from netra_optimizer.usage.importers.tokens import NOTHING, Tokens
+from netra_optimizer.usage.importers.usage_objects import has_tokens, tokens_of
 from netra_optimizer.usage.importers.values import (
     canonical,
     content_id,

@@ -18,8 +18,9 @@ from netra_optimizer.usage.importers.base import (
     Outcome,
     RowImporter,
 )
+from netra_optimizer.usage.importers.conventions import whole_tokens
 from netra_optimizer.usage.importers.prompts import block_names, prompt_text, tokens_a_block
-from netra_optimizer.usage.importers.tokens import NOTHING, Dividing, Tokens, whole_tokens
+from netra_optimizer.usage.importers.tokens import NOTHING, Dividing, Tokens
 from netra_optimizer.usage.importers.values import (
     canonical,
     content_id,

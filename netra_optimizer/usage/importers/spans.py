@@ -29,13 +29,14 @@ from netra_optimizer.usage.importers.base import (
     Outcome,
     RowRefused,
 )
+from netra_optimizer.usage.importers.conventions import inclusive_tokens
 from netra_optimizer.usage.importers.prompts import (
     block_names,
     prompt_text,
     request_params,
     tokens_a_block,
 )
-from netra_optimizer.usage.importers.tokens import NOTHING, Tokens, inclusive_tokens
+from netra_optimizer.usage.importers.tokens import NOTHING, Tokens
 from netra_optimizer.usage.importers.values import (
     MAX_TOKENS,
     canonical,
