@@ -27,8 +27,8 @@ _GEMINI: Final = (
 _ANTHROPIC: Final = (
     ANTHROPIC_WRITE, ANTHROPIC_READ, "cache_creation", "uncached_input_tokens",
     "cache_write_input_tokens", "cache_read_input_token_count", "cache_write_input_token_count",
-    "total_cents",
 )  # fmt: skip
+_CURSOR: Final = ("cacheReadTokens", "cacheWriteTokens")
 _PLAIN_INPUT: Final = (
     "prompt_eval_count", "input_token_count", "input_text_token_count", "input_length",
     "prompt_token_count",
@@ -53,13 +53,15 @@ def tokens_of(given: Usage) -> Tokens:
         return gemini_tokens(usage)
     if _has(usage, *_PLAIN_INPUT):
         return _own_counts(usage)
-    if any(key in usage for key in _ANTHROPIC):
+    if any(key in usage for key in _ANTHROPIC) or any(key in given for key in _CURSOR):
         return inclusive_tokens(usage) if _total_includes_cache(usage) else anthropic_tokens(usage)
     if _has(usage, "input_tokens", "output_tokens"):
         return inclusive_tokens(usage)
-    billed = mapping(usage.get("billed_units") or usage.get("tokens"))
+    billed, counted = mapping(usage.get("billed_units")), mapping(usage.get("tokens"))
     if _has(billed, "input_tokens", "output_tokens"):
         return whole_tokens(billed.get("input_tokens"), billed.get("output_tokens"))
+    if _has(counted, "input_tokens", "output_tokens"):
+        return inclusive_tokens({**counted, "cached_tokens": usage.get("cached_tokens")})
     if _has(usage, "total_tokens"):
         return whole_tokens(usage.get("total_tokens"), 0)
     raise RowRefused(NO_TOKENS)
