@@ -143,10 +143,15 @@ def _input(value: object) -> Mapping[str, Any]:
 
 
 def _tokens(seen: Mapping[str, Any]) -> Tokens | None:
-    details = mapping(first(seen, ("usagedetails",)))
+    found = details_tokens(mapping(seen.get("usagedetails")))
+    return _plain_tokens(seen) if found is None else found
+
+
+def details_tokens(details: Mapping[str, Any]) -> Tokens | None:
+    """The tokens of Langfuse's usage types, None where none of them is one."""
     kinds = {name: _kind(name) for name, value in details.items() if has_count(value)}
     if not any(kinds.values()):
-        return _plain_tokens(seen)
+        return None
     parts = dict.fromkeys(TOKEN_BUCKETS, 0)
     for name, kind in kinds.items():
         if kind in parts:
