@@ -1,6 +1,7 @@
 """The model and provider columns of a batch, completed where the source is silent."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from netra_optimizer.usage.arrow_types import ArrowArray
@@ -53,3 +54,14 @@ def _looked_up(model: str) -> str:
 
     found = find_model(get_snapshot(), model, "")
     return found[0].id if found else ""
+
+
+@lru_cache(maxsize=1024)
+def provider_of_url(url: str) -> str:
+    """The provider whose API lies at an address, empty where it is nobody's known."""
+    from genai_prices.data_snapshot import get_snapshot
+
+    try:
+        return get_snapshot().find_provider(None, None, url).id
+    except LookupError:
+        return ""

@@ -20,7 +20,7 @@ from netra_optimizer.usage.errors import (
     NoUsableRow,
 )
 from netra_optimizer.usage.importers import Chunk, Importer, Options, detect, importer_named
-from netra_optimizer.usage.importers.base import DUPLICATE, NO_MODEL, RowRefused
+from netra_optimizer.usage.importers.base import DUPLICATE, NO_MODEL, NO_TIME, RowRefused
 from netra_optimizer.usage.importers.values import CONTENT_ID, moment
 from netra_optimizer.usage.names import ModelNames
 from netra_optimizer.usage.occurrences import Occurrences
@@ -193,6 +193,8 @@ class _Tally:
         hint = "Check the format, or name it with --format."
         if set(audit.dropped) == {NO_MODEL}:
             hint = "Give --model."
+        elif set(audit.dropped) == {NO_TIME}:
+            hint = "Give --start, the time of calls that have none."
         raise NoUsableRow(
             f"Not one of {audit.rows_read} rows of {names} can be used ({reasons}).", hint=hint
         )

@@ -21,7 +21,8 @@ from netra_optimizer.usage.importers.base import (
     Outcome,
     RowImporter,
 )
-from netra_optimizer.usage.importers.tokens import Dividing, Tokens, tokens_of
+from netra_optimizer.usage.importers.tokens import Dividing, Tokens
+from netra_optimizer.usage.importers.usage_objects import tokens_of
 from netra_optimizer.usage.importers.values import (
     canonical,
     content_id,

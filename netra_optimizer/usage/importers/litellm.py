@@ -19,6 +19,7 @@ from netra_optimizer.usage.importers.base import (
     Outcome,
     RowImporter,
 )
+from netra_optimizer.usage.importers.conventions import inclusive_tokens
 from netra_optimizer.usage.importers.litellm_lines import FREE, plain_rows
 from netra_optimizer.usage.importers.prompts import (
     block_names,
@@ -27,7 +28,7 @@ from netra_optimizer.usage.importers.prompts import (
     request_params,
     tokens_a_block,
 )
-from netra_optimizer.usage.importers.tokens import NOTHING, Tokens, inclusive_tokens
+from netra_optimizer.usage.importers.tokens import NOTHING, Tokens
 from netra_optimizer.usage.importers.values import (
     content_id,
     first,

@@ -186,10 +186,15 @@ def texts(value: object) -> tuple[str, ...]:
 
 
 def mapping(value: object) -> Mapping[str, Any]:
-    """A JSON object, also when it was written as text; empty where there is none."""
+    """A JSON object, also written as text or as a map of Parquet; empty where there is none."""
+    if isinstance(value, Mapping):
+        return value
     if isinstance(value, str) and value.lstrip().startswith("{"):
-        value = json_or(value, {})
-    return value if isinstance(value, Mapping) else {}
+        found = json_or(value, {})
+        return found if isinstance(found, Mapping) else {}
+    if isinstance(value, list) and value and all(isinstance(item, tuple) for item in value):
+        return {text(pair[0]): pair[1] for pair in value if len(pair) == 2}
+    return {}
 
 
 def json_or(value: str, fallback: Any) -> Any:
