@@ -4,10 +4,10 @@ Arrow's own conversions (`pa.array(list)`, `Array.to_numpy`, `pa.scalar`) import
 installed, which costs a short command most of a second. Sharing buffers costs nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -29,7 +29,7 @@ class Text:
     """A dictionary-encoded text column: row i is `values[codes[i]]`."""
 
     codes: Int32
-    values: tuple[str, ...]
+    values: Sequence[str]
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -66,6 +66,49 @@ class Text:
     def full(cls, rows: int, value: str) -> "Text":
         """The same value in every row."""
         return cls(np.zeros(rows, np.int32), (value,))
+
+
+class ArrowTexts(Sequence[str]):
+    """Distinct texts that stay in Arrow: a fraction of what as many Python strings would take."""
+
+    def __init__(self, array: ArrowArray) -> None:
+        self._array = array
+
+    def __len__(self) -> int:
+        return len(self._array)
+
+    @overload
+    def __getitem__(self, place: int) -> str: ...
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[str]: ...
+    def __getitem__(self, place: "int | slice") -> "str | Sequence[str]":
+        if isinstance(place, slice):
+            return self._array[place].to_pylist()
+        if not -len(self) <= place < len(self):
+            raise IndexError(place)
+        return _as_text(self._array[place].as_py())
+
+    def __iter__(self) -> Iterator[str]:
+        for first in range(0, len(self), _PIECE):
+            yield from self._array.slice(first, _PIECE).to_pylist()
+
+    def __contains__(self, value: object) -> bool:
+        return self._place(value) >= 0
+
+    def index(self, value: Any, start: int = 0, stop: int | None = None) -> int:
+        """Where the value stands. Any, start, stop: as sequences have it."""
+        at = self._place(value)
+        if at < start or (stop is not None and at >= stop) or at < 0:
+            raise ValueError(f"{value!r} is not there")
+        return at
+
+    def _place(self, value: object) -> int:
+        import pyarrow.compute as pc
+
+        return int(pc.index(self._array, value).as_py()) if isinstance(value, str) else -1
+
+
+_PIECE: Final = 8192
 
 
 def text_array(values: Sequence[str]) -> ArrowArray:

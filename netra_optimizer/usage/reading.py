@@ -96,6 +96,11 @@ class Import:
             self._require_model(importer, rows)
 
     @property
+    def size(self) -> int:
+        """Bytes of the files as they lie there."""
+        return self._total
+
+    @property
     def format(self) -> str:
         """Names of the formats found, one for all files or several joined with a plus sign."""
         return "+".join(dict.fromkeys(importer.name for importer, _ in self._parts))
