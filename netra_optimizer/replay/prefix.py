@@ -152,6 +152,9 @@ class PrefixIndex:
 
     def take(self, rows: Int64) -> "PrefixIndex":
         """The index of the chosen records alone, in their order (rising)."""
+        if not len(self):
+            none = np.broadcast_to(np.int64(0), len(rows) + 1)
+            return PrefixIndex(self.previous, none, self.start_us[rows])
         counts = np.diff(self.offsets)
         offsets = np.zeros(len(rows) + 1, np.int64)
         np.cumsum(counts[rows], out=offsets[1:])

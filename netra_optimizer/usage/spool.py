@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from netra_optimizer.usage.arrow_types import ArrowArray, ArrowBatch
 from netra_optimizer.usage.batch import schema
@@ -16,6 +17,8 @@ from netra_optimizer.usage.columns import (
     Int32,
     Int64,
     Text,
+    count_array,
+    is_constant,
     lists,
     numbers,
     one_array,
@@ -179,17 +182,30 @@ class _Texts:
         """The column in the order asked for, each distinct text once."""
         encoded = self._entries.arrow().dictionary_encode()
         names = numbers(encoded.indices, np.int32).astype(np.int32, copy=False)
-        codes = self._codes.values(order)
         known = encoded.dictionary
+        codes = self._codes.values(order)
+        if not is_constant(codes) and len(codes):
+            known = _renumbered(codes, names, known, moved=order is not None)
         values = tuple(known.to_pylist()) if len(known) <= FEW else ArrowTexts(known)
-        if codes.strides == (0,):
-            one = names[codes[0]] if len(codes) else np.int32(0)
-            return Text(np.broadcast_to(one, len(codes)), values)
-        if (names == np.arange(len(names))).all():
-            return Text(codes, values)
-        for first in range(0, len(codes), SLICE):
-            codes[first : first + SLICE] = names[codes[first : first + SLICE]]
         return Text(codes, values)
+
+
+def _renumbered(codes: Int32, names: Int32, known: ArrowArray, *, moved: bool) -> ArrowArray:
+    """Name codes anew, in place, by first appearance in their order; the texts in that order."""
+    if moved:
+        count = len(known)
+        first = np.full(count, len(codes), np.int32)
+        for begin in reversed(range(0, len(codes), SLICE)):
+            part = names[codes[begin : begin + SLICE]][::-1]
+            first[part] = np.arange(begin + len(part), begin, -1, dtype=np.int32)
+        order = np.argsort(first, kind="stable")
+        rank = np.empty(count, np.int32)
+        rank[order] = np.arange(count, dtype=np.int32)
+        names, known = rank[names], known.take(count_array(order, pa.int64()))
+    if not (names == np.arange(len(names))).all():
+        for begin in range(0, len(codes), SLICE):
+            codes[begin : begin + SLICE] = names[codes[begin : begin + SLICE]]
+    return known
 
 
 def _bits(values: "npt.NDArray[Any]") -> "npt.NDArray[Any]":

@@ -53,6 +53,7 @@ COLUMNS = {
     "tags": WORDS, "tier": WORDS, "prompt": WORDS, "prompt_hash": WORDS, "attempt": COUNTS,
     "provider": WORDS, "more": WORDS,
 }  # fmt: skip
+TEXT = st.characters(codec="utf-8", exclude_characters="\0")
 OFTEN = ("timestamp", "model", "input_tokens", "output_tokens")
 
 
@@ -67,7 +68,7 @@ def tables(draw: st.DrawFn) -> bytes:
     for _ in range(draw(st.integers(1, 12))):
         fields = [draw(COLUMNS[name]) for name in names]
         if draw(st.integers(0, 3)) == 0:
-            fields[draw(st.integers(0, len(fields) - 1))] = draw(st.text(max_size=6))
+            fields[draw(st.integers(0, len(fields) - 1))] = draw(st.text(TEXT, max_size=6))
         if quoted:
             fields = [f'"{field}"' for field in fields]
         line = mark.join(fields)

@@ -14,7 +14,15 @@ import pyarrow as pa
 
 from netra_optimizer.usage.arrow_types import ArrowArray, ArrowTable
 from netra_optimizer.usage.batch import batch_of, batch_of_records, to_us
-from netra_optimizer.usage.columns import Bool, Float64, Int64, count_array, list_array, text_array
+from netra_optimizer.usage.columns import (
+    Bool,
+    Float64,
+    Int64,
+    count_array,
+    list_array,
+    scalar,
+    text_array,
+)
 from netra_optimizer.usage.importers.base import (
     NO_MODEL,
     NO_TOKENS,
@@ -232,7 +240,7 @@ class PlainTable:
             return made
         from pyarrow import compute
 
-        return compute.if_else(compute.equal(own.array, ""), made, own.array)
+        return compute.if_else(compute.equal(own.array, scalar("")), made, own.array)
 
     def _single(self, odd: Int64, read_row: ReadRow) -> tuple[list[int], list[UsageRecord]]:
         places: list[int] = []

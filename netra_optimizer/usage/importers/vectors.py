@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from netra_optimizer.usage.arrow_types import ArrowArray
-from netra_optimizer.usage.columns import Bool, Float64, Int32, Int64, numbers, text_array
+from netra_optimizer.usage.columns import Bool, Float64, Int32, Int64, numbers, scalar, text_array
 from netra_optimizer.usage.importers.values import CONTENT_ID, MAX_TOKENS
 
 Bytes = npt.NDArray[np.uint8]
@@ -101,7 +101,7 @@ def real_numbers(column: Strings, convert: Callable[[object], float | None]) -> 
         empty = column.lengths == 0
         source = column.array
         if empty.any():
-            source = compute.if_else(compute.equal(source, ""), "nan", source)
+            source = compute.if_else(compute.equal(source, scalar("")), scalar("nan"), source)
         try:
             cast = compute.cast(source, pa.float64())
         except pa.ArrowInvalid:
@@ -132,7 +132,8 @@ def content_ids(parts: Sequence["ArrowArray | str"], rows: int) -> ArrowArray:
     """`content_id` of each row, whose joined text is these columns and constant texts in a row."""
     from pyarrow import compute
 
-    joined = Strings.of(compute.binary_join_element_wise(*parts, ""))
+    columns = [scalar(part) if isinstance(part, str) else part for part in parts]
+    joined = Strings.of(compute.binary_join_element_wise(*columns, scalar("")))
     data = joined.data.tobytes()
     ends = (joined.begins + joined.lengths).tolist()
     names = b"".join(
