@@ -104,6 +104,7 @@ class Platform:
             limits=options.limits,
             answer=self._answer,
             approvals=self.approvals,
+            clock=deps.clock,
             state=deps.state,
             uses=self._uses,
         )
