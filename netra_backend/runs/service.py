@@ -338,7 +338,7 @@ def _answer_text(outcome: Outcome) -> str | None:
             return None
 
 
-async def every(seconds: float, work: Callable[[], Awaitable[None]], name: str) -> None:
+async def every(seconds: float, work: Callable[[], Awaitable[object]], name: str) -> None:
     """Call `work` again and again until cancelled; an error is logged and the next turn comes."""
     while True:
         try:

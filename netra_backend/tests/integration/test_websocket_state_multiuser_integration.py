@@ -18,13 +18,11 @@ from netra_backend.dependencies import BackendDependencies
 from netra_backend.tests.kit import Person, Socket, is_terminal
 from netra_backend.tests.live_kit import LiveStack, live_stack
 from netra_core.context import UserExecutionContext
-from netra_core.database import GroupCommit
 from netra_core.events import CRITICAL_EVENTS
-from netra_core.state import MemoryStateStore, Scope, UnifiedStateManager
-from netra_core.state.sql import SqlStateStore
+from netra_core.state import Scope
 from netra_core.testing import BaseIntegrationTest
 from netra_core.testing.runs import reference_run
-from netra_core.websocket import LiveState, SocketLimits, TaskSupervisor
+from netra_core.websocket import SocketLimits, TaskSupervisor
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -195,23 +193,16 @@ class TestManyUsers(BaseIntegrationTest):
     async def test_a_change_of_state_reaches_every_tab_of_its_user_and_nobody_else(
         self, platform: LiveStack
     ) -> None:
-        commits = GroupCommit(platform.sessions)
-        state = UnifiedStateManager(SqlStateStore(platform.sessions, commits))
-        live = LiveState(state, platform.platform.sockets)
-        live.start()
+        state = platform.platform.deps.state
+        assert state is not None
         ada, bob = await platform.register("tabs-ada"), await platform.register("tabs-bob")
-        try:
-            async with ada.socket() as one, ada.socket() as two, bob.socket() as other:
-                for tab in (one, two, other):
-                    assert await nothing_more(tab)
-                await state.for_context(context_of(ada)).set("theme", {"dark": True})
-                changes = [await one.receive(), await two.receive()]
-                assert changes[0] == changes[1]
-                assert await nothing_more(other)
-        finally:
-            live.stop()
-            await state.shutdown()
-            await commits.close()
+        async with ada.socket() as one, ada.socket() as two, bob.socket() as other:
+            for tab in (one, two, other):
+                assert await nothing_more(tab)
+            await state.for_context(context_of(ada)).set("theme", {"dark": True})
+            changes = [await one.receive(), await two.receive()]
+            assert changes[0] == changes[1]
+            assert await nothing_more(other)
         assert changes[0] == {
             "type": "state_changed",
             "scope": "user",
@@ -225,35 +216,28 @@ class TestManyUsers(BaseIntegrationTest):
         self, platform: LiveStack
     ) -> None:
         manager = platform.platform.sockets
-        state = UnifiedStateManager(MemoryStateStore())
-        live = LiveState(state, manager)
-        live.start()
+        state = platform.platform.deps.state
+        assert state is not None
         ada = await platform.register("own")
         context = context_of(ada)
-        try:
-            async with ada.socket() as stays:
-                kept = stays.established["connection_id"]
-                async with ada.socket() as leaves:
-                    gone = leaves.established["connection_id"]
-                    for connection in (kept, gone):
-                        view = state.for_context(context, connection_id=connection)
-                        await view.set("cursor", connection, scope=Scope.WEBSOCKET)
-                    await state.for_context(context).set("theme", "dark")
-                left = state.for_context(context, connection_id=gone)
+        async with ada.socket() as stays:
+            kept = stays.established["connection_id"]
+            async with ada.socket() as leaves:
+                gone = leaves.established["connection_id"]
+                for connection in (kept, gone):
+                    view = state.for_context(context, connection_id=connection)
+                    await view.set("cursor", connection, scope=Scope.WEBSOCKET)
+                await state.for_context(context).set("theme", "dark")
+            left = state.for_context(context, connection_id=gone)
 
-                async def cleaned() -> bool:
-                    return await left.get("cursor", scope=Scope.WEBSOCKET) is None
+            async def cleaned() -> bool:
+                return await left.get("cursor", scope=Scope.WEBSOCKET) is None
 
-                await self.eventually(cleaned)
-                assert [c.connection_id for c in manager.get_user_connections(ada.user_id)] == [
-                    kept
-                ]
-                view = state.for_context(context, connection_id=kept)
-                assert await view.get("cursor", scope=Scope.WEBSOCKET) == kept
-                assert await view.get("theme") == "dark"
-        finally:
-            live.stop()
-            await state.shutdown()
+            await self.eventually(cleaned)
+            assert [c.connection_id for c in manager.get_user_connections(ada.user_id)] == [kept]
+            view = state.for_context(context, connection_id=kept)
+            assert await view.get("cursor", scope=Scope.WEBSOCKET) == kept
+            assert await view.get("theme") == "dark"
 
     async def test_background_tasks_are_supervised_and_restarted(self, platform: LiveStack) -> None:
         assert {task.name for task in platform.platform.sockets.get_task_health()} == {
