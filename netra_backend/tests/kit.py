@@ -337,6 +337,7 @@ async def stack(
             from netra_core.events.fanout_postgres import PostgresFanOut
 
             fan_out = PostgresFanOut(database.url(MIGRATION_ROLE))
+        exits.push_async_callback(fan_out.close)
         log = SqlEventLog(sessions, commits, fan_out=fan_out)
         exits.push_async_callback(log.close)
         auth = await _auth(home, exits)
