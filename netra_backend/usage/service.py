@@ -129,7 +129,16 @@ class UsageService:
         """The workspace's usage at a glance."""
         if self.empty:
             return NO_USAGE
-        return await self.on_frame(ctx, lambda columns, frame, _: columns.profile(frame))
+
+        def work(tenant: "TenantUsage", prices: "PriceTable") -> Profile:
+            # Nothing of an empty workspace takes the place of the records that are kept.
+            if tenant.summary(prices=prices).requests == 0:
+                return NO_USAGE
+            from netra_backend.usage import columns
+
+            return columns.profile(self._frame(ctx.workspace_id, tenant, prices))
+
+        return await self.run(ctx, work)
 
     async def load_profile(self, ctx: UserExecutionContext, features: list[str]) -> LoadProfile:
         """Traffic over time of some features, or of all."""
