@@ -47,7 +47,7 @@ class ChatStore:
         """One conversation of this user. Raises NotFoundError."""
         found = await self._sessions.read(ctx, lambda c: _find_threads(c, ctx, thread_id=thread_id))
         if not found:
-            raise NotFoundError(f"There is no thread {thread_id!r}.")
+            raise NotFoundError("There is no such thread.")
         return found[0]
 
     async def owner(self, thread_id: str) -> tuple[str, str] | None:
@@ -271,7 +271,7 @@ async def _touch(
         .returning(threads.c.id)
     )
     if touched.one_or_none() is None:
-        raise NotFoundError(f"There is no thread {thread_id!r}.")
+        raise NotFoundError("There is no such thread.")
 
 
 async def _after_the_last(session: AsyncSession, thread_id: str, now: datetime) -> datetime:

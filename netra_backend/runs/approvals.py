@@ -119,7 +119,7 @@ class Approvals:
         """One request of the user. Raises NotFoundError."""
         found = [a for a in await self._select(ctx, None) if a.id == request_id]
         if not found:
-            raise NotFoundError(f"There is no request {request_id!r}.")
+            raise NotFoundError("There is no such request.")
         return found[0]
 
     async def pending(self, ctx: UserExecutionContext) -> list[Approval]:
