@@ -79,7 +79,8 @@ def judge(scenario: Scenario, seed: int, prices: PriceTable, tally: Tally) -> No
     for at, planted in enumerate(truth.planted):
         tally.planted += 1
         known = truth.saved(at, claim)
-        predicted = claimed.pop((planted.lever, planted.feature), None)
+        feature = planted.feature if scenario.named else ""
+        predicted = claimed.pop((planted.lever, feature), None)
         if predicted is None:
             tally.missed.append(f"{name} {planted.lever} {planted.feature} ({known:.4f})")
             continue

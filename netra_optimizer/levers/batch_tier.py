@@ -10,7 +10,13 @@ from numpy.typing import NDArray
 from netra_optimizer.levers import patches
 from netra_optimizer.levers.base import LeverContext, Proposal, Segment
 from netra_optimizer.levers.evidence import where
-from netra_optimizer.levers.segments import found_parts
+from netra_optimizer.levers.parts import (
+    best_in_parts,
+    callers,
+    conversation_shapes,
+    input_sizes,
+    prompt_starts,
+)
 from netra_optimizer.replay.prompt_cache import PROMPT_BUCKETS
 from netra_optimizer.replay.stream import Stage, Stream
 from netra_optimizer.results import Latency
@@ -102,8 +108,10 @@ class BatchTierLever:
         whole = _job(segment, context)
         if whole or segment.feature:
             return whole
-        parts = found_parts(context.frame, segment)
-        return [proposal for part in parts for proposal in _job(part, context)]
+        parts = callers(context, segment) or prompt_starts(context, segment)
+        found = [proposal for part in parts for proposal in _job(part, context)]
+        ways = (input_sizes, conversation_shapes)
+        return best_in_parts(segment, context, found, lambda part: _job(part, context), ways)
 
 
 def _job(segment: Segment, context: LeverContext) -> list[Proposal]:
