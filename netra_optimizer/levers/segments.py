@@ -10,6 +10,7 @@ from netra_optimizer.usage.frame import UsageFrame
 
 MOST_KEYS: Final = 1 << 20
 
+
 def find_segments(frame: UsageFrame, *, limit: int) -> list[Segment]:
     """Feature by model by provider, dearest first, at most `limit`; every priced row is in one.
 
