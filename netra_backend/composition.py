@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Final
 
+import structlog
+
 from netra_backend.agents.actions import ActionsAgent
 from netra_backend.agents.context import AgentContext, RunScope
 from netra_backend.agents.data import DataAgent
@@ -16,7 +18,7 @@ from netra_backend.agents.triage import TriageAgent
 from netra_backend.analyses import AnalysisStore
 from netra_backend.chat.service import ChatService
 from netra_backend.chat.store import ChatStore
-from netra_backend.dependencies import BackendDependencies
+from netra_backend.dependencies import BackendDependencies, BackendOptions
 from netra_backend.identity import (
     Keys,
     KeySet,
@@ -28,6 +30,7 @@ from netra_backend.identity import (
 from netra_backend.identity.revocations import Change
 from netra_backend.jobs.imports import ImportService
 from netra_backend.jobs.store import ImportStore
+from netra_backend.reasoner import ModelCall, Reasoners
 from netra_backend.runs.approvals import Approvals
 from netra_backend.runs.durable import DurableEngine
 from netra_backend.runs.node_id import NodeIdentity
@@ -37,13 +40,18 @@ from netra_backend.runs.records import RunRecord
 from netra_backend.runs.service import ROOT_AGENT, RunService, every
 from netra_backend.runs.store import RunStore
 from netra_backend.usage.ingest import Ingest
+from netra_backend.usage.own_calls import usage_of
 from netra_backend.usage.service import UsageService
+from netra_core.configuration import ConfigurationManagerFactory, UnifiedConfigurationManager
+from netra_core.context import UserExecutionContext
 from netra_core.websocket import UnifiedWebSocketManager
 
 WATCH_EVERY_S: Final = 0.25
 DISPATCH_EVERY_S: Final = 2.0
 RECONCILE_EVERY_S: Final = 15.0
 FORGET_EVERY_S: Final = 3600.0
+
+_log = structlog.get_logger(__name__)
 
 
 class Platform:
@@ -52,6 +60,10 @@ class Platform:
     def __init__(self, deps: BackendDependencies) -> None:
         options = deps.options
         self.deps = deps
+        self.options = options
+        self._configurations = (
+            None if deps.configuration is None else ConfigurationManagerFactory(deps.configuration)
+        )
         self.revocations = Revocations()
         self.verifier = TokenVerifier(
             keys=_keys(deps),
@@ -78,8 +90,10 @@ class Platform:
         self.run_store = RunStore(deps.sessions, deps.clock)
         self.analyses = AnalysisStore(deps.sessions, deps.clock)
         self.import_store = ImportStore(deps.sessions, deps.clock, deps.ids)
-        self.usage = UsageService(deps.open_usage)
+        self.usage = UsageService(deps.open_usage, kept=deps.usage_kept)
         self.approvals = Approvals(deps.sessions, deps.clock)
+        self.ingest = Ingest(self.usage)
+        self.reasoners = Reasoners(deps.reasoner, self.configuration_of, self._reasoned)
         self.agents = self._agents()
         self.runs = RunService(
             engine=self.engine,
@@ -91,20 +105,37 @@ class Platform:
             answer=self._answer,
             approvals=self.approvals,
             state=deps.state,
-            uses=frozenset(
-                {("agent", name) for name in self.agents.list_keys()}
-                | {("model", model) for model in deps.reasoner.models}
-            ),
+            uses=self._uses,
         )
         self.chat = ChatService(chat=self.chat_store, runs=self.runs, store=self.run_store)
         self.imports = ImportService(engine=self.engine, store=self.import_store, usage=self.usage)
         self.pauses = PauseStore(deps.sessions, deps.clock)
-        self.ingest = Ingest(self.usage)
         self.nodes = NodeWatch(
             sessions=deps.sessions, engine=self.engine, runs=self.run_store, incarnation=deps.ids()
         )
         self._tasks: list[asyncio.Task[None]] = []
         self.ready = False
+
+    def use(self, options: BackendOptions) -> None:
+        """Put limits and origins of these options into force; the rest counts from a start on."""
+        self.options = options
+        self.sockets.use_limits(options.sockets)
+        self.runs.use_limits(options.limits)
+
+    def configuration_of(
+        self, ctx: UserExecutionContext | None
+    ) -> UnifiedConfigurationManager | None:
+        """The configuration as it is for this user in this workspace, or for the installation."""
+        if self._configurations is None or ctx is None:
+            return self.deps.configuration
+        return self._configurations.get_user_manager(ctx.user_id, ctx.workspace_id)
+
+    def max_upload_bytes(self, ctx: UserExecutionContext) -> int:
+        """The largest file that this user may upload, in bytes."""
+        manager = self.configuration_of(ctx)
+        if manager is None:
+            return self.options.max_upload_bytes
+        return manager.get_int("usage.max_upload_bytes")
 
     async def start(self) -> None:
         """Follow revocations, recover runs, open the sockets' door."""
@@ -146,6 +177,13 @@ class Platform:
         if self._identity is not None:
             self._identity.release()
 
+    def _uses(self) -> frozenset[tuple[str, str]]:
+        """What every run works with: a pause of one of these keeps runs from beginning."""
+        return frozenset(
+            {("agent", name) for name in self.agents.list_keys()}
+            | {("model", model) for model in self.reasoners.models}
+        )
+
     def _node_id(self) -> str:
         options = self.deps.options
         if options.node_id is not None:
@@ -161,7 +199,7 @@ class Platform:
     def _agents(self) -> AgentRegistry:
         registry = AgentRegistry()
         registry.register_factory("supervisor", SupervisorAgent)
-        registry.register_factory("triage", lambda _: TriageAgent(self.deps.reasoner))
+        registry.register_factory("triage", lambda _: TriageAgent(self.reasoners.of))
         registry.register_factory("data", lambda _: DataAgent(self.usage))
         registry.register_factory("optimization", lambda _: OptimizationAgent(self.usage))
         registry.register_factory("actions", lambda _: ActionsAgent())
@@ -171,11 +209,21 @@ class Platform:
     async def _answer(self, scope: RunScope, run: RunRecord) -> None:
         session = self.agents.session(scope.user)
         supervisor = await session.create(ROOT_AGENT)
+        manager = self.configuration_of(scope.user)
+        limit_s = None if manager is None else manager.get_float("runs.timeout_s")
         try:
-            await supervisor.execute(AgentContext.root(scope, ROOT_AGENT), Question(run.question))
+            root = AgentContext.root(scope, ROOT_AGENT, limit_s=limit_s)
+            await supervisor.execute(root, Question(run.question))
         finally:
             await session.release(supervisor)
             self.agents.release_idle(scope.user)
+
+    async def _reasoned(self, user: UserExecutionContext, call: ModelCall) -> None:
+        """Put what a model was asked into the workspace's own usage; the run goes on without."""
+        try:
+            await self.ingest.add(user, [usage_of(user, call)])
+        except Exception:
+            _log.exception("reasoner_usage_not_stored", run_id=user.run_id)
 
     async def _revoked(self, change: Change) -> None:
         match change.kind:

@@ -118,12 +118,19 @@ class AgentContext:
     """
 
     def __init__(
-        self, scope: RunScope, *, agent: str, parent: "AgentContext | None", path: str
+        self,
+        scope: RunScope,
+        *,
+        agent: str,
+        parent: "AgentContext | None",
+        path: str,
+        limit_s: float | None = None,
     ) -> None:
         self._scope = scope
         self._agent = agent
         self._parent = parent
         self._path = path
+        self._limit_s = limit_s
         self._ordinal = 0
         self._thoughts = 0
         self._calls = 0
@@ -133,9 +140,9 @@ class AgentContext:
         self.tally = Tally()
 
     @classmethod
-    def root(cls, scope: RunScope, agent: str) -> "AgentContext":
-        """The context of a run's first agent."""
-        return cls(scope, agent=agent, parent=None, path=agent)
+    def root(cls, scope: RunScope, agent: str, *, limit_s: float | None = None) -> "AgentContext":
+        """The context of a run's first agent; `limit_s` stands in for the agent's own limit."""
+        return cls(scope, agent=agent, parent=None, path=agent, limit_s=limit_s)
 
     @property
     def user(self) -> UserExecutionContext:
@@ -247,7 +254,7 @@ class AgentContext:
 
     async def started(self, message: str, *, timeout_s: float) -> None:
         """The agent begins; called by BaseAgent."""
-        deadline = self._scope.monotonic() + timeout_s
+        deadline = self._scope.monotonic() + (self._limit_s or timeout_s)
         self._deadline = min(deadline, self._deadline) if self._deadline else deadline
         parent = self._parent.agent_name if self._parent else None
         await self._record(AgentStarted(message, parent))

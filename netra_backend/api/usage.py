@@ -29,12 +29,11 @@ By = Literal["model", "feature", "provider", "user", "team", "status", "day", "h
 )
 async def import_usage(request: Request, caller: UsageWriter, platform: PlatformDep) -> ImportOut:
     """Upload a file of LLM calls; it is read in the background."""
-    options = platform.deps.options
     upload = await receive_upload(
         request,
-        folder=options.uploads,
+        folder=platform.options.uploads,
         name=platform.deps.ids(),
-        max_bytes=options.max_upload_bytes,
+        max_bytes=platform.max_upload_bytes(caller.ctx),
     )
     record = await platform.imports.begin(
         caller.ctx,

@@ -60,14 +60,14 @@ class RunService:
         answer: Answerer,
         approvals: Approvals,
         state: UnifiedStateManager | None = None,
-        uses: frozenset[tuple[str, str]] = frozenset(),
+        uses: Callable[[], frozenset[tuple[str, str]]] = frozenset,
     ) -> None:
         self._engine = engine
         self._store = store
         self._chat = chat
         self._sessions = sessions
         self._log = log
-        self._limits = limits
+        self.limits = limits
         self._answer = answer
         self._approvals = approvals
         self._state = state
@@ -75,6 +75,10 @@ class RunService:
         self._tokens: dict[str, CancelToken] = {}
         self._fences: dict[str, int] = {}
         engine.register(KIND, self._execute)
+
+    def use_limits(self, limits: RunLimits) -> None:
+        """Begin runs within these limits from now on; what runs already goes on."""
+        self.limits = limits
 
     @property
     def live(self) -> tuple[str, ...]:
@@ -84,7 +88,7 @@ class RunService:
     @property
     def waiting_per_user(self) -> int:
         """How many runs of one user may wait."""
-        return self._limits.waiting_per_user
+        return self.limits.waiting_per_user
 
     async def dispatch(self) -> None:
         """Begin the waiting runs whose turn it is.
@@ -92,7 +96,7 @@ class RunService:
         The first event is written before the run is handed to its engine, which writes the same
         key again: whoever waits for an answer sees at once that it has begun.
         """
-        begun = await self._store.begin_next(self._engine.node_id, self._limits, self._uses)
+        begun = await self._store.begin_next(self._engine.node_id, self.limits, self._uses())
         for run in begun:
             await self._announce(run, RunRecorder(self._log, run.context()))
             await self._submit(run)
@@ -173,7 +177,7 @@ class RunService:
             run,
             question=question or run.question,
             steps_from=run.id if reuse_steps and run.format == RUN_FORMAT else None,
-            waiting_limit=self._limits.waiting_per_user,
+            waiting_limit=self.limits.waiting_per_user,
         )
         await self.dispatch()
         return await self._store.get(ctx, again)

@@ -66,7 +66,9 @@ async def with_triage(made: Stack) -> None:
     from netra_backend.agents.triage import TriageAgent
 
     reasoner = made.platform.deps.reasoner
-    made.platform.agents.register_factory("triage", lambda _: TriageAgent(reasoner), replace=True)
+    made.platform.agents.register_factory(
+        "triage", lambda _: TriageAgent(lambda _: reasoner), replace=True
+    )
 
 
 async def break_reporting(made: Stack) -> None:

@@ -11,7 +11,7 @@ import msgspec
 import structlog
 
 from netra_backend.errors import InvalidRequestError
-from netra_backend.usage.facts import Failures, LoadProfile, Profile, Repriced, UsageRow
+from netra_backend.usage.facts import NO_USAGE, Failures, LoadProfile, Profile, Repriced, UsageRow
 from netra_core.context import UserExecutionContext
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ Stop = Callable[[], bool]
 
 _log = structlog.get_logger(__name__)
 _THREADS = 2
+_REST_S = 0.5
+"""After so long without work the memory that work left behind is given back."""
 _MAX_GROUPS = 1000
 
 
@@ -43,21 +45,33 @@ class UsageService:
     """The one door to the usage store.
 
     The tenant is the context's workspace, bound here, so no caller can name another. The store,
-    chDB and numpy are loaded at the first use, and work runs in a few threads of its own.
+    chDB and numpy are loaded at the first use, and work runs in a few threads of its own. Where
+    `kept` tells, without opening it, that the store was never written, questions are answered
+    without loading anything.
     """
 
-    def __init__(self, open_store: "Callable[[], UsageStore]") -> None:
+    def __init__(
+        self, open_store: "Callable[[], UsageStore]", *, kept: Callable[[], bool] = lambda: True
+    ) -> None:
         self._open_store = open_store
+        self._kept = kept
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="usage")
         self._opening = Lock()
         self._store: UsageStore | None = None
         self._prices: PriceTable | None = None
         self._frames: dict[str, tuple[object, UsageFrame]] = {}
+        self._at_work = 0
+        self._rest: asyncio.TimerHandle | None = None
 
     @property
     def opened(self) -> bool:
         """True once analytics have been used."""
         return self._store is not None
+
+    @property
+    def empty(self) -> bool:
+        """True when no workspace can have usage."""
+        return not self.opened and not self._kept()
 
     async def warm(self) -> None:
         """Load what the first analysis needs, so that it does not wait for it."""
@@ -68,6 +82,8 @@ class UsageService:
             self._open()
             assert analyze
 
+        if self.empty:
+            return
         try:
             await asyncio.get_running_loop().run_in_executor(self._threads, load)
         except Exception:
@@ -79,15 +95,21 @@ class UsageService:
     ) -> T:
         """Run `work` in a thread on this workspace's usage."""
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, self._call, ctx.workspace_id, work)
+        self._at_work += 1
+        try:
+            return await loop.run_in_executor(self._threads, self._call, ctx.workspace_id, work)
+        finally:
+            self._at_work -= 1
+            self._rest_soon(loop)
 
     async def totals(
         self, ctx: UserExecutionContext, *, start: str | None, end: str | None
     ) -> "UsageSummary":
         """Totals of a period; zeros where there is no usage."""
-        return await self.run(
-            ctx, lambda tenant, prices: tenant.summary(_period(start, end), prices=prices)
-        )
+        period = _period(start, end)
+        if self.empty:
+            return _no_totals()
+        return await self.run(ctx, lambda tenant, prices: tenant.summary(period, prices=prices))
 
     async def breakdown(
         self, ctx: UserExecutionContext, by: str, *, start: str | None, end: str | None
@@ -95,13 +117,18 @@ class UsageService:
         """Totals by group, the dearest first; over time in time's order."""
 
         def work(tenant: "TenantUsage", prices: "PriceTable") -> list[UsageRow]:
-            found = tenant.breakdown(by, _period(start, end), prices=prices, limit=_MAX_GROUPS)
+            found = tenant.breakdown(by, period, prices=prices, limit=_MAX_GROUPS)
             return [_usage_row(by, row) for row in found]
 
+        period = _period(start, end)
+        if self.empty:
+            return []
         return await self.run(ctx, work)
 
     async def profile(self, ctx: UserExecutionContext) -> Profile:
         """The workspace's usage at a glance."""
+        if self.empty:
+            return NO_USAGE
         return await self.on_frame(ctx, lambda columns, frame, _: columns.profile(frame))
 
     async def load_profile(self, ctx: UserExecutionContext, features: list[str]) -> LoadProfile:
@@ -183,10 +210,21 @@ class UsageService:
 
     async def close(self) -> None:
         """Wait for what runs in the threads, and close the store."""
+        if self._rest is not None:
+            self._rest.cancel()
         await asyncio.to_thread(self._threads.shutdown, wait=True, cancel_futures=True)
         if self._store is not None:
             await asyncio.to_thread(self._store.close)
             self._store = None
+
+    def _rest_soon(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self._rest is not None:
+            self._rest.cancel()
+        self._rest = loop.call_later(_REST_S, self._rest_now)
+
+    def _rest_now(self) -> None:
+        if self._store is not None and not self._at_work:
+            self._threads.submit(self._store.rest)
 
     def _call(self, workspace_id: str, work: "Callable[[TenantUsage, PriceTable], T]") -> T:
         store, prices = self._open()
@@ -198,6 +236,7 @@ class UsageService:
         with self._opening:
             if self._store is None:
                 self._store = self._open_store()
+                self._store.rest()  # opening runs through code that is not needed again
             if self._prices is None:
                 self._prices = PriceTable.load()
             return self._store, self._prices
@@ -206,7 +245,9 @@ class UsageService:
         self, workspace_id: str, tenant: "TenantUsage", prices: "PriceTable"
     ) -> "UsageFrame":
         """The records, kept for the next question until they change."""
-        state = tenant.summary(prices=prices)
+        totals = tenant.summary(prices=prices)
+        # The engine adds in whatever order its threads end: the last digits of a sum may differ.
+        state = msgspec.structs.replace(totals, cost_usd=round(totals.cost_usd, 6))
         kept = self._frames.get(workspace_id)
         if kept is not None and kept[0] == state:
             return kept[1]
@@ -220,6 +261,23 @@ def _period(start: str | None, end: str | None) -> "UsageFilter":
 
     return UsageFilter(
         start=None if start is None else _moment(start), end=None if end is None else _moment(end)
+    )
+
+
+def _no_totals() -> "UsageSummary":
+    from netra_optimizer.usage.store import UsageSummary
+
+    return UsageSummary(
+        requests=0,
+        errors=0,
+        input_tokens=0,
+        cached_input_tokens=0,
+        output_tokens=0,
+        cost_usd=0.0,
+        recorded_usd=None,
+        first=None,
+        last=None,
+        unpriced={},
     )
 
 

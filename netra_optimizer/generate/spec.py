@@ -33,6 +33,8 @@ class FeatureSpec(msgspec.Struct, frozen=True, kw_only=True):
     team: str = "core"
     per_day: float = 100.0
     """Conversations a day of a chat; calls a day of the others."""
+    burst: float = 1.0
+    """Mean number of calls or conversations that begin together, within a few minutes."""
     turns: float = 4.0
     think_s: float = 40.0
     system_tokens: int = 0

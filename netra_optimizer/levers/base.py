@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 
@@ -14,6 +14,9 @@ from netra_optimizer.results import Latency, Quality
 from netra_optimizer.usage.columns import Bool, Float64, Int64
 from netra_optimizer.usage.frame import UsageFrame
 from netra_optimizer.verify.outcomes import Outcomes
+
+if TYPE_CHECKING:
+    from netra_optimizer.levers.quality import Judged
 
 Standing = Literal["countable", "needs_evaluation", "loses_money"]
 
@@ -84,6 +87,8 @@ class LeverContext:
     claim: Bool
     """Rows on which a saving is claimed; the same as `choose` below two days of data."""
     cache: dict[tuple[int, int, int], Traffic] = field(default_factory=dict)
+    judged: "dict[tuple[str, str | None], list[Judged]]" = field(default_factory=dict)
+    """Tests of the paired outcomes, made when the first lever asks."""
 
     @cached_property
     def claimed_cost(self) -> float:

@@ -68,8 +68,10 @@ class ContextGrowthLever:
 
 def turn_numbers(context: LeverContext, rows: Int64) -> Int64:
     """The number of each call in its conversation, from 1; 0 outside of conversations."""
-    codes = context.frame.conversation.codes[rows]
     named = ~context.frame.conversation.equals("")[rows]
+    if not named.any():
+        return np.broadcast_to(np.int64(0), len(rows))
+    codes = context.frame.conversation.codes[rows]
     order = np.argsort(codes, kind="stable")
     begins = np.flatnonzero(np.diff(codes[order], prepend=-1))
     lengths = np.diff(np.append(begins, len(codes)))

@@ -20,7 +20,7 @@ LIFETIMES_S: Final = {"60": 60, "300": 300, "600": 600, "3600": 3600, "unlimited
 WRITE_FACTOR: Final = 1.25
 READ_FACTOR: Final = 0.1
 """Prices of a write and a read over that of input, for `input_cost_change_by_lifetime_s` alone."""
-PLAIN_IS_ENOUGH: Final = 0.95
+PLAIN_IS_ENOUGH: Final = 0.99
 """Share of the best option's gain at which the plain one is preferred."""
 ALREADY_CACHED_GAIN: Final = 0.05
 """A segment that uses the cache is told of a better use only from this share of its cost."""
@@ -120,18 +120,16 @@ def _billed(traffic: Traffic) -> dict[str, int]:
 
 def _variants(traffic: Traffic, rule: CachingRule, rows: Int64) -> list[UsePromptCache]:
     """Each lifetime, over the whole prompt and over the leading part that is worth its writes."""
-    if not len(traffic.prefix.codes):
+    if not len(traffic.prefix):
         return []
-    depth = traffic.prefix.depth
-    gaps = traffic.prefix.gaps()
+    lifetimes = rule.lifetimes_s.items()
     options: list[UsePromptCache] = []
-    for write, lifetime_s in rule.lifetimes_s.items():
+    if not rule.explicit:
+        return [UsePromptCache(rows, ALL_BLOCKS, life_s, write) for write, life_s in lifetimes]
+    lives_us = [int(life_s * 1_000_000) for _, life_s in lifetimes]
+    uses, hits_by_life = traffic.prefix.hits_by_depth(lives_us)
+    for (write, lifetime_s), hits in zip(lifetimes, hits_by_life, strict=True):
         options.append(UsePromptCache(rows, ALL_BLOCKS, lifetime_s, write))
-        if not rule.explicit:
-            continue
-        hit = gaps <= int(lifetime_s * 1_000_000)
-        uses = np.bincount(depth)
-        hits = np.bincount(depth[hit], minlength=len(uses))
         # Of a read 0.9 of the input price is saved, of a write a quarter (5 min) or all is lost.
         lost = 0.25 if write == "5m" else 1.0
         gained = np.cumsum(0.9 * hits - lost * (uses - hits))
@@ -151,11 +149,11 @@ def reuse_by_lifetime(traffic: Traffic) -> tuple[dict[str, float], dict[str, flo
     total = max(1, int(prompt.sum()))
     counts = np.diff(traffic.prefix.offsets).astype(np.int32)
     named = int(reused_tokens(counts, traffic.block_tokens, prompt).sum())
-    gaps = traffic.prefix.gaps()
     shares: dict[str, float] = {}
     changes: dict[str, float] = {}
-    for name, seconds in LIFETIMES_S.items():
-        leading = traffic.prefix.leading(gaps <= seconds * 1_000_000)
+    lives_us = [seconds * 1_000_000 for seconds in LIFETIMES_S.values()]
+    every = traffic.prefix.leading_within(lives_us)
+    for name, leading in zip(LIFETIMES_S, every, strict=True):
         read = int(reused_tokens(leading, traffic.block_tokens, prompt).sum())
         shares[name] = read / total
         changes[name] = ((WRITE_FACTOR - 1) * (named - read) - (1 - READ_FACTOR) * read) / total

@@ -5,9 +5,10 @@ from typing import Final
 import numpy as np
 
 from netra_optimizer.levers.base import Segment
-from netra_optimizer.usage.columns import Int64
+from netra_optimizer.usage.columns import Int64, combined_codes
 from netra_optimizer.usage.frame import UsageFrame
 
+MOST_KEYS: Final = 1 << 20
 MIN_PART: Final = 100
 """Calls a part needs to be looked at by itself."""
 
@@ -20,25 +21,18 @@ def find_segments(frame: UsageFrame, *, limit: int) -> list[Segment]:
     calls = frame.calls
     if not len(frame):
         return []
-    sizes = (len(frame.feature.values), len(calls.model.values), len(calls.provider.values))
-    keys = np.ravel_multi_index(
-        (frame.feature.codes, calls.model.codes, calls.provider.codes), sizes
-    )
-    cost = np.nan_to_num(frame.cost_usd)
-    names, inverse = np.unique(keys, return_inverse=True)
-    spent = np.bincount(inverse, weights=cost)
-    by_cost = np.argsort(-spent, kind="stable")
-    order = np.argsort(inverse, kind="stable")
-    bounds = np.searchsorted(inverse[order], np.arange(len(names) + 1))
+    labels = (frame.feature, calls.model, calls.provider)
+    keys, count = combined_codes(*((label.codes, len(label.values)) for label in labels))
+    if count > MOST_KEYS:
+        names, keys = np.unique(keys, return_inverse=True)
+        count = len(names)
+    spent = np.bincount(keys, weights=np.nan_to_num(frame.cost_usd), minlength=count)
+    present = np.flatnonzero(np.bincount(keys, minlength=count))
+    by_cost = present[np.argsort(-spent[present], kind="stable")]
     segments: list[Segment] = []
-    for group in by_cost[:limit].tolist():
-        feature, model, provider = (int(at) for at in np.unravel_index(int(names[group]), sizes))
-        rows = np.sort(order[bounds[group] : bounds[group + 1]]).astype(np.int64)
-        names_of_it = (
-            frame.feature.values[feature],
-            calls.model.values[model],
-            calls.provider.values[provider],
-        )
+    for key in by_cost[:limit].tolist():
+        rows = np.flatnonzero(keys == key)
+        names_of_it = tuple(label[int(rows[0])] for label in labels)
         segments.append(_segment(rows, *names_of_it, several=len(calls.provider.values) > 1))
     return segments
 

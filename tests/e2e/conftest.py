@@ -39,8 +39,11 @@ FLAGS = [
 PASSWORD = "correct horse battery staple"
 WAIT_MS = 30_000
 SIGNED_IN = "location.protocol === 'http:' && localStorage.setItem('apex.session', '1')"
-SERVER_AWAY = "ERR_CONNECTION|ERR_INCOMPLETE|ERR_EMPTY_RESPONSE|WebSocket connection to"
-"""What every browser's console says while a killed server is away."""
+SERVER_AWAY = (
+    "ERR_CONNECTION|ERR_INCOMPLETE|ERR_EMPTY_RESPONSE|ERR_CONTENT_LENGTH_MISMATCH|"
+    "WebSocket connection to"
+)
+"""What a browser's console says of a server killed before, or in the middle of, an answer."""
 
 
 class ApexServer:

@@ -156,7 +156,7 @@ class TestRegistryAndWebSocket(BaseIntegrationTest):
     async def test_the_bridge_is_injected_into_real_agents(self, platform: LiveStack) -> None:
         ada = await platform.register("bridge")
         ctx = context_of(ada, "run-bridge")
-        async with ada.socket() as socket:
+        async with ada.socket(speak=True) as socket:
             assert await work(platform, ctx) == Done("working", 2)
             on_socket = await read(socket, EVENTS_OF_A_TASK)
         logged = await platform.platform.deps.events.read_run(ctx, "run-bridge")
@@ -179,7 +179,7 @@ class TestRegistryAndWebSocket(BaseIntegrationTest):
         self, platform: LiveStack
     ) -> None:
         ada, bob = await platform.register("only-ada"), await platform.register("only-bob")
-        async with ada.socket() as hers, bob.socket() as his:
+        async with ada.socket(speak=True) as hers, bob.socket(speak=True) as his:
             await work(platform, context_of(ada, "run-only"))
             events = await read(hers, EVENTS_OF_A_TASK)
             assert {event["run_id"] for event in events} == {"run-only"}
@@ -189,7 +189,7 @@ class TestRegistryAndWebSocket(BaseIntegrationTest):
         self, platform: LiveStack
     ) -> None:
         ada = await platform.register("ten")
-        async with ada.socket() as socket:
+        async with ada.socket(speak=True) as socket:
             await asyncio.gather(
                 *[work(platform, context_of(ada, f"ten-{n}"), Task(thoughts=5)) for n in range(10)]
             )
@@ -206,7 +206,9 @@ class TestRegistryAndWebSocket(BaseIntegrationTest):
         person = await platform.register("clean")
         before, tasks = manager.get_stats(), len(asyncio.all_tasks())
         async with contextlib.AsyncExitStack() as opened:
-            sockets = [await opened.enter_async_context(person.socket()) for _ in range(5)]
+            sockets = [
+                await opened.enter_async_context(person.socket(speak=True)) for _ in range(5)
+            ]
             await work(platform, context_of(person, "run-clean"))
             for socket in sockets:
                 await read(socket, EVENTS_OF_A_TASK)
@@ -228,7 +230,7 @@ class TestRegistryAndWebSocket(BaseIntegrationTest):
         self, platform: LiveStack
     ) -> None:
         ada = await platform.register("order")
-        async with ada.socket() as socket:
+        async with ada.socket(speak=True) as socket:
             await work(platform, context_of(ada, "run-order"))
             events = await read(socket, EVENTS_OF_A_TASK)
         assert seqs(events) == [event["run_seq"] for event in events] == [1, 2, 3, 4, 5, 6]
@@ -278,7 +280,7 @@ class TestRegistryAndWebSocket(BaseIntegrationTest):
         people = [await platform.register(f"three-{n}") for n in range(3)]
         async with contextlib.AsyncExitStack() as opened:
             sockets = [
-                [await opened.enter_async_context(person.socket()) for _ in range(3)]
+                [await opened.enter_async_context(person.socket(speak=True)) for _ in range(3)]
                 for person in people
             ]
             await asyncio.gather(
@@ -335,7 +337,7 @@ class TestRegistryAndWebSocket(BaseIntegrationTest):
     ) -> None:
         manager = platform.platform.sockets
         ada = await platform.register("fails")
-        async with ada.socket() as healthy:
+        async with ada.socket(speak=True) as healthy:
             doomed = manager.get_connection((await _dying(platform, ada)).connection_id)
             assert doomed is not None
             await work(platform, context_of(ada, "run-fails"))
@@ -350,7 +352,7 @@ class TestRegistryAndWebSocket(BaseIntegrationTest):
     ) -> None:
         ada = await platform.register("broken-agent")
         ctx = context_of(ada, "run-broken")
-        async with ada.socket() as socket:
+        async with ada.socket(speak=True) as socket:
             with pytest.raises(AgentFailedError):
                 await work(platform, ctx, Task(thoughts=1, fail=True))
             await RunRecorder(platform.platform.deps.events, ctx).close("failed", "it broke")

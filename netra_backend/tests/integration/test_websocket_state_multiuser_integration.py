@@ -38,7 +38,7 @@ def with_limits(limits: SocketLimits) -> Callable[[BackendDependencies], Backend
 async def platform(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[LiveStack]:
     async with live_stack(
         tmp_path_factory.mktemp("multiuser"),
-        change=with_limits(SocketLimits(connections_per_user=4, heartbeat_s=0.4)),
+        change=with_limits(SocketLimits(connections_per_user=4, heartbeat_s=0.2)),
     ) as running:
         yield running
 
@@ -89,7 +89,11 @@ class TestManyUsers(BaseIntegrationTest):
     async def test_the_state_of_each_users_connections_is_known(self, platform: LiveStack) -> None:
         manager = platform.platform.sockets
         ada, bob = await platform.register("state-ada"), await platform.register("state-bob")
-        async with ada.socket() as one, ada.socket(), bob.socket() as his:
+        async with (
+            ada.socket(speak=True) as one,
+            ada.socket(speak=True),
+            bob.socket(speak=True) as his,
+        ):
             count = await log_run(platform, ada, "run-state")
             await read(one, count)
             health = manager.get_connection_health(one.established["connection_id"])
@@ -103,7 +107,9 @@ class TestManyUsers(BaseIntegrationTest):
         people = await asyncio.gather(*[platform.register(f"many-{n}") for n in range(4)])
         async with contextlib.AsyncExitStack() as opened:
             tabs = {
-                person.user_id: [await opened.enter_async_context(person.socket()) for _ in "ab"]
+                person.user_id: [
+                    await opened.enter_async_context(person.socket(speak=True)) for _ in "ab"
+                ]
                 for person in people
             }
             counts = await asyncio.gather(
@@ -135,7 +141,7 @@ class TestManyUsers(BaseIntegrationTest):
         self, platform: LiveStack
     ) -> None:
         ada = await platform.register("drop")
-        async with ada.socket() as socket:
+        async with ada.socket(speak=True) as socket:
             epoch = socket.established["epoch"]
             seen = await log_run(platform, ada, "before", thoughts=4)
             before = await read(socket, seen)

@@ -88,24 +88,38 @@ class Source:
         A line longer than `max_line` comes as its first bytes, with more than `max_line` of them:
         the rest is skipped, memory stays bounded.
         """
-        rest = b""
+        for block in self.blocks(max_line):
+            lines = block.split(b"\n")
+            if not lines[-1]:
+                lines.pop()
+            yield from lines
+
+    def blocks(self, max_line: int = MAX_LINE) -> Iterator[bytes]:
+        """Whole lines with their ends, about CHUNK bytes at a time; too long ones as in `lines`."""
+        rest: list[bytes] = []
+        size = 0
         skipping = False
         for chunk in self.chunks():
-            *whole, tail = (rest + chunk).split(b"\n")
-            for line in whole:
-                if skipping:
-                    skipping = False
-                    continue
-                yield line
+            end = chunk.rfind(b"\n") + 1
             if skipping:
-                rest = b""
-            elif len(tail) > max_line:
-                yield tail
-                rest, skipping = b"", True
+                begin = chunk.find(b"\n") + 1
+                if not begin:
+                    continue
+                skipping = False
             else:
-                rest = tail
-        if rest and not skipping:
-            yield rest
+                begin = 0
+            if end:
+                block = b"".join([*rest, chunk[begin:end]])
+                rest, size = [], 0
+                if block:
+                    yield block
+            rest.append(chunk[max(begin, end) :])
+            size += len(rest[-1])
+            if size > max_line:
+                yield b"".join(rest)
+                rest, size, skipping = [], 0, True
+        if size:
+            yield b"".join(rest)
 
     def _unpacked(self) -> Iterator[bytes]:
         self.bytes_read = 0
