@@ -26,7 +26,7 @@ COMMANDS = {
     "analyze": Command("analyze", "analyze", "Find savings in files of LLM calls."),
     "demo": Command("demo", "demo", "Start Apex with a generated demo workspace."),
     "serve": Command("serve", "serve", "Start Apex: auth, platform and web app."),
-    "import": Command("importing", "import_files", "Load files into a running Apex."),
+    "import": Command("importing", "import_files", "Load files, through a running Apex or alone."),
     "usage": Command("usage", "usage_app", "Total, split and export usage."),
     "ask": Command("ask", "ask", "Ask a running Apex a question."),
     "generate": Command("generate", "generate", "Write a workload with known savings."),

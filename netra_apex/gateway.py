@@ -53,7 +53,7 @@ class Gateway:
         await receive()
         stage = "startup"
         try:
-            async with self._running():
+            async with self.running():
                 await send({"type": "lifespan.startup.complete"})
                 stage = "shutdown"
                 await receive()
@@ -65,7 +65,8 @@ class Gateway:
         await send({"type": "lifespan.shutdown.complete"})
 
     @asynccontextmanager
-    async def _running(self) -> "AsyncGenerator[None]":
+    async def running(self) -> "AsyncGenerator[None]":
+        """The services started; stopped in reverse afterwards."""
         async with AsyncExitStack() as stack:
             for _, app in self.services:
                 await stack.enter_async_context(app.router.lifespan_context(app))

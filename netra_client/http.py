@@ -88,6 +88,10 @@ class ApexClient:
         """Who is signed in."""
         return await self.get("/auth/me")
 
+    async def live_health(self) -> JsonObject:
+        """Whether the server lives; no session is needed."""
+        return await self._send("GET", "/health/live")
+
     # Usage
 
     async def import_file(self, path: Path, **options: str) -> JsonObject:
@@ -98,10 +102,18 @@ class ApexClient:
                 "POST", "/api/usage/import", files=files, data=options, timeout=None
             )
 
-    async def wait_for_import(self, import_id: str, *, poll_s: float = 0.3) -> JsonObject:
-        """The import once it has ended, whatever its outcome."""
+    async def wait_for_import(
+        self,
+        import_id: str,
+        *,
+        poll_s: float = 0.3,
+        on_state: Callable[[JsonObject], None] | None = None,
+    ) -> JsonObject:
+        """The import once it has ended, whatever its outcome; `on_state` is told how far it is."""
         while True:
             state = await self.get(f"/api/usage/imports/{import_id}")
+            if on_state is not None:
+                on_state(state)
             if state["status"] not in ("queued", "running"):
                 return state
             await asyncio.sleep(poll_s)

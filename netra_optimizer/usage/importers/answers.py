@@ -55,10 +55,10 @@ def _unwrapped(value: Answer, depth: int) -> Answer:
         return value
     for key in _WRAPPERS:
         inner = value.get(key)
-        if isinstance(inner, str) and not inner.lstrip().startswith("{"):
+        if not isinstance(inner, Mapping | str) or not (held := mapping(inner)):
             continue
-        found = _unwrapped(mapping(inner), depth - 1)
-        if usage_of(found) or (found and key in ("body", "response")):
+        found = _unwrapped(held, depth - 1)
+        if usage_of(found) or key in ("body", "response"):
             return {"status_code": value.get("status_code"), **found}
     return value
 
@@ -93,26 +93,31 @@ def merged(parts: Iterable[Answer]) -> Answer:
 _USAGES: Final = (
     "usage", "usageMetadata", "usage_metadata", "token_usage", "tokenUsage", "Usage",
 )  # fmt: skip
-_HOLDERS: Final = ("metadata", "response_metadata", "llm_output", "x_groq", "meta")
+_HOLDERS: Final = ("meta", "x_groq", "metadata", "response_metadata", "llm_output")
 _COUNTERS: Final = ("amazon-bedrock-invocationMetrics", "metrics", "details")
-_OWN: Final = (
-    "prompt_eval_count", "eval_count", "generation_token_count", "generated_token_count",
-    "input_token_count", "inputTokenCount", "inputTextTokenCount", "generated_tokens",
+_OWN: Final = frozenset(
+    {
+        "prompt_eval_count", "eval_count", "generation_token_count", "generated_token_count",
+        "input_token_count", "inputTokenCount", "inputTextTokenCount", "generated_tokens",
+    }
 )  # fmt: skip
 
 
 def usage_of(answer: Answer) -> Mapping[str, Any]:
     """The usage object, wherever a provider puts it; empty where there is none."""
-    for holder in (answer, *(mapping(answer.get(name)) for name in _HOLDERS)):
+    for name in _USAGES:
+        if name in answer and (found := mapping(answer[name])):
+            return found
+    for holder in (mapping(answer[name]) for name in _HOLDERS if name in answer):
         for name in _USAGES:
             if found := mapping(holder.get(name)):
                 return found
-    meta = mapping(answer.get("meta"))
-    if "billed_units" in meta or "tokens" in meta:
-        return meta
+        if "billed_units" in holder or "tokens" in holder:
+            return holder
     results = [mapping(part) for part in _dicts(answer.get("results"))[:1]]
-    for counted in (*(mapping(answer.get(name)) for name in _COUNTERS), *results, answer):
-        if any(name in counted for name in _OWN):
+    held = [mapping(answer[name]) for name in _COUNTERS if name in answer]
+    for counted in (*held, *results, answer):
+        if not _OWN.isdisjoint(counted):
             if "inputTextTokenCount" in counted and results:
                 return {**counted, "output_token_count": results[0].get("tokenCount")}
             return counted

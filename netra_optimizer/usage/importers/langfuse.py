@@ -152,7 +152,7 @@ def details_tokens(details: Mapping[str, Any]) -> Tokens | None:
     kinds = {name: _kind(name) for name, value in details.items() if has_count(value)}
     if not any(kinds.values()):
         return None
-    parts = dict.fromkeys(TOKEN_BUCKETS, 0)
+    parts: dict[str, int] = dict.fromkeys(TOKEN_BUCKETS, 0)
     for name, kind in kinds.items():
         if kind in parts:
             parts[kind] += count(details[name])
