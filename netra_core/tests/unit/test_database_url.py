@@ -349,7 +349,7 @@ def test_no_part_of_a_raw_or_encoded_password_survives_the_mask(user: str, passw
         ("postgresql://u:p@h:5432/db?sslmode=require", "postgresql://***:***@h:5432/db?sslmode=require"),
         ("sqlite+aiosqlite:////data/a.sqlite", "sqlite+aiosqlite:////data/a.sqlite"),
         ("postgresql://h:5432/db", "postgresql://h:5432/db"),
-        ("host=h port=5432 dbname=d", "host=h port=5432 dbname=d ***"),
+        ("host=h port=5432 dbname=d", "dbname=d host=h port=5432 ***"),
         ("", ""),
     ],
 )  # fmt: skip
