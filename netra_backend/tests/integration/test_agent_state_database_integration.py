@@ -1,14 +1,10 @@
 """Suite 3: agents, their state and the database under them."""
 
 import asyncio
-import json
-import signal
 from collections.abc import AsyncGenerator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-import msgspec
 import pytest
 from sqlalchemy import Insert, insert, select, text
 
@@ -23,7 +19,7 @@ from netra_backend.tests.agents_kit import (
     with_producer_and_consumer,
     with_triage,
 )
-from netra_backend.tests.crash_child import Plan
+from netra_backend.tests.killed_run import killed_then_recovered, repeated_steps
 from netra_backend.tests.kit import ServerThread, ended, person, stack
 from netra_core.context import UserExecutionContext
 from netra_core.database import (
@@ -611,26 +607,11 @@ class TestRunsOverRestarts(BaseIntegrationTest):
         assert after[-1].type == "agent_completed"
 
     def test_a_run_whose_process_is_killed_goes_on_and_repeats_no_finished_step(self) -> None:
-        said: list[dict[str, Any]] = []
-        for number, point in enumerate((9, 0)):  # killed at its ninth event; then not at all
-            plan = msgspec.json.encode(Plan(home=str(self.home), number=number, at=point))
-            child = self.start_process(["-m", "netra_backend.tests.crash_child", plan.decode()])
-            output = child.communicate()[0]
-            assert child.returncode == (-signal.SIGKILL if point else 0), output
-            said += [json.loads(line) for line in output.splitlines() if line.startswith("{")]
-        recovered = next(line for line in said if line["what"] == "recovered")
-        assert recovered["run"]["status"] == "completed"
+        recovered = killed_then_recovered(self.start_process, self.home, at_event=9)
         numbers = [event["run_seq"] for event in recovered["events"]]
+        assert (recovered["run"]["status"], len(numbers) > 9) == ("completed", True)
         assert numbers == list(range(1, len(numbers) + 1))
-        assert len(numbers) > 9
-        steps = [line.split(" ", 1) for line in (self.home / "steps.log").read_text().splitlines()]
-        ended_at = {step: at for at, (what, step) in enumerate(steps) if what == "end"}
-        begun_late = [
-            step
-            for at, (what, step) in enumerate(steps)
-            if what == "begin" and ended_at.get(step, at) < at
-        ]
-        assert (begun_late, len(ended_at) >= 2) == ([], True)
+        assert repeated_steps(self.home) == []
 
 
 def _note(name: str) -> Insert:
