@@ -10,7 +10,6 @@ from sqlalchemy import Insert, insert, select, text
 
 from netra_backend.tables import nodes
 from netra_backend.tests.agents_kit import (
-    Clock,
     break_reporting,
     mend_reporting,
     plan_of,
@@ -21,14 +20,9 @@ from netra_backend.tests.agents_kit import (
 )
 from netra_backend.tests.killed_run import killed_then_recovered, repeated_steps
 from netra_backend.tests.kit import ServerThread, ended, person, stack
+from netra_backend.tests.state_database import Database
 from netra_core.context import UserExecutionContext
-from netra_core.database import (
-    DatabaseOptions,
-    DatabaseSessionManager,
-    GroupCommit,
-    SessionIsolationError,
-)
-from netra_core.database.metadata import PLATFORM
+from netra_core.database import SessionIsolationError
 from netra_core.state import (
     COUNTER,
     InvalidStateKeyError,
@@ -40,10 +34,8 @@ from netra_core.state import (
     StateQuery,
     StateScopeError,
     StateValueError,
-    UnifiedStateManager,
     merge,
 )
-from netra_core.state.sql import SqlStateStore
 from netra_core.testing.base import BaseIntegrationTest
 from netra_core.testing.postgres import TestDatabase
 
@@ -52,32 +44,10 @@ def user(name: str = "ada", workspace: str = "w1", **more: str) -> UserExecution
     return UserExecutionContext(user_id=name, workspace_id=workspace, request_id="r", **more)
 
 
-class _Database:
-    """Sessions, commits and state on one database."""
-
-    def __init__(self, url: str) -> None:
-        self.clock = Clock()
-        options = DatabaseOptions(max_session_s=30)
-        self.sessions = DatabaseSessionManager(url, options=options, clock=self.clock)
-        self.commits = GroupCommit(self.sessions)
-        self.store = SqlStateStore(self.sessions, self.commits, now=self.clock)
-        self.state = UnifiedStateManager(self.store)
-
-    async def open(self) -> None:
-        if self.sessions.dialect == "sqlite":
-            async with self.sessions.engine.begin() as connection:
-                await connection.run_sync(PLATFORM.create_all)
-
-    async def close(self) -> None:
-        await self.state.shutdown()
-        await self.commits.close()
-        await self.sessions.dispose()
-
-
 @pytest.fixture
-async def database(tmp_path: Path, platform_at: TestDatabase | None) -> AsyncGenerator[_Database]:
+async def database(tmp_path: Path, platform_at: TestDatabase | None) -> AsyncGenerator[Database]:
     file = f"sqlite+aiosqlite:///{tmp_path / 'state.sqlite'}"
-    opened = _Database(file if platform_at is None else platform_at.app_url)
+    opened = Database(file if platform_at is None else platform_at.app_url)
     await opened.open()
     yield opened
     await opened.close()
@@ -93,7 +63,7 @@ class TestSharedStateOfAgents(BaseIntegrationTest):
     Impact: lost updates make answers wrong in ways nobody sees
     """
 
-    async def test_each_scope_shows_its_owner_and_nobody_else(self, database: _Database) -> None:
+    async def test_each_scope_shows_its_owner_and_nobody_else(self, database: Database) -> None:
         scopes = [Scope.WORKSPACE, Scope.USER, Scope.SESSION, Scope.THREAD, Scope.AGENT]
         ada = user("ada", "w1", session_id="s1", thread_id="t1")
         eve = user("eve", "w2", session_id="s1", thread_id="t1")
@@ -107,14 +77,14 @@ class TestSharedStateOfAgents(BaseIntegrationTest):
         assert nearest is not None
         assert (nearest.scope, nearest.value) == (Scope.WEBSOCKET, "ada's websocket")
 
-    async def test_versions_rise_by_one_and_go_on_after_a_delete(self, database: _Database) -> None:
+    async def test_versions_rise_by_one_and_go_on_after_a_delete(self, database: Database) -> None:
         view = database.state.for_context(user())
         versions = [(await view.set("plan", number)).version for number in range(3)]
         await view.delete("plan")
         versions.append((await view.set("plan", "again")).version)
         assert versions == [1, 2, 3, 5]
 
-    async def test_a_conflict_tells_both_sides_and_their_base(self, database: _Database) -> None:
+    async def test_a_conflict_tells_both_sides_and_their_base(self, database: Database) -> None:
         view = database.state.for_context(user())
         await view.set("plan", {"step": 1})
         await view.set("plan", {"step": 2})
@@ -129,7 +99,7 @@ class TestSharedStateOfAgents(BaseIntegrationTest):
         )
 
     async def test_a_key_that_merges_keeps_what_both_writers_added(
-        self, database: _Database
+        self, database: Database
     ) -> None:
         database.state.declare_policy(
             "found:*", merge(lambda base, theirs, mine: sorted({*theirs, *mine}))
@@ -141,7 +111,7 @@ class TestSharedStateOfAgents(BaseIntegrationTest):
         assert merged.value == ["batch", "cache", "switch"]
 
     @pytest.mark.both_databases
-    async def test_a_counter_under_ten_writers_loses_nothing(self, database: _Database) -> None:
+    async def test_a_counter_under_ten_writers_loses_nothing(self, database: Database) -> None:
         database.state.declare_policy("count", COUNTER)
         view = database.state.for_context(user())
         gate = asyncio.Event()
@@ -156,7 +126,7 @@ class TestSharedStateOfAgents(BaseIntegrationTest):
         await asyncio.gather(*writers)
         assert await view.get("count") == 100
 
-    async def test_what_has_expired_is_absent_and_is_cleaned_up(self, database: _Database) -> None:
+    async def test_what_has_expired_is_absent_and_is_cleaned_up(self, database: Database) -> None:
         view = database.state.for_context(user())
         await view.set("draft", "soon gone", ttl=60)
         await view.set("kept", "stays")
@@ -167,7 +137,7 @@ class TestSharedStateOfAgents(BaseIntegrationTest):
         assert removed == 1
         assert [entry.key for entry in await view.query()] == ["kept"]
 
-    async def test_a_listener_hears_each_committed_change_once(self, database: _Database) -> None:
+    async def test_a_listener_hears_each_committed_change_once(self, database: Database) -> None:
         heard: asyncio.Queue[StateChange] = asyncio.Queue()
         view = database.state.for_context(user())
 
@@ -188,7 +158,7 @@ class TestSharedStateOfAgents(BaseIntegrationTest):
         assert database.state.listener_count == 0
         assert heard.empty()
 
-    async def test_state_of_a_socket_dies_with_its_socket(self, database: _Database) -> None:
+    async def test_state_of_a_socket_dies_with_its_socket(self, database: Database) -> None:
         one = database.state.for_context(user(), connection_id="c1")
         two = database.state.for_context(user(), connection_id="c2")
         await one.set("cursor", 3, scope=Scope.WEBSOCKET)
@@ -199,7 +169,7 @@ class TestSharedStateOfAgents(BaseIntegrationTest):
         assert await two.get("cursor", scope=Scope.WEBSOCKET) == 4
 
     async def test_managers_of_users_are_bounded_and_the_oldest_makes_room(
-        self, database: _Database
+        self, database: Database
     ) -> None:
         factory = StateManagerFactory(database.store, max_users=3)
         first = factory.get_user_manager(user("u0"))
@@ -211,7 +181,7 @@ class TestSharedStateOfAgents(BaseIntegrationTest):
         assert again is not first
         assert await again.for_context(user("u0")).get("kept") == "in the store"
 
-    async def test_a_manager_of_one_user_refuses_another(self, database: _Database) -> None:
+    async def test_a_manager_of_one_user_refuses_another(self, database: Database) -> None:
         factory = StateManagerFactory(database.store)
         mine = factory.get_user_manager(user("ada"))
         with pytest.raises(StateScopeError):
@@ -221,7 +191,7 @@ class TestSharedStateOfAgents(BaseIntegrationTest):
         assert factory.get_user_manager(user("ada")) is mine
 
     async def test_bad_keys_times_and_scopes_are_refused_and_change_nothing(
-        self, database: _Database
+        self, database: Database
     ) -> None:
         view = database.state.for_context(user())
         with pytest.raises(InvalidStateKeyError):
@@ -236,7 +206,7 @@ class TestSharedStateOfAgents(BaseIntegrationTest):
             await view.set("k", 1, scope=Scope.GLOBAL)
         assert await view.query() == []
 
-    async def test_a_session_s_state_moves_to_the_next_session(self, database: _Database) -> None:
+    async def test_a_session_s_state_moves_to_the_next_session(self, database: Database) -> None:
         old = database.state.for_context(user(session_id="old"))
         await old.set("filter", {"model": "gpt-4o"}, scope=Scope.SESSION)
         moved = await old.move_session("new")
@@ -245,7 +215,7 @@ class TestSharedStateOfAgents(BaseIntegrationTest):
         assert await new.get("filter", scope=Scope.SESSION) == {"model": "gpt-4o"}
         assert await old.get("filter", scope=Scope.SESSION) is None
 
-    async def test_queries_find_by_prefix_scope_version_and_time(self, database: _Database) -> None:
+    async def test_queries_find_by_prefix_scope_version_and_time(self, database: Database) -> None:
         view = database.state.for_context(user(thread_id="t"))
         await view.set("run.1", "a")
         await view.set("run.1", "b")
@@ -263,7 +233,7 @@ class TestSharedStateOfAgents(BaseIntegrationTest):
         assert len(await keys(limit=1)) == 1
 
     async def test_history_tells_what_was_and_restores_it_as_a_new_version(
-        self, database: _Database
+        self, database: Database
     ) -> None:
         view = database.state.for_context(user())
         for value in ("first", "second"):
@@ -281,7 +251,7 @@ class TestSharedStateOfAgents(BaseIntegrationTest):
         ]
 
     @pytest.mark.both_databases
-    async def test_a_transaction_writes_all_or_nothing(self, database: _Database) -> None:
+    async def test_a_transaction_writes_all_or_nothing(self, database: Database) -> None:
         view = database.state.for_context(user())
         await view.set("from", 10)
         with pytest.raises(RuntimeError):
@@ -297,7 +267,7 @@ class TestSharedStateOfAgents(BaseIntegrationTest):
         assert (await view.get("from"), await view.get("to")) == (11, None)
 
     @pytest.mark.both_databases
-    async def test_a_writer_with_an_old_fence_is_refused(self, database: _Database) -> None:
+    async def test_a_writer_with_an_old_fence_is_refused(self, database: Database) -> None:
         view = database.state.for_context(user())
         old = await view.take_fence("leader")
         new = await view.take_fence("leader")
@@ -319,7 +289,7 @@ class TestSessionsOfAgents(BaseIntegrationTest):
 
     @pytest.mark.both_databases
     async def test_a_block_commits_rolls_back_and_closes_on_cancellation(
-        self, database: _Database
+        self, database: Database
     ) -> None:
         sessions, ctx = database.sessions, user()
         async with sessions.session(ctx) as session:
@@ -346,14 +316,14 @@ class TestSessionsOfAgents(BaseIntegrationTest):
         assert rows == ["kept"]
         assert (stats.committed, stats.rolled_back, stats.open_now) == (2, 2, 0)
 
-    async def test_a_session_of_one_user_is_refused_to_another(self, database: _Database) -> None:
+    async def test_a_session_of_one_user_is_refused_to_another(self, database: Database) -> None:
         async with database.sessions.session(user("ada")):
             with pytest.raises(SessionIsolationError):
                 async with database.sessions.session(user("eve")) as session:
                     await session.execute(text("SELECT 1"))
         assert database.sessions.stats().open_now == 0
 
-    async def test_a_forgotten_session_is_found_named_and_closed(self, database: _Database) -> None:
+    async def test_a_forgotten_session_is_found_named_and_closed(self, database: Database) -> None:
         forgotten = database.sessions.session(user())
         session = await forgotten.__aenter__()
         await session.execute(text("SELECT 1"))
