@@ -116,6 +116,19 @@ def test_a_url_in_any_drivers_form_is_understood(given_form: str, tls: str) -> N
     assert DatabaseURLBuilder.normalize(url).startswith("postgresql://u:p@h.example.com/db?")
 
 
+def test_an_authority_of_ones_own_reaches_each_driver_in_its_own_way() -> None:
+    values = {**PRODUCTION, "POSTGRES_SSLMODE": "verify-full", "POSTGRES_SSLROOTCERT": "/ca.pem"}
+    made = DatabaseURLBuilder(values)
+    asked = {"sslmode": "verify-full", "sslrootcert": "/ca.pem"}
+    assert make_url(made.build("psycopg")).query == asked
+    assert make_url(made.build("libpq")).query == asked
+    assert make_url(made.build("asyncpg")).query == {"ssl": "verify-full"}
+    assert make_url(made.build_for_engine()).query == {
+        "ssl": "verify-full",
+        "sslrootcert": "/ca.pem",
+    }
+
+
 def test_tls_is_never_asked_of_a_socket() -> None:
     values = {**PRODUCTION, "POSTGRES_HOST": "/cloudsql/p:r:i", "POSTGRES_SSLMODE": "require"}
     for driver in ("asyncpg", "psycopg", "libpq"):
