@@ -1,13 +1,15 @@
 """Suite 3: agents, their state and the database under them."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Insert, insert, select, text
 
+from netra_backend import RunLimits
 from netra_backend.tables import nodes
 from netra_backend.tests.agents_kit import (
     break_reporting,
@@ -15,11 +17,12 @@ from netra_backend.tests.agents_kit import (
     plan_of,
     request_of,
     with_approval,
+    with_asking,
     with_producer_and_consumer,
     with_triage,
 )
-from netra_backend.tests.killed_run import killed_then_recovered, repeated_steps
-from netra_backend.tests.kit import ServerThread, ended, person, stack
+from netra_backend.tests.kill_kit import check_recovery, kill_at
+from netra_backend.tests.kit import ServerThread, Stack, ended, person, stack
 from netra_backend.tests.state_database import Database
 from netra_core.context import UserExecutionContext
 from netra_core.database import SessionIsolationError
@@ -434,6 +437,17 @@ class TestRunsOnTheDatabase(BaseIntegrationTest):
         assert refused.headers["retry-after"] == "2"
         assert final == ["cancelled"] * 7
 
+    async def test_runs_of_everybody_together_are_limited_too(self, served: ServerThread) -> None:
+        usual = await served.call(_limits(RunLimits(per_user=3, in_all=2, waiting_per_user=4)))
+        async with person(served.url, "all-a") as one, person(served.url, "all-b") as two:
+            asked = [(who, await who.ask("hold: all")) for who in (one, two, one, two)]
+            states = [(await who.run(run["run_id"]))["status"] for who, run in asked]
+            for who, run in asked:
+                await who.http.post(f"/api/runs/{run['run_id']}/cancel")
+                await ended(who, run["run_id"])
+        await served.call(_limits(usual))
+        assert states == ["running", "running", "pending", "pending"]
+
     async def test_a_failed_run_goes_on_as_a_new_run_from_its_finished_steps(
         self, served: ServerThread
     ) -> None:
@@ -473,6 +487,25 @@ class TestRunsOnTheDatabase(BaseIntegrationTest):
         assert (failed["status"], done["status"]) == ("failed", "completed")
         assert served.reasoner.asked.count(question) == 1
         assert [event["run_seq"] for event in events] == list(range(1, len(events) + 1))
+
+    async def test_what_a_run_still_asks_is_withdrawn_when_the_run_ends(
+        self, served: ServerThread
+    ) -> None:
+        await served.call(with_asking)
+        try:
+            async with person(served.url, "asks") as ada:
+                accepted = await ada.ask("May I?")
+                request = await self.eventually(lambda: request_of(ada))
+                await ada.http.post(f"/api/runs/{accepted['run_id']}/cancel")
+                run = await ended(ada, accepted["run_id"])
+                left = await request_of(ada)
+                late = await ada.http.post(
+                    f"/api/approvals/{request['id']}", json={"approve": True}
+                )
+        finally:
+            await served.call(with_triage)
+        assert (run["status"], left) == ("cancelled", None)
+        assert (late.status_code, late.json()["code"]) == (409, "RUN-011")
 
     async def test_new_work_is_held_while_paused_and_begins_when_let(
         self, served: ServerThread
@@ -555,6 +588,12 @@ class TestRunsOverRestarts(BaseIntegrationTest):
             ("tool_completed", True),
         ]
 
+    def test_a_run_killed_in_its_middle_goes_on_and_repeats_no_finished_step(
+        self, platform_at: TestDatabase | None
+    ) -> None:
+        reports = kill_at(self.home, (12,), platform_at)
+        check_recovery(self.home, reports, [12], timed=False)
+
     async def test_a_run_interrupted_by_a_stop_goes_on_where_it_was(
         self, platform_at: TestDatabase | None
     ) -> None:
@@ -576,12 +615,14 @@ class TestRunsOverRestarts(BaseIntegrationTest):
         assert [event.run_seq for event in after] == list(range(1, len(after) + 1))
         assert after[-1].type == "agent_completed"
 
-    def test_a_run_whose_process_is_killed_goes_on_and_repeats_no_finished_step(self) -> None:
-        recovered = killed_then_recovered(self.start_process, self.home, at_event=9)
-        numbers = [event["run_seq"] for event in recovered["events"]]
-        assert (recovered["run"]["status"], len(numbers) > 9) == ("completed", True)
-        assert numbers == list(range(1, len(numbers) + 1))
-        assert repeated_steps(self.home) == []
+
+def _limits(new: RunLimits) -> Callable[[Stack], Awaitable[RunLimits]]:
+    async def use(made: Stack) -> RunLimits:
+        before = made.platform.options.limits
+        made.platform.use(replace(made.platform.options, limits=new))
+        return before
+
+    return use
 
 
 def _note(name: str) -> Insert:
