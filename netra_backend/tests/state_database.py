@@ -1,6 +1,12 @@
 """One database with the platform's tables, and what stands on it."""
 
+from datetime import UTC, datetime
+
+from sqlalchemy import Insert, insert
+
+from netra_backend.tables import nodes
 from netra_backend.tests.agents_kit import Clock
+from netra_core.context import UserExecutionContext
 from netra_core.database import DatabaseOptions, DatabaseSessionManager, GroupCommit
 from netra_core.database.metadata import PLATFORM
 from netra_core.state import UnifiedStateManager
@@ -27,3 +33,12 @@ class Database:
         await self.state.shutdown()
         await self.commits.close()
         await self.sessions.dispose()
+
+
+def user(name: str = "ada", workspace: str = "w1", **more: str) -> UserExecutionContext:
+    return UserExecutionContext(user_id=name, workspace_id=workspace, request_id="r", **more)
+
+
+def note(name: str) -> Insert:
+    """A row, as good as any other."""
+    return insert(nodes).values(id=name, incarnation="i", beat_at=datetime.now(UTC))

@@ -1,13 +1,10 @@
 """Suite 3: agents, their state and the database under them."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Insert, insert, select, text
+from sqlalchemy import select, text
 
 from netra_backend import RunLimits
 from netra_backend.tables import nodes
@@ -22,9 +19,8 @@ from netra_backend.tests.agents_kit import (
     with_triage,
 )
 from netra_backend.tests.kill_kit import check_recovery, kill_at
-from netra_backend.tests.kit import ServerThread, Stack, ended, person, stack
-from netra_backend.tests.state_database import Database
-from netra_core.context import UserExecutionContext
+from netra_backend.tests.kit import ServerThread, ended, limited_to, of, person, stack
+from netra_backend.tests.state_database import Database, note, user
 from netra_core.database import SessionIsolationError
 from netra_core.state import (
     COUNTER,
@@ -41,19 +37,6 @@ from netra_core.state import (
 )
 from netra_core.testing.base import BaseIntegrationTest
 from netra_core.testing.postgres import TestDatabase
-
-
-def user(name: str = "ada", workspace: str = "w1", **more: str) -> UserExecutionContext:
-    return UserExecutionContext(user_id=name, workspace_id=workspace, request_id="r", **more)
-
-
-@pytest.fixture
-async def database(tmp_path: Path, platform_at: TestDatabase | None) -> AsyncGenerator[Database]:
-    file = f"sqlite+aiosqlite:///{tmp_path / 'state.sqlite'}"
-    opened = Database(file if platform_at is None else platform_at.app_url)
-    await opened.open()
-    yield opened
-    await opened.close()
 
 
 @pytest.mark.integration
@@ -296,16 +279,16 @@ class TestSessionsOfAgents(BaseIntegrationTest):
     ) -> None:
         sessions, ctx = database.sessions, user()
         async with sessions.session(ctx) as session:
-            await session.execute(_note("kept"))
+            await session.execute(note("kept"))
         with pytest.raises(RuntimeError):
             async with sessions.session(ctx) as session:
-                await session.execute(_note("rolled back"))
+                await session.execute(note("rolled back"))
                 raise RuntimeError("no")
         inside, never = asyncio.Event(), asyncio.Event()
 
         async def interrupted() -> None:
             async with sessions.session(ctx) as session:
-                await session.execute(_note("cancelled"))
+                await session.execute(note("cancelled"))
                 inside.set()
                 await never.wait()
 
@@ -438,14 +421,14 @@ class TestRunsOnTheDatabase(BaseIntegrationTest):
         assert final == ["cancelled"] * 7
 
     async def test_runs_of_everybody_together_are_limited_too(self, served: ServerThread) -> None:
-        usual = await served.call(_limits(RunLimits(per_user=3, in_all=2, waiting_per_user=4)))
+        usual = await served.call(limited_to(RunLimits(per_user=3, in_all=2, waiting_per_user=4)))
         async with person(served.url, "all-a") as one, person(served.url, "all-b") as two:
             asked = [(who, await who.ask("hold: all")) for who in (one, two, one, two)]
             states = [(await who.run(run["run_id"]))["status"] for who, run in asked]
             for who, run in asked:
                 await who.http.post(f"/api/runs/{run['run_id']}/cancel")
                 await ended(who, run["run_id"])
-        await served.call(_limits(usual))
+        await served.call(limited_to(usual))
         assert states == ["running", "running", "pending", "pending"]
 
     async def test_a_failed_run_goes_on_as_a_new_run_from_its_finished_steps(
@@ -602,32 +585,15 @@ class TestRunsOverRestarts(BaseIntegrationTest):
                 accepted = await ada.ask("May I?")
                 request = await self.eventually(lambda: request_of(ada))
                 before = await first.events.read_run(
-                    _of(ada, accepted["run_id"]), accepted["run_id"]
+                    of(ada, accepted["run_id"]), accepted["run_id"]
                 )
         async with stack(self.home, database=platform_at, before_start=with_approval) as second:
             async with person(second.url, "ada", how="login") as ada:
                 await ada.http.post(f"/api/approvals/{request['id']}", json={"approve": False})
                 await ended(ada, accepted["run_id"])
                 after = await second.events.read_run(
-                    _of(ada, accepted["run_id"]), accepted["run_id"]
+                    of(ada, accepted["run_id"]), accepted["run_id"]
                 )
         assert after[: len(before)] == before
         assert [event.run_seq for event in after] == list(range(1, len(after) + 1))
         assert after[-1].type == "agent_completed"
-
-
-def _limits(new: RunLimits) -> Callable[[Stack], Awaitable[RunLimits]]:
-    async def use(made: Stack) -> RunLimits:
-        before = made.platform.options.limits
-        made.platform.use(replace(made.platform.options, limits=new))
-        return before
-
-    return use
-
-
-def _note(name: str) -> Insert:
-    return insert(nodes).values(id=name, incarnation="i", beat_at=datetime.now(UTC))
-
-
-def _of(ada: object, run_id: str) -> UserExecutionContext:
-    return user(ada.user_id, ada.workspace_id, run_id=run_id)  # type: ignore[attr-defined]
