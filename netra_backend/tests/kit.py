@@ -4,6 +4,7 @@ import asyncio
 import json
 import ssl
 import threading
+import uuid
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
@@ -81,7 +82,7 @@ class Person:
         """Send a message over HTTP; what was accepted."""
         body = {
             "content": content,
-            "client_message_id": f"m-{id(object())}-{content}"[:128],
+            "client_message_id": uuid.uuid4().hex,
             **more,
         }
         response = await self.http.post(f"/api/threads/{thread_id}/messages", json=body)
