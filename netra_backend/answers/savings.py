@@ -58,6 +58,12 @@ def savings_figures(analysis: Analysis, profile: Profile) -> list[Figure]:
     """Cost before, after, and saved, with the interval of the replay."""
     combined = analysis.combined
     source = f"joint replay of your own calls; {parts.evidence(profile)}"
+    period = combined.period
+    if profile.first is not None and period.start not in (None, profile.first):
+        source = (
+            f"joint replay of your own calls from {period.start} to {period.end}, at list prices; "
+            "the calls before chose the changes"
+        )
     saved = combined.savings_usd
     return [
         Figure(label="Cost before", value=combined.cost_before_usd, unit="usd", evidence=source),
