@@ -1,5 +1,7 @@
 """How the same results cost less."""
 
+from datetime import datetime
+
 from netra_backend.agents.findings import Evidence
 from netra_backend.answers import parts
 from netra_backend.answers.constraints import constraints_of
@@ -59,7 +61,7 @@ def savings_figures(analysis: Analysis, profile: Profile) -> list[Figure]:
     combined = analysis.combined
     source = f"joint replay of your own calls; {parts.evidence(profile)}"
     period = combined.period
-    if profile.first is not None and period.start not in (None, profile.first):
+    if _is_later(period.start, profile.first):
         source = (
             f"joint replay of your own calls from {period.start} to {period.end}, at list prices; "
             "the calls before chose the changes"
@@ -77,6 +79,12 @@ def savings_figures(analysis: Analysis, profile: Profile) -> list[Figure]:
             evidence=f"{source}; 90 % interval by block bootstrap",
         ),
     ]
+
+
+def _is_later(moment: str | None, than: str | None) -> bool:
+    if moment is None or than is None:
+        return False
+    return datetime.fromisoformat(moment) > datetime.fromisoformat(than)
 
 
 def combined_out(analysis: Analysis) -> CombinedOut:

@@ -63,7 +63,7 @@ function repeats(plot: ReportPlot, combined: Combined | null): boolean {
   const parts = Object.values(combined?.attribution ?? {}).map((value) => value.toFixed(2));
   const values = plot.series[0]?.values.map((value) => value?.toFixed(2)) ?? [];
   const same = values.length === parts.length && values.every((value) => parts.includes(value ?? ""));
-  return parts.length > 1 && plot.series.length === 1 && same;
+  return parts.length > 0 && plot.series.length === 1 && same;
 }
 
 function Sufficiency({ sufficiency }: { sufficiency: Report["sufficiency"] }) {
