@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+import msgspec
 import typer
 
+from netra_apex.given_files import distinct_files
+from netra_apex.outcomes_option import unused_outcomes
 from netra_apex.price_options import pairs, price_table
 
 if TYPE_CHECKING:
@@ -87,7 +90,7 @@ def analyze(
     apex analyze spend.parquet --json | jq .combined
     """
     request = Request(
-        files=tuple(files),
+        files=tuple(distinct_files(files)),
         model=model,
         format=format_,
         start=start,
@@ -97,15 +100,15 @@ def analyze(
         outcomes=tuple(outcomes or ()),
         margin=margin,
     )
+    if html is not None and not html.parent.is_dir():
+        raise typer.BadParameter(f"there is no folder {str(html.parent)!r}", param_hint="--html")
     analysis, source = run(request, quiet=as_json or not sys.stderr.isatty())
     if html is not None:
         from netra_optimizer.report import render_html
 
         html.write_text(render_html(analysis, source=source), encoding="utf-8")
     if as_json:
-        import msgspec
-
-        sys.stdout.write(msgspec.json.encode(analysis).decode() + "\n")
+        sys.stdout.buffer.write(msgspec.json.encode(analysis) + b"\n")
     else:
         from rich.console import Console
 
@@ -145,6 +148,8 @@ def run(request: Request, *, quiet: bool) -> "tuple[Analysis, ReportSource]":
             )
             models = tuple(frame.values("model"))
     _refuse_unpriced(analysis)
+    if note := unused_outcomes(outcomes, models, request.prices):
+        analysis = msgspec.structs.replace(analysis, notes=[*analysis.notes, note])
     source = ReportSource(
         files=tuple(path.name for path in request.files),
         format=imported.format,

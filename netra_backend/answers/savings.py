@@ -1,5 +1,7 @@
 """How the same results cost less."""
 
+from datetime import datetime
+
 from netra_backend.agents.findings import Evidence
 from netra_backend.answers import parts
 from netra_backend.answers.constraints import constraints_of
@@ -58,6 +60,12 @@ def savings_figures(analysis: Analysis, profile: Profile) -> list[Figure]:
     """Cost before, after, and saved, with the interval of the replay."""
     combined = analysis.combined
     source = f"joint replay of your own calls; {parts.evidence(profile)}"
+    period = combined.period
+    if _is_later(period.start, profile.first):
+        source = (
+            f"joint replay of your own calls from {period.start} to {period.end}, at list prices; "
+            "the calls before chose the changes"
+        )
     saved = combined.savings_usd
     return [
         Figure(label="Cost before", value=combined.cost_before_usd, unit="usd", evidence=source),
@@ -71,6 +79,12 @@ def savings_figures(analysis: Analysis, profile: Profile) -> list[Figure]:
             evidence=f"{source}; 90 % interval by block bootstrap",
         ),
     ]
+
+
+def _is_later(moment: str | None, than: str | None) -> bool:
+    if moment is None or than is None:
+        return False
+    return datetime.fromisoformat(moment) > datetime.fromisoformat(than)
 
 
 def combined_out(analysis: Analysis) -> CombinedOut:

@@ -47,6 +47,27 @@ def nothing_proven(analysis: Analysis) -> str:
     return f"No saving is proven on these records yet: {changes} an evaluation of quality."
 
 
+def first_step(analysis: Analysis) -> str:
+    """What to do first: the proven change that brings most, empty where none is proven."""
+    parts = analysis.combined.attribution
+    counted = [item for item in analysis.opportunities if item.id in parts]
+    if not counted:
+        return ""
+    best = max(counted, key=lambda item: parts[item.id])
+    return (
+        f"First: {best.title}, {money(in_cents(parts)[best.id])} of it "
+        f"(effort {best.effort}, risk {best.risk})."
+    )
+
+
+def chosen_before(analysis: Analysis) -> str:
+    """Where changes were chosen on earlier calls than those that prove them; empty elsewhere."""
+    period, usage = analysis.combined.period, analysis.usage
+    if period.start is None or (period.start, period.end) == (usage.first, usage.last):
+        return ""
+    return f"Chosen on the days before {day(period.start)}, proven on the rest"
+
+
 def in_cents(parts: dict[str, float]) -> dict[str, float]:
     """Parts rounded to the cent so that they still add up to their rounded total.
 
