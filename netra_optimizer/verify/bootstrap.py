@@ -145,10 +145,10 @@ def in_time(spread: Spread, sums: Float64, begin_us: Int64) -> Spread:
         return spread
     hour_share, day_share = np.clip(by_hour / total, 0, 1), by_day / total
     rest = brought - np.outer(by_hour, day_share)
-    expected = squares * np.outer(1 - hour_share, 1 - day_share)
-    factor = float(np.square(rest).sum() / expected.sum())
-    if factor <= 1:
+    expected = float((squares * np.outer(1 - hour_share, 1 - day_share)).sum())
+    if expected <= 0 or float(np.square(rest).sum()) <= expected:
         return spread
+    factor = float(np.square(rest).sum()) / expected
     return Spread(
         spread.variance * factor,
         spread.third * factor**2,
