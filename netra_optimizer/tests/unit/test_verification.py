@@ -4,6 +4,8 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec import structs
 from scipy import stats
 
@@ -34,6 +36,14 @@ def test_a_larger_group_is_sampled_and_still_adds_up() -> None:
 def test_cents_add_up_to_the_total_in_cents() -> None:
     cents = to_cents({"a": 1 / 3, "b": 1 / 3, "c": 1 / 3}, 1.0)
     assert sum(round(100 * value) for value in cents.values()) == 100
+
+
+@given(st.lists(st.floats(-500, 5000), min_size=1, max_size=12))
+def test_any_shares_in_cents_add_up_and_none_moves_by_more_than_a_cent(parts: list[float]) -> None:
+    shares = {str(at): part for at, part in enumerate(parts)}
+    cents = to_cents(shares, sum(parts))
+    assert sum(round(100 * value) for value in cents.values()) == round(100 * sum(parts))
+    assert all(abs(cents[name] - shares[name]) <= 0.0101 for name in shares)
 
 
 def test_the_order_of_the_blocks_changes_no_interval() -> None:
