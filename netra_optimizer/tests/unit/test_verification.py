@@ -111,7 +111,7 @@ def test_graded_scores_without_rare_losses_are_judged_nearly_as_by_student() -> 
 @pytest.mark.parametrize("items", [40, 120, 400])
 def test_rare_large_losses_of_graded_scores_are_not_approved_too_often(items: int) -> None:
     """Student's test approves a fifth to a third of these, because most samples show no loss."""
-    rng, rounds = np.random.default_rng(items), 200
+    rng, rounds = np.random.default_rng(items), 150
     approvals = 0
     for _ in range(rounds):
         baseline = rng.choice([0.9, 1.0], items)
@@ -123,7 +123,7 @@ def test_rare_large_losses_of_graded_scores_are_not_approved_too_often(items: in
 
 @pytest.mark.parametrize(
     ("items", "margin", "disagree"),
-    [(40, 0.1, 0.1), (60, 0.05, 0.2), (100, 0.1, 0.1), (200, 0.03, 0.03), (150, 0.03, 0.5)],
+    [(40, 0.1, 0.1), (60, 0.05, 0.2), (100, 0.1, 0.1), (150, 0.03, 0.03)],
 )
 def test_the_exact_size_at_the_margin_is_within_five_percent(
     items: int, margin: float, disagree: float
@@ -145,6 +145,10 @@ def test_the_exact_size_at_the_margin_is_within_five_percent(
     assert size <= 0.05 + 1e-9
 
 
-def test_identical_scores_are_no_worse() -> None:
-    same = np.ones(500)
-    assert non_inferiority(same, same, margin=0.02).verdict == "non_inferior"
+@pytest.mark.parametrize(("score", "margin"), [(1.0, 0.02), (0.0, 0.02), (5.0, 0.1)])
+def test_identical_scores_are_no_worse_when_there_are_enough_of_them(
+    score: float, margin: float
+) -> None:
+    few, many = np.full(20, score), np.full(500, score)
+    assert non_inferiority(many, many, margin=margin).verdict == "non_inferior"
+    assert non_inferiority(few, few, margin=margin).verdict == "underpowered"
