@@ -95,7 +95,7 @@ def _overview(analysis: Analysis) -> str:
     parts = text.in_cents(analysis.combined.attribution)
     counted = [item for item in analysis.opportunities if item.id in parts]
     attribution = plots.bars(
-        [(item.title, parts[item.id], text.money(parts[item.id])) for item in counted],
+        [(item.title, parts[item.id], text.money(parts[item.id], cents=True)) for item in counted],
         title="Share of each change in the combined saving",
     )
     alone = plots.bars(

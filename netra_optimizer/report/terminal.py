@@ -135,7 +135,7 @@ def _overview(analysis: Analysis) -> RenderableType:
             str(number),
             item.title,
             Text(text.money(item.savings_usd.expected), style="" if part is not None else "dim"),
-            "–" if part is None else text.money(part),
+            "–" if part is None else text.money(part, cents=True),
             Text("█" * width, style="green"),
             Text(
                 text.STATUS_NAMES.get(item.status, item.status),

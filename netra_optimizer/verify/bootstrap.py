@@ -88,7 +88,10 @@ class Blocks:
 
     def _with_prompts(self, spread: Spread, rows: Int64, savings: Float64, block: Int64) -> Spread:
         """Kind by kind; records that save nothing say nothing of what their prompt is worth."""
-        saving = np.flatnonzero(~self.prompt.take(rows).equals("") & (savings != 0))
+        prompt = self.prompt.take(rows)
+        saving = np.flatnonzero(~prompt.equals("") & (savings != 0))
+        asked = prompt.codes[saving]
+        saving = saving[np.bincount(asked, minlength=1)[asked] > 1]
         rows = rows[saving]
         kind = self.feature.codes[rows].astype(np.int64) * len(self.model.values)
         kind, first = dense(kind + self.model.codes[rows])
@@ -102,6 +105,9 @@ class Blocks:
 
 def dense(codes: Int64) -> tuple[Int64, Int64]:
     """Codes from 0 in order of first appearance, and where each appears first."""
+    if (codes[1:] > codes[:-1]).all():
+        each = np.arange(len(codes), dtype=np.int64)
+        return each, each
     _, first, inverse = np.unique(codes, return_index=True, return_inverse=True)
     order = np.argsort(first, kind="stable")
     rank = np.empty(len(order), np.int64)
@@ -145,10 +151,10 @@ def in_time(spread: Spread, sums: Float64, begin_us: Int64) -> Spread:
         return spread
     hour_share, day_share = np.clip(by_hour / total, 0, 1), by_day / total
     rest = brought - np.outer(by_hour, day_share)
-    expected = squares * np.outer(1 - hour_share, 1 - day_share)
-    factor = float(np.square(rest).sum() / expected.sum())
-    if factor <= 1:
+    expected = float((squares * np.outer(1 - hour_share, 1 - day_share)).sum())
+    if expected <= 0 or float(np.square(rest).sum()) <= expected:
         return spread
+    factor = float(np.square(rest).sum()) / expected
     return Spread(
         spread.variance * factor,
         spread.third * factor**2,
