@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 DAY_US: Final = 86_400_000_000
 BEGINNING: Final = -(2**62)
+FREE: Final = ":free"
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -52,10 +53,15 @@ class Schedule:
 def schedule_of(model: "ModelInfo", context: Mapping[str, str]) -> Schedule | None:
     """The schedule of a genai-prices model, None when it has no price by the token.
 
+    A model that is sold for nothing, by its name (`…:free`), costs nothing.
+
     genai-prices itself is asked at the beginning of every segment, so which price wins is its own
     decision.
     """
     dates, times = segments_of(model)
+    if model.id.endswith(FREE) and not _keys(model.get_prices(moment_of(0, 0), dict(context))):
+        rates = np.zeros((1, 1, 1, len(RATE_COLUMNS)))
+        return Schedule(np.array([BEGINNING]), np.array([0]), np.array([-1]), rates)
     return _dense(
         dates, times, lambda day, clock: model.get_prices(moment_of(day, clock), dict(context))
     )

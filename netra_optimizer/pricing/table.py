@@ -9,7 +9,7 @@ import numpy as np
 
 from netra_optimizer.pricing.custom import CustomPrice, overlay
 from netra_optimizer.pricing.names import ModelKey, find_model
-from netra_optimizer.pricing.schedule import DAY_US, EPOCH, Schedule, schedule_of
+from netra_optimizer.pricing.schedule import DAY_US, EPOCH, FREE, Schedule, schedule_of
 from netra_optimizer.pricing.tiers import TIER_CONTEXTS, context_of
 from netra_optimizer.pricing.units import RATE_COLUMNS
 from netra_optimizer.pricing.usage_keys import cost_of_usage
@@ -127,13 +127,14 @@ class PriceTable:
         return ModelKey(found[0].id, found[1].id) if found else None
 
     def models(self, provider: str) -> list[str]:
-        """Ids of the models a provider lists with a price by the token, in the list's order."""
+        """Ids of the models a provider sells by the token, in the list's order; none given away."""
         for known in self._snapshot.providers:
             if known.id == provider:
                 return [
                     model.id
                     for model in known.models
-                    if self._schedule(known.id, model.id, "standard") is not None
+                    if not model.id.endswith(FREE)
+                    and self._schedule(known.id, model.id, "standard") is not None
                 ]
         return []
 

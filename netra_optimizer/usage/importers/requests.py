@@ -176,7 +176,7 @@ def _first_time(row: Row, answer: Mapping[str, Any]) -> object:
 
 
 def _http_status(row: Row) -> object:
-    status = first(row, ("status_code", "http_status", "statusCode"))
+    status = first(row, ("status_code", "http_status", "statusCode", "status"))
     return f"http_{status}" if type(status) is int and status >= 400 else None
 
 
