@@ -9,7 +9,7 @@ import numpy as np
 
 from netra_optimizer.pricing.custom import CustomPrice, overlay
 from netra_optimizer.pricing.names import ModelKey, find_model
-from netra_optimizer.pricing.schedule import DAY_US, EPOCH, FREE, Schedule, schedule_of
+from netra_optimizer.pricing.schedule import DAY_US, EPOCH, Schedule, given_away, schedule_of
 from netra_optimizer.pricing.tiers import TIER_CONTEXTS, context_of
 from netra_optimizer.pricing.units import RATE_COLUMNS
 from netra_optimizer.pricing.usage_keys import cost_of_usage
@@ -133,7 +133,7 @@ class PriceTable:
                 return [
                     model.id
                     for model in known.models
-                    if not model.id.endswith(FREE)
+                    if not given_away(model)
                     and self._schedule(known.id, model.id, "standard") is not None
                 ]
         return []
@@ -286,4 +286,3 @@ class PriceTable:
 def _owns(provider: "Provider", model: "ModelInfo") -> bool:
     """genai-prices ignores the context of a model priced by another provider's list."""
     return any(model is own for own in provider.models)
-

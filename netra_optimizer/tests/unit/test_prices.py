@@ -295,12 +295,14 @@ def test_a_model_given_away_costs_nothing_and_one_without_a_price_has_no_cost() 
         {"provider": provider, "model": model, "start": day, "input_uncached": 10**6}
         for provider, model in (
             ("openrouter", "deepseek/deepseek-r1:free"),
+            ("google", "gemma-4-31b-it"),
             ("openai", "tts-1"),
             ("cerebras", "qwen-3-coder-480b"),
         )
     ]
-    free, by_the_letter, gone = table().cost(calls_of(rows)).tolist()
-    assert free == 0
+    *free, by_the_letter, gone = table().cost(calls_of(rows)).tolist()
+    assert free == [0, 0]
+    assert "gemma-4-31b-it" not in table().models("google")  # no seller to save money with
     assert np.isnan(by_the_letter)
     assert np.isnan(gone)
 
