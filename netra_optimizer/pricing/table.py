@@ -113,6 +113,12 @@ class PriceTable:
             aliases=self.aliases,
         )
 
+    def listed(self) -> "PriceTable":
+        """The same prices without custom ones."""
+        return PriceTable(
+            self._snapshot, version=self.version, as_of=self.as_of, aliases=self.aliases
+        )
+
     @property
     def fingerprint(self) -> str:
         """Equal for tables that price everything alike."""

@@ -11,6 +11,7 @@ import pytest
 from netra_optimizer import (
     BillLine,
     BreakdownRow,
+    CustomPrice,
     InputError,
     PriceTable,
     StoreError,
@@ -23,6 +24,7 @@ from netra_optimizer import (
     read_bill,
     reconcile,
 )
+from netra_optimizer.usage.export import FOCUS_COLUMNS, focus_table
 
 T0 = datetime(2026, 11, 20, 10, tzinfo=UTC)
 
@@ -33,7 +35,13 @@ def prices() -> PriceTable:
 
 
 @pytest.fixture(scope="module")
-def tenant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TenantUsage]:
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[UsageStore]:
+    with UsageStore.open(tmp_path_factory.mktemp("store") / "s") as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def tenant(store: UsageStore) -> TenantUsage:
     records = [
         call("a", feature="search", team="web", cache_read=400_000, output_text=10_000),
         call("b", user="ü", tags=("x", "y"), service_tier="batch"),
@@ -41,10 +49,9 @@ def tenant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TenantUsage]:
         call("d", model="claude-sonnet-4-5", provider="anthropic", input_uncached=150_000),
         call("e", model="acme-llm-9", provider=""),
     ]
-    with UsageStore.open(tmp_path_factory.mktemp("store") / "s") as store:
-        found = store.for_tenant("t")
-        found.insert([records])
-        yield found
+    found = store.for_tenant("t")
+    found.insert([records])
+    return found
 
 
 def call(id: str, **fields) -> UsageRecord:
@@ -226,6 +233,34 @@ def test_focus_rows_sum_to_what_was_used_and_spent(
     assert web[0]["ChargePeriodStart"] == "2026-11-20T00:00:00Z"
     assert web[0]["ChargePeriodEnd"] == "2026-11-21T00:00:00Z"
     assert json.loads(web[0]["Tags"]) == {"feature": "search", "team": "web"}
+    assert (web[0]["BillingPeriodStart"], web[0]["BillingPeriodEnd"]) == (
+        "2026-11-01T00:00:00Z", "2026-12-01T00:00:00Z",
+    )  # fmt: skip
+    assert (float(web[0]["ListUnitPrice"]), web[0]["SkuMeter"]) == (2.5, "Input Tokens")
+
+
+def test_focus_tells_a_negotiated_cost_from_the_list_s_and_bills_fees_by_request(
+    store: UsageStore,
+) -> None:
+    records = [
+        call("a"), call("p", model="sonar", provider="perplexity", input_uncached=1_000_000),
+        call("q", model="sonar", provider="perplexity", input_uncached=0, output_text=10),
+    ]  # fmt: skip
+    own = PriceTable.load(custom=[CustomPrice(model="*", provider="openai", discount=0.2)])
+    found = store.for_tenant("negotiated")
+    found.insert([records])
+    rows = focus_table(found, prices=own).to_pylist()
+    summary = found.summary(prices=own)
+    assert set(rows[0]) == set(FOCUS_COLUMNS)
+    assert sum(row["BilledCost"] for row in rows) == pytest.approx(summary.cost_usd)
+    [deal] = [row for row in rows if row["ProviderName"] == "openai"]
+    assert (deal["BilledCost"], deal["ListCost"]) == pytest.approx((2.0, 2.5))
+    assert (deal["ContractedUnitPrice"], deal["ListUnitPrice"]) == pytest.approx((2.0, 2.5))
+    [fee] = [row for row in rows if row["x_TokenType"] == "request"]
+    assert (fee["ConsumedQuantity"], fee["ConsumedUnit"], fee["PricingUnit"]) == (
+        2, "Requests", "1K Requests",
+    )  # fmt: skip
+    assert fee["BilledCost"] == pytest.approx(0.024)
 
 
 def test_a_notebook_gets_pandas_polars_and_arrow_alike(tmp_path: Path, prices: PriceTable) -> None:
