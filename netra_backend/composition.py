@@ -44,12 +44,15 @@ from netra_backend.usage.own_calls import usage_of
 from netra_backend.usage.service import UsageService
 from netra_core.configuration import ConfigurationManagerFactory, UnifiedConfigurationManager
 from netra_core.context import UserExecutionContext
-from netra_core.websocket import UnifiedWebSocketManager
+from netra_core.websocket import LiveState, UnifiedWebSocketManager
 
 WATCH_EVERY_S: Final = 0.25
 DISPATCH_EVERY_S: Final = 2.0
 RECONCILE_EVERY_S: Final = 15.0
 FORGET_EVERY_S: Final = 3600.0
+MAINTAIN_EVERY_S: Final = 30.0
+FOLLOW_EVERY_S: Final = 0.25
+"""A change of state reaches tabs of other nodes within this time."""
 
 _log = structlog.get_logger(__name__)
 
@@ -104,6 +107,7 @@ class Platform:
             limits=options.limits,
             answer=self._answer,
             approvals=self.approvals,
+            clock=deps.clock,
             state=deps.state,
             uses=self._uses,
         )
@@ -113,6 +117,7 @@ class Platform:
         self.nodes = NodeWatch(
             sessions=deps.sessions, engine=self.engine, runs=self.run_store, incarnation=deps.ids()
         )
+        self.live_state = None if deps.state is None else LiveState(deps.state, self.sockets)
         self._tasks: list[asyncio.Task[None]] = []
         self.ready = False
 
@@ -143,6 +148,8 @@ class Platform:
         await asyncio.to_thread(options.uploads.mkdir, parents=True, exist_ok=True, mode=0o700)
         await self.deps.fan_out.start()
         await self.sockets.start()
+        if self.live_state is not None:
+            self.live_state.start()
         self._own(self.feed.follow(), "revocation-feed")
         # What was interrupted goes on at once, and not only after analytics have been loaded.
         interrupted = await self.run_store.open_of(self.engine.node_id)
@@ -155,7 +162,11 @@ class Platform:
         self._own(every(DISPATCH_EVERY_S, self.runs.dispatch, "dispatch"), "dispatch")
         self._own(every(RECONCILE_EVERY_S, self.runs.reconcile, "reconcile"), "reconcile")
         self._own(every(FORGET_EVERY_S, self.engine.forget, "forget"), "forget")
+        if (state := self.deps.state) is not None:
+            self._own(every(MAINTAIN_EVERY_S, state.tidy, "state"), "state")
         if options.clustered:
+            if state is not None:
+                self._own(every(FOLLOW_EVERY_S, state.catch_up, "live-state"), "live-state")
             self._own(every(WATCH_EVERY_S, self.runs.watch, "watch"), "watch")
             self._own(self.nodes.watch(), "nodes")
         self.ready = True
@@ -168,6 +179,8 @@ class Platform:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks.clear()
         await self.sockets.shutdown()
+        if self.live_state is not None:
+            self.live_state.stop()
         await self.engine.stop()
         if was_ready and self.deps.options.clustered:
             await self.nodes.leave()

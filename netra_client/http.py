@@ -118,6 +118,28 @@ class ApexClient:
                 return state
             await asyncio.sleep(poll_s)
 
+    async def download(self, path: str, to: Path, **params: Any) -> None:  # Any: query parameters
+        """Write what the API sends to a file, which is there whole or not at all."""
+        if self.access_token is None and self.refresh_token is not None:
+            await self.refresh()
+        part = to.with_name(f"{to.name}.part")
+        try:
+            headers = {"Authorization": f"Bearer {self._token()}"}
+            async with self._http.stream(
+                "GET", path, params=params, headers=headers, timeout=None
+            ) as response:
+                if response.is_error:
+                    await response.aread()
+                    raise _api_error(response)
+                with part.open("wb") as file:
+                    async for piece in response.aiter_bytes():
+                        file.write(piece)
+            part.replace(to)
+        except httpx.TransportError as error:
+            raise UnreachableError(f"{self.url} cannot be reached.") from error
+        finally:
+            part.unlink(missing_ok=True)
+
     # Chat and runs
 
     async def post_message(

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import Protocol
 
 import structlog
@@ -19,6 +20,7 @@ from netra_backend.errors import (
 )
 from netra_backend.runs.approvals import Approvals
 from netra_backend.runs.durable import RUN_FORMAT, DurableEngine
+from netra_backend.runs.effects import RunEffects
 from netra_backend.runs.limits import RunLimits
 from netra_backend.runs.records import Outcome, RunRecord, RunStatus
 from netra_backend.runs.store import RunStore
@@ -59,6 +61,7 @@ class RunService:
         limits: RunLimits,
         answer: Answerer,
         approvals: Approvals,
+        clock: Callable[[], datetime],
         state: UnifiedStateManager | None = None,
         uses: Callable[[], frozenset[tuple[str, str]]] = frozenset,
     ) -> None:
@@ -70,6 +73,7 @@ class RunService:
         self.limits = limits
         self._answer = answer
         self._approvals = approvals
+        self._clock = clock
         self._state = state
         self._uses = uses
         self._tokens: dict[str, CancelToken] = {}
@@ -221,6 +225,7 @@ class RunService:
             token=token,
             fence=_RunFence(self._store, run, token),
             approvals=self._approvals,
+            effects=RunEffects(self._sessions, self._store, run, self._clock),
             state=self._state,
         )
         try:
@@ -252,6 +257,7 @@ class RunService:
         outcome = _outcome(await recorder.events(), error)
         async with self._sessions.session(_SYSTEM) as session:
             await self._store.finish(session, run, outcome)
+            await self._approvals.withdraw(session, run)
             if (text := _answer_text(outcome)) is not None:
                 await self._chat.answer(session, run, text)
 
@@ -332,7 +338,7 @@ def _answer_text(outcome: Outcome) -> str | None:
             return None
 
 
-async def every(seconds: float, work: Callable[[], Awaitable[None]], name: str) -> None:
+async def every(seconds: float, work: Callable[[], Awaitable[object]], name: str) -> None:
     """Call `work` again and again until cancelled; an error is logged and the next turn comes."""
     while True:
         try:

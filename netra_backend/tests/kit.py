@@ -35,10 +35,13 @@ from netra_core.state.sql import SqlStateStore
 from netra_core.testing.postgres import APP_ROLE, MIGRATION_ROLE, TestDatabase
 from netra_core.testing.servers import RunningServer, running
 from netra_core.websocket import uvicorn_socket_options
+from netra_optimizer.usage.returning import share_arenas
 
 T = TypeVar("T")
 SERVICE_SECRET = "service-secret-of-the-tests-0123456789abcdef"
 BASE_URL = "http://auth.test"
+ARENAS = 2
+"""As `apex serve` has it."""
 CHEAP = PasswordCost(time_cost=1, memory_kib=8, concurrency=2)
 _NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
@@ -324,6 +327,7 @@ async def stack(
     before_start: Callable[[Platform], None] = lambda platform: None,
 ) -> AsyncGenerator[Stack]:
     """The platform on files under `home`; started again on the same home it goes on."""
+    share_arenas(ARENAS)
     await asyncio.to_thread(home.mkdir, parents=True, exist_ok=True)
     usage = f"usage-{node_id or ''}"
     async with AsyncExitStack() as exits:
@@ -337,6 +341,7 @@ async def stack(
             from netra_core.events.fanout_postgres import PostgresFanOut
 
             fan_out = PostgresFanOut(database.url(MIGRATION_ROLE))
+        exits.push_async_callback(fan_out.close)
         log = SqlEventLog(sessions, commits, fan_out=fan_out)
         exits.push_async_callback(log.close)
         auth = await _auth(home, exits)

@@ -6,7 +6,10 @@ import msgspec
 
 
 class UsageRow(msgspec.Struct, frozen=True, kw_only=True):
-    """Usage of one group. Latency in milliseconds, None where no record tells; money in USD."""
+    """Usage of one group. Latency in milliseconds, None where no record tells; money in USD.
+
+    `cost_usd` is of the calls whose model has a price; `unpriced_requests` counts the others.
+    """
 
     key: str
     requests: int
@@ -18,6 +21,7 @@ class UsageRow(msgspec.Struct, frozen=True, kw_only=True):
     p95_ms: float | None = None
     error_share: float = 0.0
     quality: float | None = None
+    unpriced_requests: int = 0
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -11,6 +11,7 @@ import msgspec
 import structlog
 
 from netra_backend.errors import InvalidRequestError
+from netra_backend.usage.choice import UsageChoice, moment
 from netra_backend.usage.facts import NO_USAGE, Failures, LoadProfile, Profile, Repriced, UsageRow
 from netra_core.context import UserExecutionContext
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
         AnalysisOptions,
         PriceTable,
         TenantUsage,
-        UsageFilter,
         UsageFrame,
         UsageStore,
     )
@@ -34,7 +34,8 @@ _log = structlog.get_logger(__name__)
 _THREADS = 2
 _REST_S = 0.5
 """After so long without work the memory that work left behind is given back."""
-_MAX_GROUPS = 1000
+MAX_EXPORTED = 1_000_000
+"""Calls that one exported file may hold: they are in memory while it is written."""
 
 
 class WorkAbandonedError(Exception):
@@ -102,34 +103,62 @@ class UsageService:
             self._at_work -= 1
             self._rest_soon(loop)
 
-    async def totals(
-        self, ctx: UserExecutionContext, *, start: str | None, end: str | None
-    ) -> "UsageSummary":
-        """Totals of a period; zeros where there is no usage."""
-        period = _period(start, end)
+    async def totals(self, ctx: UserExecutionContext, choice: UsageChoice) -> "UsageSummary":
+        """Totals of the chosen calls; zeros where there are none."""
+        where = choice.as_filter()
         if self.empty:
             return _no_totals()
-        return await self.run(ctx, lambda tenant, prices: tenant.summary(period, prices=prices))
+        return await self.run(ctx, lambda tenant, prices: tenant.summary(where, prices=prices))
 
     async def breakdown(
-        self, ctx: UserExecutionContext, by: str, *, start: str | None, end: str | None
+        self, ctx: UserExecutionContext, by: str, choice: UsageChoice, *, limit: int
     ) -> list[UsageRow]:
-        """Totals by group, the dearest first; over time in time's order."""
+        """Totals by group, at most `limit`, the dearest first; over time in time's order."""
 
         def work(tenant: "TenantUsage", prices: "PriceTable") -> list[UsageRow]:
-            found = tenant.breakdown(by, period, prices=prices, limit=_MAX_GROUPS)
+            found = tenant.breakdown(by, where, prices=prices, limit=limit)
             return [_usage_row(by, row) for row in found]
 
-        period = _period(start, end)
+        where = choice.as_filter()
         if self.empty:
             return []
+        return await self.run(ctx, work)
+
+    async def export(
+        self, ctx: UserExecutionContext, path: Path, fmt: str, choice: UsageChoice
+    ) -> int:
+        """Write the chosen calls (csv, parquet) or their cost rows (focus) to `path`; the rows.
+
+        Raises InvalidRequestError for more calls than one file may hold.
+        """
+
+        def work(tenant: "TenantUsage", prices: "PriceTable") -> int:
+            from netra_optimizer.usage.export import export_usage
+
+            where = choice.as_filter()
+            if fmt != "focus" and (calls := tenant.count(where)) > MAX_EXPORTED:
+                raise InvalidRequestError(
+                    f"These are {calls:,} calls; a file holds {MAX_EXPORTED:,} at most.",
+                    hint="Choose a shorter period, or export FOCUS, which sums by day.",
+                )
+            return export_usage(tenant, path, prices=prices, fmt=fmt, where=where)
+
         return await self.run(ctx, work)
 
     async def profile(self, ctx: UserExecutionContext) -> Profile:
         """The workspace's usage at a glance."""
         if self.empty:
             return NO_USAGE
-        return await self.on_frame(ctx, lambda columns, frame, _: columns.profile(frame))
+
+        def work(tenant: "TenantUsage", prices: "PriceTable") -> Profile:
+            # Nothing of an empty workspace takes the place of the records that are kept.
+            if tenant.summary(prices=prices).requests == 0:
+                return NO_USAGE
+            from netra_backend.usage import columns
+
+            return columns.profile(self._frame(ctx.workspace_id, tenant, prices))
+
+        return await self.run(ctx, work)
 
     async def load_profile(self, ctx: UserExecutionContext, features: list[str]) -> LoadProfile:
         """Traffic over time of some features, or of all."""
@@ -165,7 +194,7 @@ class UsageService:
         self, ctx: UserExecutionContext, change_at: str | None
     ) -> dict[str, Any]:
         """Before against after a change, with the traffic's mix corrected."""
-        at = None if change_at is None else _moment(change_at)
+        at = moment(change_at)
 
         def work(_: Any, frame: "UsageFrame", prices: "PriceTable") -> dict[str, Any]:
             from netra_optimizer import review_change
@@ -256,14 +285,6 @@ class UsageService:
         return frame
 
 
-def _period(start: str | None, end: str | None) -> "UsageFilter":
-    from netra_optimizer import UsageFilter
-
-    return UsageFilter(
-        start=None if start is None else _moment(start), end=None if end is None else _moment(end)
-    )
-
-
 def _no_totals() -> "UsageSummary":
     from netra_optimizer.usage.store import UsageSummary
 
@@ -281,15 +302,6 @@ def _no_totals() -> "UsageSummary":
     )
 
 
-def _moment(text: str) -> datetime:
-    """An aware time; UTC where the text names no zone. Raises InvalidRequestError."""
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise InvalidRequestError(f"{text!r} is no time.", hint="Write RFC 3339.") from error
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-
-
 def _usage_row(by: str, row: "BreakdownRow") -> UsageRow:
     key = row.key[by] or "(none)"
     return UsageRow(
@@ -302,6 +314,7 @@ def _usage_row(by: str, row: "BreakdownRow") -> UsageRow:
         p50_ms=row.latency_p50_ms,
         p95_ms=row.latency_p95_ms,
         error_share=row.errors / row.requests if row.requests else 0.0,
+        unpriced_requests=row.unpriced_requests,
     )
 
 

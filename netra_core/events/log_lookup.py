@@ -5,13 +5,14 @@ server anew for each; here the keys are one parameter (JSON on SQLite, arrays on
 """
 
 from collections.abc import Collection, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import msgspec
 from sqlalchemy import Connection, Row
 
 from netra_core.events.port import Stream
 
+AnyRow: TypeAlias = Row[*tuple[Any, ...]]  # Any: columns of text and of numbers
 _STREAMS: Final = {
     "sqlite": (
         "SELECT s.workspace_id, s.user_id, s.epoch, s.seq, s.last_ms"
@@ -40,7 +41,7 @@ _RUNS: Final = {
 
 def stream_rows(
     connection: Connection, streams: Collection[Stream], *, lock: bool = False
-) -> Sequence[Row[Any]]:
+) -> Sequence[AnyRow]:
     """Rows (workspace_id, user_id, epoch, seq, last_ms) of the streams that are there.
 
     With `lock` they stay locked until the transaction ends, taken in one order by everybody so
@@ -54,7 +55,7 @@ def stream_rows(
     return connection.exec_driver_sql(sql, columns).all()
 
 
-def run_rows(connection: Connection, run_ids: Collection[str]) -> Sequence[Row[Any]]:
+def run_rows(connection: Connection, run_ids: Collection[str]) -> Sequence[AnyRow]:
     """Rows (run_id, workspace_id, user_id, run_seq) of the runs that are there."""
     dialect = connection.dialect.name
     keys = list(run_ids)

@@ -104,4 +104,6 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     planted: tuple[Planted, ...] = ()
     outcomes: tuple[OutcomePlan, ...] = ()
     days: float = 7.0
+    named: bool = True
+    """False: the records do not say which feature a call is of."""
     block_tokens: int = 256

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 import numpy as np
 
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from netra_optimizer.levers.quality import Judged
 
 Standing = Literal["countable", "needs_evaluation", "loses_money"]
+
+PART_KEYS: Final = ("input_size", "conversation")
+"""Keys of a scope that name a part of the calls in words."""
 
 UNCHANGED_QUALITY = Quality(delta=0.0, bound=0.0, verified=True)
 """Of changes that cannot alter an answer."""
@@ -38,8 +41,9 @@ class Segment:
 
     @property
     def name(self) -> str:
-        """For titles: the feature, else the model."""
-        return self.feature or self.model
+        """For titles: the feature, else the model, and which part of its calls."""
+        part = [value for key, value in self.scope.items() if key in PART_KEYS]
+        return ", ".join([self.feature or self.model, *part])
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -89,6 +93,11 @@ class LeverContext:
     cache: dict[tuple[int, int, int], Traffic] = field(default_factory=dict)
     judged: "dict[tuple[str, str | None], list[Judged]]" = field(default_factory=dict)
     """Tests of the paired outcomes, made when the first lever asks."""
+
+    @cached_property
+    def undivided(self) -> bool:
+        """Whether changes are claimed on the very calls on which they are chosen."""
+        return bool((self.choose & self.claim).any())
 
     @cached_property
     def claimed_cost(self) -> float:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from netra_optimizer.levers import patches
 from netra_optimizer.levers.base import LeverContext, Proposal, Segment
 from netra_optimizer.levers.evidence import where
+from netra_optimizer.levers.parts import best_in_parts, conversation_shapes, input_sizes
 from netra_optimizer.replay.caching_rules import AS_OF, CachingRule, Write, caching_rule
 from netra_optimizer.replay.prefix import reused_tokens
 from netra_optimizer.replay.prompt_cache import ALL_BLOCKS, PROMPT_BUCKETS
@@ -55,17 +56,12 @@ class PromptCacheLever:
     id = "prompt_cache"
 
     def propose(self, segment: Segment, context: LeverContext) -> Sequence[Proposal]:
-        """At most one proposal a segment."""
-        rule = caching_rule(segment.provider, segment.model)
-        found = _cheapest(segment, context, rule)
-        if rule is None or found is None:
-            return []
-        policy, gain = found
-        traffic = context.part(segment.rows)
-        cost = float(traffic.cost_usd[context.choose[segment.rows]].sum())
-        if traffic.calls.cache_read.any() and gain < ALREADY_CACHED_GAIN * cost:
-            return []
-        return [_proposal(segment, context, policy, rule, gain > 0)]
+        """One proposal a segment, or one for each part of unnamed calls that gains by itself."""
+        whole = _proposals(segment, context)
+        ways = (input_sizes, conversation_shapes)
+        return best_in_parts(
+            segment, context, whole, lambda part: _proposals(part, context, segment), ways
+        )
 
     def best(
         self, segment: Segment, context: LeverContext
@@ -75,6 +71,21 @@ class PromptCacheLever:
         if found is None:
             return None
         return found[0], reuse_by_lifetime(context.part(segment.rows))[0]
+
+
+def _proposals(
+    segment: Segment, context: LeverContext, whole: Segment | None = None
+) -> list[Proposal]:
+    rule = caching_rule(segment.provider, segment.model)
+    found = _cheapest(segment, context, rule)
+    if rule is None or found is None:
+        return []
+    policy, gain = found
+    traffic = context.part(segment.rows)
+    cost = float(traffic.cost_usd[context.choose[segment.rows]].sum())
+    if traffic.calls.cache_read.any() and gain < ALREADY_CACHED_GAIN * cost:
+        return []
+    return [_proposal(segment, context, policy, rule, gain > 0, whole or segment)]
 
 
 def _cheapest(
@@ -166,9 +177,10 @@ def _proposal(
     policy: UsePromptCache,
     rule: CachingRule,
     gains: bool,
+    whole: Segment,
 ) -> Proposal:
+    shares, changes = reuse_by_lifetime(context.part(whole.rows))
     traffic = context.part(segment.rows)
-    shares, changes = reuse_by_lifetime(traffic)
     stream = Stream(traffic)
     policy.apply(stream, np.arange(len(traffic)))
     evidence: dict[str, Any] = {
@@ -199,7 +211,7 @@ def _proposal(
 
 
 def _title(segment: Segment, policy: UsePromptCache, rule: CachingRule, gains: bool) -> str:
-    name = segment.feature or segment.model
+    name = segment.name
     if not policy.blocks:
         return f"Stop cache writes ({name})"
     if not gains:
@@ -228,7 +240,7 @@ def _assumptions(policy: UsePromptCache, rule: CachingRule) -> list[str]:
 
 def _patch(segment: Segment, policy: UsePromptCache, rule: CachingRule) -> dict[str, Any]:
     if not rule.explicit:
-        return {"openai": {"prompt_cache_key": segment.name[:64]}}
+        return {"openai": {"prompt_cache_key": (segment.feature or segment.model)[:64]}}
     if not policy.blocks:
         return {"anthropic": {"system": [{"type": "text", "text": "<system prompt>"}]}}
     ttl = "1h" if policy.write == "1h" else None

@@ -25,6 +25,7 @@ from netra_core.context import UserExecutionContext
 from netra_core.errors import RegistryError
 from netra_core.events import CRITICAL_EVENTS
 from netra_core.testing import BaseIntegrationTest
+from netra_core.testing.postgres import TestDatabase
 from netra_core.websocket import Connection
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -80,8 +81,10 @@ class Ours:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def platform(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[LiveStack]:
-    async with live_stack(tmp_path_factory.mktemp("registry")) as running:
+async def platform(
+    tmp_path_factory: pytest.TempPathFactory, new_database: "Callable[[], TestDatabase | None]"
+) -> AsyncGenerator[LiveStack]:
+    async with live_stack(tmp_path_factory.mktemp("registry"), database=new_database()) as running:
         yield running
 
 
@@ -175,6 +178,7 @@ class TestRegistryAndWebSocket(BaseIntegrationTest):
             assert manager.get_user_connections(bob.user_id, workspace_id="another") == []
             assert manager.is_connection_active(ids[0])
 
+    @pytest.mark.both_databases
     async def test_an_agents_run_reaches_its_users_socket_and_no_other(
         self, platform: LiveStack
     ) -> None:
@@ -185,6 +189,7 @@ class TestRegistryAndWebSocket(BaseIntegrationTest):
             assert {event["run_id"] for event in events} == {"run-only"}
             assert await nothing_more(his)
 
+    @pytest.mark.both_databases
     async def test_ten_concurrent_writers_make_one_gapless_stream(
         self, platform: LiveStack
     ) -> None:
@@ -293,6 +298,7 @@ class TestRegistryAndWebSocket(BaseIntegrationTest):
                 for socket in mine:
                     assert await nothing_more(socket)
 
+    @pytest.mark.both_databases
     async def test_a_real_run_sends_all_five_critical_events(self, platform: LiveStack) -> None:
         ada = await platform.register("five")
         async with ada.socket() as socket:
@@ -425,16 +431,17 @@ class TestAcrossARestart(BaseIntegrationTest):
     Impact: without it every update loses the runs on screen
     """
 
+    @pytest.mark.both_databases
     async def test_the_registry_serves_its_users_again_after_a_restart(
-        self, tmp_path: Path
+        self, tmp_path: Path, platform_at: TestDatabase | None
     ) -> None:
-        async with live_stack(tmp_path) as before:
+        async with live_stack(tmp_path, database=platform_at) as before:
             ada = await before.register("again")
             async with ada.socket() as socket:
                 epoch = socket.established["epoch"]
                 first = await _question(socket, "one")
             assert before.platform.agents.state().sessions == 0
-        async with live_stack(tmp_path) as after:
+        async with live_stack(tmp_path, database=platform_at) as after:
             ada = await after.login("again")
             async with ada.socket() as socket:
                 assert socket.established["epoch"] == epoch
