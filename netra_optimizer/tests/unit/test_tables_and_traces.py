@@ -119,6 +119,13 @@ def test_a_table_s_columns_say_how_they_count(name: str, container: str, tmp_pat
     assert [counts(row) for row in found] == [expected] * 2
 
 
+@pytest.mark.parametrize("tags", ['["a", "b:c"]', "a, b:c", '{a,"b:c"}', "{a,b:c}"])
+def test_tags_in_a_cell_are_read_in_every_spelling(tags: str, tmp_path: Path) -> None:
+    row = {**CALL, "input_tokens": 1, "output_tokens": 1, "tags": tags}
+    [found], _, _ = read(as_csv(tmp_path / "t.csv", [row]))
+    assert found["tags"] == ["a", "b:c"]
+
+
 def test_a_failed_call_with_an_empty_usage_object_is_kept(tmp_path: Path) -> None:
     rows = [{**CALL, "usage": {}, "status": 500}, {**CALL, "usage": {"prompt_tokens": None}},
             {**CALL, "usage": {"prompt_tokens": 3, "completion_tokens": 1}}]  # fmt: skip
@@ -180,7 +187,7 @@ TRACES = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("container", ["jsonl", "json", "parquet"])
+@pytest.mark.parametrize("container", ["jsonl", "json", "parquet", "csv"])
 @pytest.mark.parametrize("name", TRACES)
 def test_traces_of_serving_clusters_are_read(name: str, container: str, tmp_path: Path) -> None:
     lines, apart_ms, block = TRACES[name]
@@ -189,6 +196,8 @@ def test_traces_of_serving_clusters_are_read(name: str, container: str, tmp_path
         path.write_text("\n".join(map(json.dumps, lines)))
     elif container == "json":
         path.write_text(json.dumps(lines))
+    elif container == "csv":
+        as_csv(path, [{k: str(v) for k, v in line.items()} for line in lines])
     else:
         pq.write_table(pa.Table.from_pylist(lines), path)
     rows, audit, fmt = read(path, model="claude-sonnet-4-5", start=START)

@@ -31,6 +31,7 @@ from netra_optimizer.usage.importers.values import (
     count,
     digest,
     has_count,
+    json_or,
     mapping,
     milliseconds,
     moment,
@@ -424,6 +425,8 @@ def _failure(status: object, error: object) -> str:
 
 
 def _hashes(value: object) -> tuple[int, ...]:
+    if isinstance(value, str):
+        value = json_or(value, [])
     if not isinstance(value, Sequence) or isinstance(value, str):
         return ()
     return tuple(

@@ -1,5 +1,6 @@
 """Values as sources write them: times in every spelling, counts, text."""
 
+import csv
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -178,9 +179,12 @@ def text(value: object) -> str:
 
 
 def texts(value: object) -> tuple[str, ...]:
-    """A list of texts, from a list, a JSON list in text, or text with commas."""
+    """A list of texts, from a list, a list in text (JSON, PostgreSQL), or text with commas."""
     if isinstance(value, str):
         value = value.strip()
+        if value.startswith("{") and value.endswith("}"):
+            value = next(csv.reader([value[1:-1]]), [])
+            return tuple(filter(None, value))
         if value.startswith("["):
             value = json_or(value, [])
         else:
