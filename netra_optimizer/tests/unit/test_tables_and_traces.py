@@ -119,6 +119,29 @@ def test_a_table_s_columns_say_how_they_count(name: str, container: str, tmp_pat
     assert [counts(row) for row in found] == [expected] * 2
 
 
+@pytest.mark.parametrize("container", ["csv", "jsonl"])
+@pytest.mark.parametrize(
+    "stamp",
+    [
+        "Fri, 20 Nov 2026 10:00:00 GMT", "20/Nov/2026:10:00:00 +0000",
+        "Nov 20, 2026, 10:00:00 AM", "11/20/2026 10:00:00 AM", "11/20/2026, 10:00:00",
+        "2026/11/20 10:00", "2026-11-20T10:00:00.000+00:00[UTC]", "20.11.2026 10:00:00",
+        "2026-11-20 10:00:00.000000 +0000 UTC", "2026-11-20 02:00:00 -0800", "20261120T100000Z",
+    ],
+)  # fmt: skip
+def test_times_are_read_as_programs_and_people_write_them(
+    stamp: str, container: str, tmp_path: Path
+) -> None:
+    row = {**CALL, "timestamp": stamp, "input_tokens": 1, "output_tokens": 1}
+    path = tmp_path / f"t.{container}"
+    if container == "csv":
+        as_csv(path, [row])
+    else:
+        path.write_text(json.dumps(row))
+    [found], _, _ = read(path)
+    assert found["start"] == START
+
+
 @pytest.mark.parametrize("tags", ['["a", "b:c"]', "a, b:c", '{a,"b:c"}', "{a,b:c}"])
 def test_tags_in_a_cell_are_read_in_every_spelling(tags: str, tmp_path: Path) -> None:
     row = {**CALL, "input_tokens": 1, "output_tokens": 1, "tags": tags}
