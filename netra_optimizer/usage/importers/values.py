@@ -213,7 +213,9 @@ def texts(value: object) -> tuple[str, ...]:
 
 def mapping(value: object) -> Mapping[str, Any]:
     """A JSON object, also written as text or as a map of Parquet; empty where there is none."""
-    if isinstance(value, Mapping):
+    if value is None:
+        return {}
+    if type(value) is dict or isinstance(value, Mapping):
         return value
     if isinstance(value, str) and value.lstrip().startswith("{"):
         found = json_or(value, {})
