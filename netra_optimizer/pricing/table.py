@@ -9,7 +9,7 @@ import numpy as np
 
 from netra_optimizer.pricing.custom import CustomPrice, overlay
 from netra_optimizer.pricing.names import ModelKey, find_model
-from netra_optimizer.pricing.schedule import DAY_US, EPOCH, Schedule, schedule_of
+from netra_optimizer.pricing.schedule import DAY_US, EPOCH, Schedule, given_away, schedule_of
 from netra_optimizer.pricing.tiers import TIER_CONTEXTS, context_of
 from netra_optimizer.pricing.units import RATE_COLUMNS
 from netra_optimizer.pricing.usage_keys import cost_of_usage
@@ -113,6 +113,12 @@ class PriceTable:
             aliases=self.aliases,
         )
 
+    def listed(self) -> "PriceTable":
+        """The same prices without custom ones."""
+        return PriceTable(
+            self._snapshot, version=self.version, as_of=self.as_of, aliases=self.aliases
+        )
+
     @property
     def fingerprint(self) -> str:
         """Equal for tables that price everything alike."""
@@ -127,13 +133,14 @@ class PriceTable:
         return ModelKey(found[0].id, found[1].id) if found else None
 
     def models(self, provider: str) -> list[str]:
-        """Ids of the models a provider lists with a price by the token, in the list's order."""
+        """Ids of the models a provider sells by the token, in the list's order; none given away."""
         for known in self._snapshot.providers:
             if known.id == provider:
                 return [
                     model.id
                     for model in known.models
-                    if self._schedule(known.id, model.id, "standard") is not None
+                    if not given_away(model)
+                    and self._schedule(known.id, model.id, "standard") is not None
                 ]
         return []
 
@@ -285,4 +292,3 @@ class PriceTable:
 def _owns(provider: "Provider", model: "ModelInfo") -> bool:
     """genai-prices ignores the context of a model priced by another provider's list."""
     return any(model is own for own in provider.models)
-

@@ -51,7 +51,7 @@ COLUMNS = {
     "output_text": COUNTS, "request_id": WORDS, "status": WORDS, "error": WORDS, "user": WORDS,
     "latency_ms": REALS, "latency": REALS, "end": STAMPS, "cost": REALS, "score": REALS,
     "tags": WORDS, "tier": WORDS, "prompt": WORDS, "prompt_hash": WORDS, "attempt": COUNTS,
-    "provider": WORDS, "more": WORDS,
+    "provider": WORDS, "more": WORDS, "total_tokens": COUNTS,
 }  # fmt: skip
 TEXT = st.characters(codec="utf-8", exclude_characters="\0")
 OFTEN = ("timestamp", "model", "input_tokens", "output_tokens")

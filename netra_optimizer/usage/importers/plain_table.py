@@ -31,7 +31,13 @@ from netra_optimizer.usage.importers.base import (
     Outcome,
     RowRefused,
 )
-from netra_optimizer.usage.importers.values import canonical, digest, moment, optional_moment, positive
+from netra_optimizer.usage.importers.values import (
+    canonical,
+    digest,
+    moment,
+    optional_moment,
+    positive,
+)
 from netra_optimizer.usage.importers.vectors import (
     Strings,
     coded,
@@ -51,6 +57,7 @@ Convert = Callable[[object], Any]
 
 INPUT_PARTS: Final = ("cache_read", "cache_write_5m", "cache_write_1h", "audio_in", "image_in")
 OUTPUT_PARTS: Final = ("reasoning", "audio_out", "image_out")
+_CACHED: Final = ("cache_read", "cache_write_5m", "cache_write_1h")
 _TOTALS: Final = ("input", "input_uncached", "output", "output_text")
 _REALS: Final = ("latency_ms", "ttft_ms", "quality", "cost_recorded")
 _LISTS: Final = ("tags", "tool_names")
@@ -153,7 +160,7 @@ class PlainTable:
         """The buckets, whether a total is given at all, and whether all counts are plain."""
         read = {
             field: counts(column)
-            for field in (*_TOTALS, *INPUT_PARTS, "cache_write", *OUTPUT_PARTS)
+            for field in (*_TOTALS, *INPUT_PARTS, "cache_write", *OUTPUT_PARTS, "total")
             if (column := self._column(field)) is not None
         }
         nothing = np.zeros(self._rows, np.int64)
@@ -172,6 +179,14 @@ class PlainTable:
         if "cache_write" in read:
             five, hour = value("cache_write_5m"), value("cache_write_1h")
             parts["cache_write_5m"] = five + np.maximum(0, value("cache_write") - five - hour)
+        cached = sum((parts[name] for name in _CACHED if name in parts), nothing)
+        own_in, own_out = has("input_uncached"), has("output_text")
+        plain &= own_in | (cached <= value("input"))
+        plain &= own_out | (value("reasoning") <= value("output"))
+        plain &= (
+            own_in | own_out | ~has("total") | (cached + value("reasoning") == 0)
+            | (value("total") == value("input") + value("output"))
+        )  # fmt: skip
         found = _divided(
             value("input"), INPUT_PARTS, parts, "input_uncached", value, has("input_uncached")
         )
