@@ -13,13 +13,18 @@ if TYPE_CHECKING:
     from netra_optimizer.errors import InputError, OptimizerError, PricingError, StoreError
     from netra_optimizer.generate import Scenario, Workload, generate_workload, scenarios
     from netra_optimizer.levers import LeverRegistry, default_levers
-    from netra_optimizer.levers.prefix_text import (
-        PrefixReport,
-        PromptText,
-        find_prefix_breaks,
-        read_prompts,
+    from netra_optimizer.levers.calibration import Calibration, calibrate
+    from netra_optimizer.levers.embedding import (
+        Embedder,
+        HashedWords,
+        normalized,
+        sentence_model,
     )
-    from netra_optimizer.levers.semantic_cache import LabelledPair, SemanticCacheLever
+    from netra_optimizer.levers.labelled_pairs import LabelledPair, own_pairs, read_pairs
+    from netra_optimizer.levers.prefix_text import PrefixReport, find_prefix_breaks
+    from netra_optimizer.levers.prompt_log import PromptText, read_prompts
+    from netra_optimizer.levers.semantic_cache import SemanticCacheLever
+    from netra_optimizer.levers.wording import wording
     from netra_optimizer.notebook import (
         attribution_chart,
         opportunities_table,
@@ -72,7 +77,16 @@ _HOMES = {
     "Goals": "questions",
     "GoalPlan": "questions",
     "plan_for_goals": "questions",
-    "LabelledPair": "levers.semantic_cache",
+    "LabelledPair": "levers.labelled_pairs",
+    "own_pairs": "levers.labelled_pairs",
+    "read_pairs": "levers.labelled_pairs",
+    "Calibration": "levers.calibration",
+    "calibrate": "levers.calibration",
+    "Embedder": "levers.embedding",
+    "HashedWords": "levers.embedding",
+    "sentence_model": "levers.embedding",
+    "normalized": "levers.embedding",
+    "wording": "levers.wording",
     "SemanticCacheLever": "levers.semantic_cache",
     "render_html": "report",
     "render_terminal": "report",
@@ -85,10 +99,10 @@ _HOMES = {
     "opportunities_table": "notebook",
     "default_levers": "levers",
     "LeverRegistry": "levers",
-    "read_prompts": "levers.prefix_text",
+    "read_prompts": "levers.prompt_log",
     "find_prefix_breaks": "levers.prefix_text",
     "PrefixReport": "levers.prefix_text",
-    "PromptText": "levers.prefix_text",
+    "PromptText": "levers.prompt_log",
     "WhatIf": "counterfactual",
     "what_if": "counterfactual",
     "usage_totals": "analysis",
@@ -151,14 +165,17 @@ __all__ = [
     "BreakdownRow",
     "CachingAudit",
     "CachingUse",
+    "Calibration",
     "Calls",
     "ChangeReview",
     "ChangedSegment",
     "Combined",
     "CustomPrice",
+    "Embedder",
     "FeatureRule",
     "GoalPlan",
     "Goals",
+    "HashedWords",
     "Import",
     "InputError",
     "Inserted",
@@ -195,15 +212,19 @@ __all__ = [
     "analyze",
     "attribution_chart",
     "audit_caching",
+    "calibrate",
     "default_levers",
     "export_usage",
     "find_prefix_breaks",
     "focus_table",
     "generate_workload",
+    "normalized",
     "opportunities_table",
+    "own_pairs",
     "plan_for_goals",
     "read_bill",
     "read_files",
+    "read_pairs",
     "read_prompts",
     "reconcile",
     "render_html",
@@ -211,10 +232,12 @@ __all__ = [
     "review_change",
     "savings_chart",
     "scenarios",
+    "sentence_model",
     "spend_chart",
     "spend_table",
     "usage_totals",
     "what_if",
+    "wording",
 ]
 
 

@@ -1,6 +1,6 @@
 """From a frame of usage to ranked savings that add up: the one entry of the optimizer."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 import msgspec
@@ -9,9 +9,12 @@ import numpy as np
 from netra_optimizer.combine import Combination, combine
 from netra_optimizer.levers.base import LeverContext, Proposal
 from netra_optimizer.levers.context_text import read_context
-from netra_optimizer.levers.prefix_text import PromptText, find_prefix_breaks
+from netra_optimizer.levers.labelled_pairs import LabelledPair
+from netra_optimizer.levers.prefix_text import find_prefix_breaks, usual_model
+from netra_optimizer.levers.prompt_log import PromptText
 from netra_optimizer.levers.registry import LeverRegistry, default_levers
 from netra_optimizer.levers.segments import find_segments
+from netra_optimizer.levers.semantic_cache import SemanticCacheLever
 from netra_optimizer.options import AnalysisOptions
 from netra_optimizer.period import DAY_US, Split, iso_time, split_period
 from netra_optimizer.pricing import PriceTable
@@ -45,12 +48,15 @@ def analyze(
     progress: Progress | None = None,
     levers: LeverRegistry | None = None,
     prompts: Iterable[PromptText] | None = None,
+    pairs: Sequence[LabelledPair] | None = None,
 ) -> Analysis:
     """Find, replay, combine and attribute savings; the same input gives the same answer.
 
     `frame` is priced with `prices` when it carries no cost yet. `prompts` are the full texts where
-    the source has them (`read_prompts`): what broke their prefixes is then said. Calls whose model
-    has no price count in no figure and are listed in `unpriced_models`.
+    the source has them (`read_prompts`): what broke their prefixes is then said, and questions
+    alike are looked for; `pairs` (`read_pairs`) replace the labelled pairs that prove how alike is
+    alike enough. With `levers` of your own, only they propose. Calls whose model has no price count
+    in no figure and are listed in `unpriced_models`.
     """
     options = options or AnalysisOptions()
     tell = progress or _silent
@@ -61,7 +67,8 @@ def analyze(
     context = LeverContext(
         frame, Traffic.of(frame), prices, options, outcomes, split.choose, split.claim
     )
-    proposals = _proposals(context, levers or default_levers(), tell)
+    texts = list(prompts or ())
+    proposals = _proposals(context, levers or _levers(texts, pairs), tell)
     blocks = Blocks.of(frame)
     tell("Replaying all changes together", 0.75)
     figures = [_figure(context, proposal, blocks) for proposal in proposals]
@@ -70,8 +77,7 @@ def analyze(
     opportunities = [_opportunity(context, figure, combination, split) for figure in figures]
     opportunities.sort(key=_rank)
     notes = _notes(frame, split)
-    if prompts is not None:
-        texts = list(prompts)
+    if texts:
         opportunities, said = with_prefix_breaks(context, opportunities, texts)
         opportunities, more = with_context_texts(context, opportunities, texts)
         notes += said + more
@@ -114,6 +120,15 @@ def _silent(_what: str, _share: float) -> None:
     pass
 
 
+def _levers(texts: Sequence[PromptText], pairs: Sequence[LabelledPair] | None) -> LeverRegistry:
+    """All levers; the one by likeness where questions are known."""
+    registry = default_levers()
+    questions = {t.prompt_hash: t.question for t in texts if t.prompt_hash and t.question}
+    if questions:
+        registry.register(SemanticCacheLever(questions, pairs))
+    return registry
+
+
 def _proposals(context: LeverContext, levers: LeverRegistry, tell: Progress) -> list[Proposal]:
     segments = find_segments(context.frame, limit=context.options.max_segments)
     worth = context.options.min_share * float(context.traffic.cost_usd.sum())
@@ -123,7 +138,7 @@ def _proposals(context: LeverContext, levers: LeverRegistry, tell: Progress) -> 
         if float(context.traffic.cost_usd[segment.rows].sum()) < worth:
             continue
         for lever in levers.levers():
-            if context.options.allows(lever.id, segment.feature):
+            if context.options.allows(getattr(lever, "kind", lever.id), segment.feature):
                 proposed = lever.propose(segment, context)
                 found += [p for p in proposed if _fast_enough(context, p)]
     return found
@@ -207,23 +222,29 @@ def with_prefix_breaks(
     context: LeverContext, opportunities: list[Opportunity], prompts: Iterable[PromptText]
 ) -> tuple[list[Opportunity], list[str]]:
     """Add what broke prefixes to the evidence of the dearest prompt-cache entry, and notes."""
-    report = find_prefix_breaks(prompts)
+    model, provider = usual_model(context.frame)
+    report = find_prefix_breaks(prompts, prices=context.prices, model=model, provider=provider)
     if not report.calls or not len(context.frame):
         return opportunities, []
-    rates = context.prices.rates(context.frame.calls)
-    plain = float(np.nan_to_num(rates.input_uncached).mean())
-    read = float(np.nan_to_num(rates.cache_read).mean())
-    rows = report.evidence(plain, read)
+    rows = report.evidence()
     notes = [
         f"{report.continued} of {report.calls} calls carry an earlier prompt of their conversation "
         "on unbroken."
     ]
+    if report.unbroken:
+        notes.append("No prefix was broken: every prompt goes on where an earlier one ended.")
     notes += [
-        f"Prefix broken, {row['cause'].replace('_', ' ')}: {row['calls']} calls, about "
-        f"{row['tokens_lost']:,} tokens, ${row['cost_usd']:.2f}. {row['advice']}"
+        f"Prefix {'' if row['cause'] == 'expired' else 'broken, '}{row['cause'].replace('_', ' ')}"
+        f" ({row['block']}, about token {row['first_difference_at_token']:,}): {row['calls']} calls"
+        f", about {row['tokens_lost']:,} tokens, ${row['cost_usd']:.2f}. {row['advice']}"
         for row in rows
         if row["tokens_lost"]
     ]
+    if report.unpriced:
+        notes.append(
+            f"{report.unpriced} breaks are not priced: no price or no rule of caching is known "
+            "for their model."
+        )
     at = next((at for at, o in enumerate(opportunities) if o.lever == "prompt_cache"), None)
     if at is not None:
         found = opportunities[at]

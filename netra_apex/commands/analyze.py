@@ -32,6 +32,7 @@ class Request:
     prices: "PriceTable"
     outcomes: tuple[Path, ...]
     margin: float
+    pairs: Path | None = None
 
 
 def analyze(
@@ -58,6 +59,13 @@ def analyze(
         float,
         typer.Option("--margin", min=0, max=1, help="Quality loss that counts as none."),
     ] = 0.02,
+    labelled: Annotated[
+        Path | None,
+        typer.Option(
+            "--pairs",
+            help="Pairs of your questions (one, other, same): how alike may share an answer.",
+        ),
+    ] = None,
     format_: Annotated[
         str | None, typer.Option("--format", "-f", help="The files' format, when detection errs.")
     ] = None,
@@ -96,6 +104,7 @@ def analyze(
         prices=price_table(aliases or [], prices, prices_as_of),
         outcomes=tuple(outcomes or ()),
         margin=margin,
+        pairs=labelled,
     )
     analysis, source = run(request, quiet=as_json or not sys.stderr.isatty())
     if html is not None:
@@ -123,6 +132,7 @@ def run(request: Request, *, quiet: bool) -> "tuple[Analysis, ReportSource]":
     from netra_optimizer.usage.loading import loaded_frame
 
     outcomes = netra_optimizer.Outcomes.read(*request.outcomes) if request.outcomes else None
+    labelled = netra_optimizer.read_pairs(request.pairs) if request.pairs else None
     with _progress(quiet) as step:
         imported = netra_optimizer.read_files(
             request.files,
@@ -140,7 +150,8 @@ def run(request: Request, *, quiet: bool) -> "tuple[Analysis, ReportSource]":
                 options=netra_optimizer.AnalysisOptions(quality_margin=request.margin),
                 audit=imported.audit,
                 outcomes=outcomes,
-                prompts=netra_optimizer.read_prompts(request.files),
+                prompts=netra_optimizer.read_prompts(request.files, model=request.model),
+                pairs=labelled,
                 progress=lambda _name, done: step("Replaying", done, 1.0),
             )
             models = tuple(frame.values("model"))

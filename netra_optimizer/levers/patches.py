@@ -60,6 +60,19 @@ def response_cache(model: str, provider: str, *, ttl_s: float) -> Json:
     }
 
 
+def question_cache(*, ttl_s: float, model: str = "", likeness: float | None = None) -> Json:
+    """A cache by the question, before the model is asked: no gateway compares wordings yet.
+
+    The key is the request without its question, and the question normalized, or its wording where
+    likeness decides.
+    """
+    key = "wording" if likeness is not None else "normalized"
+    cache: Json = {"key": f"netra_optimizer.{key}(question)", "ttl_s": int(ttl_s)}
+    if likeness is not None:
+        cache |= {"embedding_model": model, "hit_from_likeness": likeness}
+    return {"question_cache": cache}
+
+
 def no_hopeless_retries(model: str, provider: str) -> Json:
     """No second attempt after an error that comes again."""
     never = {"BadRequestErrorRetries": 0, "ContentPolicyViolationErrorRetries": 0}
