@@ -17,6 +17,15 @@ if TYPE_CHECKING:
     from netra_optimizer import PriceTable
     from netra_optimizer.report import ReportSource
     from netra_optimizer.results import Analysis
+_Margin = Annotated[
+    float, typer.Option("--margin", min=0, max=1, help="Quality loss that counts as none.")
+]
+_Pairs = Annotated[
+    Path | None,
+    typer.Option(
+        "--pairs", help="Pairs of your questions (one, other, same): which may share an answer."
+    ),
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,17 +64,8 @@ def analyze(
         list[Path] | None,
         typer.Option("--outcomes", help="Scores by item and model, to prove a model switch."),
     ] = None,
-    margin: Annotated[
-        float,
-        typer.Option("--margin", min=0, max=1, help="Quality loss that counts as none."),
-    ] = 0.02,
-    labelled: Annotated[
-        Path | None,
-        typer.Option(
-            "--pairs",
-            help="Pairs of your questions (one, other, same): how alike may share an answer.",
-        ),
-    ] = None,
+    margin: _Margin = 0.02,
+    labelled: _Pairs = None,
     format_: Annotated[
         str | None, typer.Option("--format", "-f", help="The files' format, when detection errs.")
     ] = None,
