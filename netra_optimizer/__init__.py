@@ -21,6 +21,8 @@ if TYPE_CHECKING:
         sentence_model,
     )
     from netra_optimizer.levers.labelled_pairs import LabelledPair, own_pairs, read_pairs
+    from netra_optimizer.levers.patches import anthropic_batches, openai_batch_files
+    from netra_optimizer.levers.patching import Applied, apply_to_request, apply_to_router
     from netra_optimizer.levers.prefix_text import PrefixReport, find_prefix_breaks
     from netra_optimizer.levers.prompt_log import PromptText, read_prompts
     from netra_optimizer.levers.semantic_cache import SemanticCacheLever
@@ -87,6 +89,11 @@ _HOMES = {
     "sentence_model": "levers.embedding",
     "normalized": "levers.embedding",
     "wording": "levers.wording",
+    "Applied": "levers.patching",
+    "apply_to_request": "levers.patching",
+    "apply_to_router": "levers.patching",
+    "openai_batch_files": "levers.patches",
+    "anthropic_batches": "levers.patches",
     "SemanticCacheLever": "levers.semantic_cache",
     "render_html": "report",
     "render_terminal": "report",
@@ -160,6 +167,7 @@ _HOMES = {
 __all__ = [
     "Analysis",
     "AnalysisOptions",
+    "Applied",
     "Audit",
     "BillLine",
     "BreakdownRow",
@@ -210,6 +218,9 @@ __all__ = [
     "WhatIf",
     "Workload",
     "analyze",
+    "anthropic_batches",
+    "apply_to_request",
+    "apply_to_router",
     "attribution_chart",
     "audit_caching",
     "calibrate",
@@ -219,6 +230,7 @@ __all__ = [
     "focus_table",
     "generate_workload",
     "normalized",
+    "openai_batch_files",
     "opportunities_table",
     "own_pairs",
     "plan_for_goals",
