@@ -74,3 +74,18 @@ class TestQuestionsUsersBring:
         assert run["report"]["kind"] == "change_review"
         assert verdicts["faq_answers"] == "roll back"
         assert "faq_answers" in run["report"]["headline"]
+
+    async def test_in_other_words_each_bound_still_holds_for_its_own_feature(
+        self, served: ServerThread, planted: Path
+    ) -> None:
+        async with person(served.url, "words") as ada:
+            await ada.upload(planted)
+            run = await ada.answer(
+                "Pay less, answers must stay as good; nightly tagging may become as slow as half "
+                "an hour, but support chat never above 60 seconds, and the voice bot under 200 ms"
+            )
+        constraints = run["report"]["constraints"]
+        assert [constraint["honoured"] for constraint in constraints] == [True, None, True]
+        assert "support_chat" in constraints[0]["detail"]
+        assert "Whose bound is this?" in constraints[1]["detail"]
+        assert "Quality" in constraints[2]["text"]
