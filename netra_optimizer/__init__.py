@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from netra_optimizer.errors import InputError, OptimizerError, PricingError, StoreError
     from netra_optimizer.generate import Scenario, Workload, generate_workload, scenarios
     from netra_optimizer.levers import LeverRegistry, default_levers
+    from netra_optimizer.levers.batch_tier import UseTier
     from netra_optimizer.levers.calibration import Calibration, calibrate
     from netra_optimizer.levers.embedding import (
         Embedder,
@@ -21,18 +22,25 @@ if TYPE_CHECKING:
         sentence_model,
     )
     from netra_optimizer.levers.labelled_pairs import LabelledPair, own_pairs, read_pairs
+    from netra_optimizer.levers.model_switch import SwitchModel
     from netra_optimizer.levers.patches import anthropic_batches, openai_batch_files
     from netra_optimizer.levers.patching import Applied, apply_to_request, apply_to_router
     from netra_optimizer.levers.prefix_text import PrefixReport, find_prefix_breaks
+    from netra_optimizer.levers.prompt_cache import UsePromptCache
     from netra_optimizer.levers.prompt_log import PromptText, read_prompts
     from netra_optimizer.levers.semantic_cache import SemanticCacheLever
     from netra_optimizer.levers.wording import wording
     from netra_optimizer.notebook import (
+        Replay,
         attribution_chart,
+        calls_table,
         opportunities_table,
+        replay_calls,
+        rows_of,
         savings_chart,
         spend_chart,
         spend_table,
+        what_if_table,
     )
     from netra_optimizer.options import AnalysisOptions, FeatureRule
     from netra_optimizer.pricing import CustomPrice, ModelKey, PriceTable, Rates
@@ -89,6 +97,14 @@ _HOMES = {
     "sentence_model": "levers.embedding",
     "normalized": "levers.embedding",
     "wording": "levers.wording",
+    "UsePromptCache": "levers.prompt_cache",
+    "SwitchModel": "levers.model_switch",
+    "UseTier": "levers.batch_tier",
+    "what_if_table": "notebook",
+    "rows_of": "notebook",
+    "replay_calls": "notebook",
+    "calls_table": "notebook",
+    "Replay": "notebook",
     "Applied": "levers.patching",
     "apply_to_request": "levers.patching",
     "apply_to_router": "levers.patching",
@@ -203,10 +219,12 @@ __all__ = [
     "Quality",
     "Rates",
     "Reconciliation",
+    "Replay",
     "ReportSource",
     "Scenario",
     "SemanticCacheLever",
     "StoreError",
+    "SwitchModel",
     "TenantUsage",
     "Usage",
     "UsageFilter",
@@ -215,6 +233,8 @@ __all__ = [
     "UsageStore",
     "UsageSummary",
     "UsageTotals",
+    "UsePromptCache",
+    "UseTier",
     "WhatIf",
     "Workload",
     "analyze",
@@ -224,6 +244,7 @@ __all__ = [
     "attribution_chart",
     "audit_caching",
     "calibrate",
+    "calls_table",
     "default_levers",
     "export_usage",
     "find_prefix_breaks",
@@ -241,7 +262,9 @@ __all__ = [
     "reconcile",
     "render_html",
     "render_terminal",
+    "replay_calls",
     "review_change",
+    "rows_of",
     "savings_chart",
     "scenarios",
     "sentence_model",
@@ -249,6 +272,7 @@ __all__ = [
     "spend_table",
     "usage_totals",
     "what_if",
+    "what_if_table",
     "wording",
 ]
 

@@ -61,6 +61,7 @@ def what_if(
     multiplies the traffic (1.3: 30 % more of the same). `prices_then` prices the result, for
     instance `prices.on(day)`. AnalysisError when the model or tier has no price.
     """
+    _refuse_nonsense(growth, output_factor)
     if np.isnan(frame.cost_usd).all():
         frame = frame.priced(prices)
     rows = _rows(frame, feature)
@@ -73,6 +74,7 @@ def what_if(
             )
         policies.append(SwitchModel(rows, model, provider or found.provider, output_factor))
     if tier is not None:
+        _require_tier(frame, rows, prices, tier, (model, provider))
         policies.append(UseTier(rows, tier))
     traffic = Traffic.of(frame)
     after = replay(traffic, policies, prices)
@@ -95,6 +97,34 @@ def what_if(
         unpriced_requests=int((~traffic.priced).sum()),
         assumptions=_assumptions(model, tier, growth, output_factor),
     )
+
+
+def _refuse_nonsense(growth: float, output_factor: float) -> None:
+    for name, value in (("growth", growth), ("output_factor", output_factor)):
+        if not 0 <= value < float("inf"):
+            raise AnalysisError(
+                f"{name} is {value!r}.", hint="It is a factor: 1.3 stands for 30 % more."
+            )
+
+
+def _require_tier(
+    frame: UsageFrame, rows: Int64, prices: PriceTable, tier: Tier, to: tuple[str | None, str]
+) -> None:
+    """AnalysisError where none of the models is sold in the tier."""
+    model, provider = to
+    names = {(model, provider)} if model is not None else _models(frame, rows)
+    if not any(name and prices.has_tier(name, seller, tier) for name, seller in names):
+        said = ", ".join(sorted(name for name, _ in names if name))
+        raise AnalysisError(
+            f"None of these models is sold in the tier {tier!r}: {said}.",
+            hint="Its price is not in the list; give one with a custom price.",
+        )
+
+
+def _models(frame: UsageFrame, rows: Int64) -> set[tuple[str | None, str]]:
+    models, providers = frame.calls.model, frame.calls.provider
+    codes = set(zip(models.codes[rows].tolist(), providers.codes[rows].tolist(), strict=True))
+    return {(models.values[model], providers.values[provider]) for model, provider in codes}
 
 
 def _rows(frame: UsageFrame, feature: str | None) -> Int64:

@@ -84,6 +84,11 @@ class TestQuestionsUsersBring:
                 "Pay less, answers must stay as good; nightly tagging may become as slow as half "
                 "an hour, but support chat never above 60 seconds, and the voice bot under 200 ms"
             )
+            goals = await ada.answer("20% cheaper and 2x faster although traffic goes up by 30%")
+        assert goals["report"]["headline"].startswith(
+            "Cost -20% while traffic grows 30%: reached; 2 times as fast: not reached. "
+        )
+        assert any(line.startswith("The goals ") for line in goals["report"]["summary"])
         constraints = run["report"]["constraints"]
         assert [constraint["honoured"] for constraint in constraints] == [True, None, True]
         assert "support_chat" in constraints[0]["detail"]
