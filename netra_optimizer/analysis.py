@@ -240,6 +240,10 @@ def with_prefix_breaks(
         for row in rows
         if row["tokens_lost"]
     ]
+    asked = context.frame.prompt_hash
+    known = len(context.frame) - int(asked.equals("").sum())
+    if known > report.read:
+        notes.append(f"Texts of the first {report.read:,} of {known:,} calls were looked at.")
     if report.unpriced:
         notes.append(
             f"{report.unpriced} breaks are not priced: no price or no rule of caching is known "

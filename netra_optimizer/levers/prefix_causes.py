@@ -190,7 +190,7 @@ def _is_tool(block: Block) -> bool:
     return block.name.startswith(("tools", "functions"))
 
 
-def _tools(prompt: PromptText) -> list[str]:
+def _tools(prompt: PromptText) -> list[int]:
     return [block.plain for block in prompt.blocks if _is_tool(block)]
 
 

@@ -63,6 +63,8 @@ class PrefixReport:
     continued: int
     """Calls that carry a whole earlier prompt on, as a cache wants it."""
     breaks: tuple[PrefixBreaks, ...]
+    read: int = 0
+    """Prompts that were given."""
     unpriced: int = 0
     """Breaks whose model has no price or no known rule of caching; they cost 0 here."""
 
@@ -116,8 +118,9 @@ def find_prefix_breaks(
     recent: dict[tuple[str, str], deque[PromptText]] = defaultdict(lambda: deque(maxlen=LOOK_BACK))
     starts: dict[tuple[str, str], deque[PromptText]] = defaultdict(lambda: deque(maxlen=LOOK_BACK))
     found: list[_Break] = []
-    calls = continued = 0
+    calls = continued = read = 0
     for prompt in sorted(prompts, key=lambda p: (p.at, p.conversation)):
+        read += 1
         rule = caching_rule(prompt.provider or provider, prompt.model or model)
         within = recent[prompt.conversation, "" if prompt.conversation else prompt.feature]
         across = starts[prompt.feature, prompt.model]
@@ -140,6 +143,7 @@ def find_prefix_breaks(
         tuple(
             sorted(_by_cause(found, costs), key=lambda b: (-b.cost_usd, -b.tokens_lost, b.cause))
         ),
+        read,
         int(np.isnan(costs).sum()) if prices is not None else 0,
     )
 

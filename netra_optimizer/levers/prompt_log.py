@@ -20,7 +20,7 @@ from netra_optimizer.usage.sources import Source, open_rows
 
 Json = dict[str, Any]  # Any: a JSON object as a provider takes it
 _TOOL_KEYS: Final = frozenset(("description", "parameters", "input_schema", "inputSchema"))
-MAX_TEXT: Final = 256_000_000
+MAX_TEXT: Final = 64_000_000
 """Characters of prompts that are looked at, in the order of the files."""
 _REQUESTS: Final = (
     "request", "req", "request_body", "requestBody", "input_body", "kwargs", "proxy_server_request",
@@ -42,8 +42,8 @@ class Block:
     start: int
     """Where its own text begins in the prompt, in characters."""
     end: int
-    plain: str
-    """Equal for blocks that differ in the order of JSON keys alone."""
+    plain: int
+    """Equal for blocks that differ in the order of JSON keys alone; 0 where that means nothing."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def request_blocks(request: Mapping[str, Any]) -> tuple[str, tuple[Block, ...]]:
     for name, head, body, plain in _pieces(request):
         start = at + len(head)
         texts.append(head + body)
-        blocks.append(Block(name, start, start + len(body), plain))
+        blocks.append(Block(name, start, start + len(body), hash(plain)))
         at = start + len(body) + 1
     return "\n".join(texts), tuple(blocks)
 
@@ -227,10 +227,10 @@ def _tool_lines(text: str) -> tuple[Block, ...]:
         value = json_or(line, None) if line[:1] == "{" and '"name"' in line else None
         if is_tool(value):
             if start:
-                blocks.append(Block("text", 0, start - 1, ""))
-            blocks.append(Block(f"tools[{found}]", start, at - 1, canonical(value)))
+                blocks.append(Block("text", 0, start - 1, 0))
+            blocks.append(Block(f"tools[{found}]", start, at - 1, hash(canonical(value))))
             found += 1
-    return (*blocks, Block("text", 0, len(text), "")) if found > 1 else ()
+    return (*blocks, Block("text", 0, len(text), 0)) if found > 1 else ()
 
 
 def _counted(record: UsageRecord, asked: Json | str) -> int:
