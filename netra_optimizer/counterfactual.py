@@ -123,8 +123,8 @@ def _require_tier(
 
 def _models(frame: UsageFrame, rows: Int64) -> set[tuple[str | None, str]]:
     models, providers = frame.calls.model, frame.calls.provider
-    codes = set(zip(models.codes[rows].tolist(), providers.codes[rows].tolist(), strict=True))
-    return {(models.values[model], providers.values[provider]) for model, provider in codes}
+    pairs = np.unique(np.stack([models.codes[rows], providers.codes[rows]], axis=1), axis=0)
+    return {(models.values[int(model)], providers.values[int(seller)]) for model, seller in pairs}
 
 
 def _rows(frame: UsageFrame, feature: str | None) -> Int64:
@@ -169,7 +169,7 @@ def _segments(frame: UsageFrame, before: np.ndarray, after: np.ndarray) -> list[
             float(was[at]),
             float(is_then[at]),
         )
-        for at, name in enumerate(names.tolist())
+        for at, name in enumerate(map(int, names))
     ]
     return sorted(found, key=lambda s: -abs(s.cost_after_usd - s.cost_before_usd))
 
