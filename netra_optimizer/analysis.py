@@ -1,7 +1,6 @@
 """From a frame of usage to ranked savings that add up: the one entry of the optimizer."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Final
 
 import msgspec
 import numpy as np
@@ -10,13 +9,13 @@ from netra_optimizer.combine import Combination, combine
 from netra_optimizer.levers.base import LeverContext, Proposal
 from netra_optimizer.levers.context_text import read_context
 from netra_optimizer.levers.labelled_pairs import LabelledPair
-from netra_optimizer.levers.prefix_text import find_prefix_breaks, usual_model
 from netra_optimizer.levers.prompt_log import PromptText
 from netra_optimizer.levers.registry import LeverRegistry, default_levers
 from netra_optimizer.levers.segments import find_segments
 from netra_optimizer.levers.semantic_cache import SemanticCacheLever
 from netra_optimizer.options import AnalysisOptions
-from netra_optimizer.period import DAY_US, Split, iso_time, split_period
+from netra_optimizer.period import DAY_US, DAYS_A_MONTH, Split, iso_time, split_period
+from netra_optimizer.prefix_findings import with_prefix_breaks
 from netra_optimizer.pricing import PriceTable
 from netra_optimizer.replay.stream import Traffic
 from netra_optimizer.results import (
@@ -33,7 +32,6 @@ from netra_optimizer.usage.frame import UsageFrame
 from netra_optimizer.verify.bootstrap import Blocks, widened
 from netra_optimizer.verify.outcomes import Outcomes
 
-DAYS_A_MONTH: Final = 365.25 / 12
 Progress = Callable[[str, float], None]
 """Told what is being done and how far it is, 0 to 1."""
 
@@ -78,7 +76,8 @@ def analyze(
     opportunities.sort(key=_rank)
     notes = _notes(frame, split)
     if texts:
-        opportunities, said = with_prefix_breaks(context, opportunities, texts)
+        opportunities, said = with_prefix_breaks(context, opportunities, texts, split)
+        opportunities.sort(key=_rank)
         opportunities, more = with_context_texts(context, opportunities, texts)
         notes += said + more
     combined = _combined(context, combination, blocks, split)
@@ -216,46 +215,6 @@ def _opportunity(
         risk=proposal.risk,
         rollback=proposal.rollback,
     )
-
-
-def with_prefix_breaks(
-    context: LeverContext, opportunities: list[Opportunity], prompts: Iterable[PromptText]
-) -> tuple[list[Opportunity], list[str]]:
-    """Add what broke prefixes to the evidence of the dearest prompt-cache entry, and notes."""
-    model, provider = usual_model(context.frame)
-    report = find_prefix_breaks(prompts, prices=context.prices, model=model, provider=provider)
-    if not report.calls or not len(context.frame):
-        return opportunities, []
-    rows = report.evidence()
-    notes = [
-        f"{report.continued} of {report.calls} calls carry an earlier prompt of their conversation "
-        "on unbroken."
-    ]
-    if report.unbroken:
-        notes.append("No prefix was broken: every prompt goes on where an earlier one ended.")
-    notes += [
-        f"Prefix {'' if row['cause'] == 'expired' else 'broken, '}{row['cause'].replace('_', ' ')}"
-        f" ({row['block']}, about token {row['first_difference_at_token']:,}): {row['calls']} calls"
-        f", about {row['tokens_lost']:,} tokens, ${row['cost_usd']:.2f}. {row['advice']}"
-        for row in rows
-        if row["tokens_lost"]
-    ]
-    asked = context.frame.prompt_hash
-    known = len(context.frame) - int(asked.equals("").sum())
-    if known > report.read:
-        notes.append(f"Texts of the first {report.read:,} of {known:,} calls were looked at.")
-    if report.unpriced:
-        notes.append(
-            f"{report.unpriced} breaks are not priced: no price or no rule of caching is known "
-            "for their model."
-        )
-    at = next((at for at, o in enumerate(opportunities) if o.lever == "prompt_cache"), None)
-    if at is not None:
-        found = opportunities[at]
-        evidence = found.evidence | {"prefix_breaks": rows}
-        opportunities = [*opportunities]
-        opportunities[at] = msgspec.structs.replace(found, evidence=evidence)
-    return opportunities, notes
 
 
 def with_context_texts(

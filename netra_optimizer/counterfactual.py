@@ -1,20 +1,16 @@
 """What the same calls would cost otherwise: another model, other prices, more traffic."""
 
-from typing import Final
-
 import msgspec
 import numpy as np
 
 from netra_optimizer.errors import AnalysisError
 from netra_optimizer.levers.batch_tier import Tier, UseTier
 from netra_optimizer.levers.model_switch import SwitchModel
-from netra_optimizer.period import DAY_US
+from netra_optimizer.period import DAY_US, DAYS_A_MONTH
 from netra_optimizer.pricing import PriceTable
 from netra_optimizer.replay.stream import Policy, Traffic, replay
 from netra_optimizer.usage.columns import Int64
 from netra_optimizer.usage.frame import UsageFrame
-
-DAYS_A_MONTH: Final = 365.25 / 12
 
 
 class WhatIfSegment(msgspec.Struct, frozen=True):

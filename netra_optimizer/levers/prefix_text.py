@@ -8,7 +8,7 @@ though sent before, could not be read from a cache. A break is priced by the pro
 
 import re
 from collections import Counter, defaultdict, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final
@@ -67,6 +67,13 @@ class PrefixReport:
     """Prompts that were given."""
     unpriced: int = 0
     """Breaks whose model has no price or no known rule of caching; they cost 0 here."""
+
+    costs: tuple[tuple[Cause, float, float], ...] = ()
+    """Cause, seconds and USD of each break."""
+
+    def cost_since(self, at: float, *, without: Collection[str] = ()) -> float:
+        """USD of the breaks from a time on, some causes left out."""
+        return sum(usd for cause, when, usd in self.costs if when >= at and cause not in without)
 
     @property
     def unbroken(self) -> bool:
@@ -145,6 +152,10 @@ def find_prefix_breaks(
         ),
         read,
         int(np.isnan(costs).sum()) if prices is not None else 0,
+        tuple(
+            (one.cause, one.prompt.at, cost)
+            for one, cost in zip(found, np.nan_to_num(costs).tolist(), strict=True)
+        ),
     )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from netra_optimizer import PrefixReport, find_prefix_breaks, read_prompts
+from netra_optimizer import PrefixReport, Usage, analyze, find_prefix_breaks, read_prompts
 from netra_optimizer.pricing import PriceTable
 
 START = datetime(2026, 11, 18, 9, 0, 7, tzinfo=UTC)
@@ -326,3 +326,22 @@ def test_a_model_without_a_price_is_counted_and_not_priced(
     found = report(path, prices)
     assert found.unpriced == found.breaks[0].calls > 0
     assert found.breaks[0].cost_usd == 0.0
+
+
+def test_an_analysis_proposes_to_mend_what_breaks_and_says_what_that_is_worth(
+    tmp_path: Path, prices: PriceTable
+) -> None:
+    path = trace(tmp_path / "t.jsonl", stamp("%Y-%m-%dT%H:%M:%SZ"))
+    frame = Usage.from_files(path).frame(prices)
+    found = analyze(frame, prices=prices, prompts=read_prompts([path]))
+    mend = next(o for o in found.opportunities if o.id == "prompt_cache:prefix_breaks")
+    assert (mend.status, found.combined.attribution.get(mend.id)) == ("needs_evaluation", None)
+    assert mend.savings_usd.expected == pytest.approx(report(path, prices).breaks[0].cost_usd)
+    assert mend.evidence["prefix_breaks"][0]["cause"] == "time_stamp"
+    assert mend.patch["prompt"][0]["block"] == "system"
+    assert any("Prefix broken, time stamp (system" in note for note in found.notes)
+    sound = trace(tmp_path / "s.jsonl", None)
+    frame = Usage.from_files(sound).frame(prices)
+    found = analyze(frame, prices=prices, prompts=read_prompts([sound]))
+    assert [o for o in found.opportunities if o.id == "prompt_cache:prefix_breaks"] == []
+    assert any(note.startswith("No prefix was broken") for note in found.notes)
