@@ -112,8 +112,8 @@ def _notes(
         for row in rows
         if row["tokens_lost"]
     ]
-    asked = context.frame.prompt_hash
-    known = len(context.frame) - int(asked.equals("").sum())
+    asked = ~context.frame.prompt_hash.equals("") & (context.frame.calls.input_tokens > 0)
+    known = int(asked.sum())
     if known > report.read:
         notes.append(f"Texts of the first {report.read:,} of {known:,} calls were looked at.")
     if report.unpriced:
