@@ -8,7 +8,7 @@ bounded: at most `limit` distinct questions are given to the embedder, and no mo
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -43,6 +43,7 @@ class Distinct:
     """Questions alike enough to one, itself left out; only those that have any."""
     not_compared: int
     """Questions that had a candidate, left uncompared by the limit."""
+    contexts: tuple[str, ...] = ()
 
 
 def distinct_questions(
@@ -52,10 +53,19 @@ def distinct_questions(
     threshold: float = 1.0,
     limit: int = LIMIT,
 ) -> Distinct:
-    """Number questions that are equal but for case, spaces and last marks; find like ones.
+    """Number the questions and find like ones.
 
     Without an embedder no like ones are looked for.
     """
+    found = numbered(questions)
+    if embedder is None:
+        return found
+    groups = candidate_groups(found.contexts, found.texts)
+    return with_neighbours(found, groups, embedder, threshold=threshold, limit=limit)
+
+
+def numbered(questions: Sequence[Question]) -> Distinct:
+    """Number questions that are equal but for case, spaces and last marks."""
     numbers: dict[tuple[str, str], int] = {}
     texts: list[str] = []
     of_call = np.zeros(len(questions), np.int64)
@@ -65,9 +75,18 @@ def distinct_questions(
             numbers[key] = len(numbers)
             texts.append(question.text)
         of_call[at] = numbers[key]
-    if embedder is None:
-        return Distinct(of_call, tuple(texts), {}, 0)
-    groups = candidate_groups([context for context, _ in numbers], texts)
+    return Distinct(of_call, tuple(texts), {}, 0, tuple(context for context, _ in numbers))
+
+
+def with_neighbours(
+    found: Distinct,
+    groups: Sequence[list[int]],
+    embedder: Embedder,
+    *,
+    threshold: float,
+    limit: int = LIMIT,
+) -> Distinct:
+    """The same with like questions found within the groups, as far as the limit goes."""
     taken: list[list[int]] = []
     left = limit
     for group in groups:
@@ -76,12 +95,12 @@ def distinct_questions(
             left -= len(group)
     compared = sorted(number for group in taken for number in group)
     row = {number: at for at, number in enumerate(compared)}
-    vectors = embedder.embed([texts[number] for number in compared])
+    vectors = embedder.embed([found.texts[number] for number in compared])
     neighbours: dict[int, list[int]] = {}
     for group in taken:
         _join(group, vectors[[row[number] for number in group]], threshold, neighbours)
     not_compared = sum(map(len, groups)) - len(compared)
-    return Distinct(of_call, tuple(texts), neighbours, not_compared)
+    return replace(found, neighbours=neighbours, not_compared=not_compared)
 
 
 def candidate_groups(contexts: Sequence[str], texts: Sequence[str]) -> list[list[int]]:

@@ -20,8 +20,9 @@ from netra_optimizer.levers.like_hits import (
     Distinct,
     Question,
     candidate_groups,
-    distinct_questions,
     kept_answers,
+    numbered,
+    with_neighbours,
 )
 from netra_optimizer.levers.response_cache import HIT_LATENCY_MS, AnswerRepeats, repeat_permitted
 from netra_optimizer.results import Latency, Quality
@@ -102,15 +103,17 @@ class SemanticCacheLever:
             return []
         questions = self._asked(context, rows)
         exact = _hits(context, rows, _exact(context, rows))[0]
-        equal = _hits(context, rows, distinct_questions(questions))[0]
+        distinct = numbered(questions)
+        equal = _hits(context, rows, distinct)[0]
         found: list[Proposal] = []
         if permitted and (equal & ~exact).any():
             found.append(_normalized(segment, context, rows, equal))
-        if not _any_alike(questions):
+        groups = candidate_groups(distinct.contexts, distinct.texts)
+        if not groups:
             return found
         measured = self.calibration()
-        distinct = distinct_questions(
-            questions, embedder=self._model(), threshold=measured.threshold, limit=self._limit
+        distinct = with_neighbours(
+            distinct, groups, self._model(), threshold=measured.threshold, limit=self._limit
         )
         alike, served = _hits(context, rows, distinct)
         if (alike & ~equal).any():
@@ -150,12 +153,6 @@ class SemanticCacheLever:
                 made[prompt, settings] = Question(context_name, question.text)
             asked.append(made[prompt, settings])
         return asked
-
-
-def _any_alike(questions: Sequence[Question]) -> bool:
-    """Whether a model could find anything beyond equal questions."""
-    distinct = list({(q.context, q.text): q for q in questions}.values())
-    return bool(candidate_groups([q.context for q in distinct], [q.text for q in distinct]))
 
 
 def _exact(context: LeverContext, rows: Int64) -> Distinct:

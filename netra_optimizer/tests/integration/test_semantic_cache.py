@@ -40,6 +40,7 @@ from netra_optimizer.usage.batch import batch_of_records
 from netra_optimizer.usage.frame import UsageFrame
 from netra_optimizer.usage.record import UsageRecord
 
+pytestmark = pytest.mark.integration
 NOON = datetime(2026, 11, 18, 12, tzinfo=UTC)
 THINGS = "kettle lamp sofa phone bicycle carpet mirror camera tent guitar desk fan".split()
 ASKED = ("How do I return the {}?", "Could you tell me how I can return the {}?")
