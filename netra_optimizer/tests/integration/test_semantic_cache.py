@@ -115,6 +115,17 @@ def test_manners_and_the_order_of_phrases_do_not_change_the_wording(one: str, ot
         ("What is 3 minus 5?", "What is 5 minus 3?"),
         ("Can Bob approve Alice's request?", "Can Alice approve Bob's request?"),
         ("Return a used lamp", "Return a lamp"),
+        ("Which users can edit posts?", "Which posts can users edit?"),
+        ("Book for 2 adults and 3 children", "Book for 3 adults and 2 children"),
+        ("Convert 5 kg to lb", "Convert 5 lb to kg"),
+        ("Tell Anna that Bob called", "Tell Bob that Anna called"),
+        ("send money to Bob from Anna", "send money to Anna from Bob"),
+        ("All users except admins", "All admins except users"),
+        ("What did I say about Bob?", "What did Bob say about me?"),
+        ("Is 5 > 3?", "Is 3 > 5?"),
+        ("Version 1.2", "Version 2.1"),
+        ("It costs $5", "It costs €5"),
+        ("Is he married?", "Is she married?"),
         ("Was kostet der Flug von Rom nach Oslo?", "Was kostet der Flug von Oslo nach Rom?"),
     ],
 )
@@ -154,6 +165,18 @@ def test_our_own_pairs_prove_a_threshold_within_one_percent(model: Remembering) 
     assert measured.confusion_bound < 0.004
     assert measured.pairs > 3000
     assert measured.found_share > 0.3
+
+
+def test_the_proof_rests_on_pairs_that_had_no_part_in_the_choice(model: Remembering) -> None:
+    honest = calibrate(own_pairs(), model)
+    names = sorted({pair.group for pair in own_pairs()})
+    for half in (set(names[::2]), set(names[1::2])):
+        # One half of the meanings mislabelled: all their hits are false.
+        mixed = [replace(p, same=p.same and p.group not in half) for p in own_pairs()]
+        measured = calibrate(mixed, model)
+        assert not measured.proven
+        assert measured.pairs_needed is None or measured.hits == 0
+    assert honest.proving_pairs < honest.pairs
 
 
 def test_a_tighter_budget_takes_more_pairs_and_says_how_many(model: Remembering) -> None:
