@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
+from netra_optimizer.levers import patches
 from netra_optimizer.levers.base import LeverContext, Proposal, Segment
 from netra_optimizer.levers.evidence import where
 from netra_optimizer.replay.stream import Stage, Stream
@@ -136,7 +137,7 @@ def _less_reasoning(
             f"of {REASONING_RANGE[0]:g} to {REASONING_RANGE[1]:g} times that.",
             "Test on paired items that the score holds.",
         ],
-        patch={"openai": {"reasoning_effort": "low"}},
+        patch=patches.less_reasoning(segment.provider),
         effort="low",
         risk="medium: hard questions may need it",
         rollback="Raise the effort again.",
