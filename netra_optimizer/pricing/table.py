@@ -285,4 +285,3 @@ class PriceTable:
 def _owns(provider: "Provider", model: "ModelInfo") -> bool:
     """genai-prices ignores the context of a model priced by another provider's list."""
     return any(model is own for own in provider.models)
-

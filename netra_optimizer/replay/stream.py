@@ -113,8 +113,8 @@ class Stream:
 
     def has_tokens(self, bucket: str) -> bool:
         """Whether any record may have tokens of a bucket; asking edits nothing."""
-        column = self._columns.get(bucket, getattr(self._calls, bucket))
-        return bool(len(column)) and not (is_constant(column) and not column[0])
+        column: Int64 = getattr(self._calls, bucket)
+        return bucket in self._columns or not is_constant(column) or bool(column[0])
 
     def label(self, column: str) -> Text:
         """provider, model or tier as it stands now."""

@@ -10,6 +10,7 @@ from netra_optimizer.usage.arrow_types import ArrowArray, ArrowTable
 from netra_optimizer.usage.columns import (
     Bool,
     Float64,
+    Hashes,
     Int32,
     Int64,
     Text,
@@ -24,7 +25,6 @@ from netra_optimizer.usage.columns import (
 )
 from netra_optimizer.usage.record import INPUT_BUCKETS, OUTPUT_BUCKETS, TOKEN_BUCKETS
 
-Flat = TypeVar("Flat", Int32, UInt64)
 Columns = TypeVar("Columns", "Calls", "UsageFrame")
 
 
@@ -130,7 +130,7 @@ class UsageFrame:
     tool_names: Text
     """Flat; row i holds tool_names[tool_offsets[i]:tool_offsets[i + 1]]."""
     tool_offsets: Int64
-    block_hashes: UInt64
+    block_hashes: Hashes
     """Flat; row i holds block_hashes[block_offsets[i]:block_offsets[i + 1]]."""
     block_offsets: Int64
     block_tokens: Int32
@@ -181,7 +181,7 @@ class UsageFrame:
     def from_columns(
         cls,
         column: Callable[[str], ArrowArray],
-        blocks: tuple[UInt64, Int64],
+        blocks: tuple[Hashes, Int64],
         prices: Pricing | None = None,
     ) -> "UsageFrame":
         """The frame of columns asked for one after the other, all in (start, id) order.
@@ -255,7 +255,8 @@ def _take(columns: Columns, rows: "Int64 | Bool", given: "dict[str, Any] | None"
     return replace(columns, **chosen)
 
 
-def _take_lists(flat: Flat, offsets: Int64, rows: Int64) -> tuple[Flat, Int64]:
+def _take_lists(flat: Hashes, offsets: Int64, rows: Int64) -> tuple[Any, Int64]:
+    """Any: of the flat column's own type."""
     lengths = np.diff(offsets)[rows]
     taken = np.zeros(len(rows) + 1, np.int64)
     np.cumsum(lengths, out=taken[1:])

@@ -174,8 +174,8 @@ class _Texts:
             self._codes.append(np.broadcast_to(np.int32(len(self._entries) - 1), len(array)))
             return
         self._only = only
-        codes = numbers(encoded.indices, np.int32) + np.int32(len(self._entries))
-        self._codes.append(codes)
+        codes = numbers(encoded.indices, np.int32).astype(np.int32)
+        self._codes.append(codes + np.int32(len(self._entries)))
         self._entries.append(entries)
 
     def text(self, order: "Int32 | None") -> Text:
