@@ -62,8 +62,8 @@ def spoiled(rng: random.Random) -> Iterator[str]:
     rows = table(rng)
     yield next(rows)
     for n, row in enumerate(rows):
-        broken = (row + ",more", row.replace("2026", "then"), row[:-6], "x" + row.replace(",", ",-"))
-        yield broken[n // 2 % 4] if n % 2 else row
+        spoilt = (row + ",more", row.replace("2026", "then"), row[:-6], row.replace(",", ",-"))
+        yield spoilt[n // 2 % 4] if n % 2 else row
 
 
 def azure(rng: random.Random) -> Iterator[str]:
@@ -121,7 +121,8 @@ def lines(rng: random.Random) -> Iterator[str]:
     """Short JSON objects, columns by name."""
     for n in count():
         counts = {"input_tokens": rng.randrange(50, 5000), "output_tokens": rng.randrange(1, 900)}
-        yield json.dumps({"timestamp": stamp(n), "model": "gpt-4o", **counts, "user": f"u{n % 977}"})
+        row = {"timestamp": stamp(n), "model": "gpt-4o", **counts, "user": f"u{n % 977}"}
+        yield json.dumps(row)
 
 
 def texts(rng: random.Random) -> Iterator[str]:

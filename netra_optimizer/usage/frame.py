@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -139,6 +140,13 @@ class UsageFrame:
 
     def __len__(self) -> int:
         return len(self.calls)
+
+    @cached_property
+    def every_row(self) -> Int64:
+        """0, 1, … to the last row; one array for all who need it, not to be written to."""
+        rows = np.arange(len(self), dtype=np.int64)
+        rows.flags.writeable = False
+        return rows
 
     def take(self, rows: "Int64 | Bool") -> "UsageFrame":
         """The chosen rows (an index or a mask), in that order."""
