@@ -6,6 +6,7 @@ What is mapped of a file counts as memory of the process, so nothing stays mappe
 import mmap
 import os
 import tempfile
+import weakref
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -27,6 +28,7 @@ class SpilledNumbers:
     def __init__(self, kind: npt.DTypeLike) -> None:
         self.dtype = np.dtype(kind)
         self._file = tempfile.TemporaryFile(prefix="apex-")
+        weakref.finalize(self, self._file.close)
         self._count = 0
 
     def __len__(self) -> int:

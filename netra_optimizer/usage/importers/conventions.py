@@ -198,13 +198,13 @@ def _lifetimes(details: object) -> Usage:
 
 def _largest(*sources: Usage, names: Iterable[str]) -> int:
     """The largest count any source holds under any of the names; objects are none."""
-    return max(
-        count(value)
-        for source in sources
-        for name in names
-        for value in (source.get(name),)
-        if not isinstance(value, Mapping | list)
-    )
+    found = 0
+    for source in filter(None, sources):
+        for name in names:
+            value = source.get(name)
+            if value is not None and not isinstance(value, Mapping | list):
+                found = max(found, count(value))
+    return found
 
 
 def _modality(usage: Usage, details: Usage, kind: str, side: str) -> int:
