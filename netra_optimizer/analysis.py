@@ -158,9 +158,10 @@ def _figure(context: LeverContext, proposal: Proposal, blocks: Blocks) -> _Figur
     rows = proposal.policy.rows
     saved = context.savings(rows, [proposal.policy])
     claimed = context.claim[rows]
-    interval = blocks.interval(rows[claimed], saved[claimed])
+    claimed_rows = rows if claimed.all() else rows[claimed]
+    interval = blocks.interval(claimed_rows, saved if claimed.all() else saved[claimed])
     interval = widened(interval, proposal.low_factor, proposal.high_factor)
-    interval = _within(interval, float(context.traffic.cost_usd[rows[claimed]].sum()))
+    interval = _within(interval, float(context.traffic.cost_usd[claimed_rows].sum()))
     worth = context.options.min_share * context.claimed_cost
     chosen = float(saved[context.choose[rows]].sum())
     if proposal.standing == "loses_money":
@@ -289,6 +290,6 @@ def _notes(frame: UsageFrame, split: Split) -> list[str]:
         notes.append(
             "The records name no prompt prefixes: what a prompt cache would save is not known."
         )
-    if len(frame) and set(frame.prompt_hash.values) <= {""}:
+    if len(frame) and frame.prompt_hash.equals("").all():
         notes.append("The records name no prompts: repeats cannot be found.")
     return notes

@@ -64,7 +64,8 @@ class OutputTokensLever:
             found.append(_less_reasoning(segment, context, reasoning, total))
         answered = text[text > 0]
         if len(answered) >= 50:
-            median, tail = float(np.median(answered)), float(np.quantile(answered, 0.95))
+            median = float(np.median(answered, overwrite_input=True))
+            tail = float(np.quantile(answered, 0.95, overwrite_input=True))
             if tail >= LONG_TAIL * median:
                 found.append(_bound(segment, context, median, tail))
         return found

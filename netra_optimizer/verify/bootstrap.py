@@ -32,6 +32,8 @@ HOUR_US: Final = 3_600_000_000
 HOURS_A_DAY: Final = 24
 MIN_FREEDOM: Final = 2.0
 """Degrees of freedom below which a quantile of Student's would say nothing."""
+_SLICE: Final = 262_144
+"""Blocks looked at at a time."""
 MIN_TIME_FREEDOM: Final = 8.0
 """Hours and days that scatter is worth measuring on."""
 
@@ -56,7 +58,8 @@ class Spread:
 class Blocks:
     """Which block, prompt, feature, model and time each record of a frame belongs to."""
 
-    block: Int64
+    block: Int64 | None
+    """None where each record is a block of its own."""
     prompt: Text
     feature: Text
     model: Text
@@ -65,11 +68,12 @@ class Blocks:
     @classmethod
     def of(cls, frame: UsageFrame) -> "Blocks":
         """Conversations where they are named, else the record's own trace, else the record."""
-        count = len(frame)
-        block = np.arange(count, dtype=np.int64)
-        offset = count
+        block, offset = None, len(frame)
         for column in (frame.trace, frame.conversation):
-            block = np.where(column.equals(""), block, offset + column.codes)
+            unnamed = column.equals("")
+            if not unnamed.all():
+                own = frame.every_row if block is None else block
+                block = np.where(unnamed, own, offset + column.codes.astype(np.int64))
             offset += len(column.values)
         calls = frame.calls
         return cls(block, frame.prompt_hash, frame.feature, calls.model, calls.start_us)
@@ -78,11 +82,14 @@ class Blocks:
         """The 90 % interval of the sum of the savings of these rows."""
         if not len(rows):
             return Interval(0.0, 0.0, 0.0)
-        block, first = dense(self.block[rows])
-        sums = np.bincount(block, weights=savings).astype(np.float64)
+        block, first = dense(rows if self.block is None else self.block[rows])
+        alone = first is block
+        sums: Float64 = savings
+        if not alone:
+            sums = np.bincount(block, weights=savings).astype(np.float64, copy=False)
         spread = of_blocks(sums)
         if spread.variance > 0:
-            spread = in_time(spread, sums, self.start_us[rows[first]])
+            spread = in_time(spread, sums, self.start_us[rows if alone else rows[first]])
             spread = self._with_prompts(spread, rows, savings, block)
         return ends(float(sums.sum()), spread, never_loses=bool((sums >= 0).all()))
 
@@ -126,8 +133,9 @@ def of_blocks(sums: Float64) -> Spread:
     """The cumulants of a sum of blocks that come and go by themselves."""
     ordered = np.sort(sums)
     second = np.square(ordered)
+    third = np.multiply(second, ordered, out=ordered)
     return Spread(
-        float(second.sum()), float((second * ordered).sum()), float(np.square(second).sum())
+        float(second.sum()), float(third.sum()), float(np.square(second, out=second).sum())
     )
 
 
@@ -137,13 +145,15 @@ def in_time(spread: Spread, sums: Float64, begin_us: Int64) -> Spread:
     An hour is expected to bring (hour's share) x (day's share) of the sum; the squared rests are
     held against sum(x^2) less the two fitted shares.
     """
-    day, hour = np.divmod(begin_us // HOUR_US, HOURS_A_DAY)
-    day -= day.min()
-    days = int(day.max()) + 1
-    at = (hour * days + day).astype(np.int64)
-    shape = (HOURS_A_DAY, days)
-    brought = np.bincount(at, weights=sums, minlength=HOURS_A_DAY * days).reshape(shape)
-    squares = np.bincount(at, weights=np.square(sums), minlength=HOURS_A_DAY * days).reshape(shape)
+    first, last = int(begin_us.min()), int(begin_us.max())
+    first_day = first // HOUR_US // HOURS_A_DAY
+    days = last // HOUR_US // HOURS_A_DAY - first_day + 1
+    brought, squares = np.zeros((2, HOURS_A_DAY, days))
+    for place in range(0, len(sums), _SLICE):
+        part = sums[place : place + _SLICE]
+        day, hour = np.divmod(begin_us[place : place + _SLICE] // HOUR_US, HOURS_A_DAY)
+        np.add.at(brought, (hour, day - first_day), part)
+        np.add.at(squares, (hour, day - first_day), np.square(part))
     by_hour, by_day, total = brought.sum(1), brought.sum(0), brought.sum()
     weight = squares.sum(1)
     freedom = (days - 1) * (float(weight.sum() ** 2 / np.square(weight).sum()) - 1)

@@ -424,12 +424,17 @@ class TestRunsOnTheDatabase(BaseIntegrationTest):
         usual = await served.call(limited_to(RunLimits(per_user=3, in_all=2, waiting_per_user=4)))
         async with person(served.url, "all-a") as one, person(served.url, "all-b") as two:
             asked = [(who, await who.ask("hold: all")) for who in (one, two, one, two)]
-            states = [(await who.run(run["run_id"]))["status"] for who, run in asked]
+
+            async def two_and_two() -> bool:
+                states = [(await who.run(run["run_id"]))["status"] for who, run in asked]
+                assert states.count("running") <= 2
+                return states == ["running", "running", "pending", "pending"]
+
+            await self.eventually(two_and_two, what="two to run and two to wait")
             for who, run in asked:
                 await who.http.post(f"/api/runs/{run['run_id']}/cancel")
                 await ended(who, run["run_id"])
         await served.call(limited_to(usual))
-        assert states == ["running", "running", "pending", "pending"]
 
     async def test_a_failed_run_goes_on_as_a_new_run_from_its_finished_steps(
         self, served: ServerThread
