@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from netra_optimizer.usage.errors import FileBinary, FileDamaged, FileMissing, FileTooLarge
+from netra_optimizer.usage.sources.blocks import BLOCK, Block, blocks_of
 
 CHUNK: Final = 1 << 20
 MAX_LINE: Final = 32 << 20
@@ -88,24 +89,12 @@ class Source:
         A line longer than `max_line` comes as its first bytes, with more than `max_line` of them:
         the rest is skipped, memory stays bounded.
         """
-        rest = b""
-        skipping = False
-        for chunk in self.chunks():
-            *whole, tail = (rest + chunk).split(b"\n")
-            for line in whole:
-                if skipping:
-                    skipping = False
-                    continue
-                yield line
-            if skipping:
-                rest = b""
-            elif len(tail) > max_line:
-                yield tail
-                rest, skipping = b"", True
-            else:
-                rest = tail
-        if rest and not skipping:
-            yield rest
+        for block in self.blocks(max_line, CHUNK):
+            yield from block.lines()
+
+    def blocks(self, max_line: int = MAX_LINE, size: int = BLOCK) -> Iterator[Block]:
+        """The same lines, about `size` bytes at a time."""
+        return map(Block, blocks_of(self.chunks(), max_line, size))
 
     def _unpacked(self) -> Iterator[bytes]:
         self.bytes_read = 0
