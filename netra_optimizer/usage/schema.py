@@ -7,6 +7,8 @@ from netra_optimizer.usage.record import TOKEN_BUCKETS
 VERSION_TABLE: Final = "apex_schema"
 USAGE_TABLE: Final = "usage_records"
 RATES_TABLE: Final = "price_rates"
+ARRIVING_PREFIX: Final = "usage_arriving_"
+"""Begins the names of the tables that hold a block's ids while they are looked up."""
 
 _BUCKETS = ",\n    ".join(f"{bucket} Int64 CODEC(T64, LZ4)" for bucket in TOKEN_BUCKETS)
 _RATES = ",\n    ".join(f"{bucket} Float64" for bucket in (*TOKEN_BUCKETS, "request"))

@@ -3,6 +3,7 @@
 import math
 import threading
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -16,6 +17,7 @@ from netra_optimizer.usage.columns import count_array, lists, numbers
 from netra_optimizer.usage.database import Database
 from netra_optimizer.usage.filters import EVERYTHING, UsageFilter, dimensions, rfc3339
 from netra_optimizer.usage.frame import UsageFrame
+from netra_optimizer.usage.known import KnownIds
 from netra_optimizer.usage.occurrences import Occurrences
 from netra_optimizer.usage.rates import COST_SQL, INPUT_SQL, RateRows, join_sql
 from netra_optimizer.usage.record import OUTPUT_BUCKETS, TOKEN_BUCKETS, UsageRecord
@@ -77,6 +79,7 @@ class UsageStore:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._rates = RateRows(database)
+        self._known = KnownIds(database)
         self._inserting = threading.Lock()
 
     @classmethod
@@ -92,10 +95,11 @@ class UsageStore:
         """The view of one tenant. Raises ValueError for an empty id."""
         if not tenant:
             raise ValueError("A tenant needs an id.")
-        return TenantUsage(self._database, self._rates, self._inserting, tenant)
+        return TenantUsage(self._database, self._rates, self._known, self._inserting, tenant)
 
     def close(self) -> None:
         """Release the engine. The store cannot be used afterwards."""
+        self._known.close()
         self._database.close()
 
     def __enter__(self) -> "UsageStore":
@@ -109,10 +113,16 @@ class TenantUsage:
     """One tenant's records. Every statement carries the tenant; none can be made without it."""
 
     def __init__(
-        self, database: Database, rates: RateRows, inserting: threading.Lock, tenant: str
+        self,
+        database: Database,
+        rates: RateRows,
+        known: KnownIds,
+        inserting: threading.Lock,
+        tenant: str,
     ) -> None:
         self._database = database
         self._rates = rates
+        self._known = known
         self._inserting = inserting
         self._tenant = tenant
 
@@ -129,16 +139,20 @@ class TenantUsage:
         again. `import_id` overrides the records' own.
         """
         rows = repeated = 0
-        with self._inserting:
-            empty = not self.count()
-            seen = Occurrences()
+        with ThreadPoolExecutor(1, thread_name_prefix="usage-insert") as behind:
+            before: Future[int] | None = None
             for table in _blocks(batches):
-                fresh = self._fresh(table, seen, stored=not empty)
-                rows += fresh.num_rows
-                repeated += table.num_rows - fresh.num_rows
-                if fresh.num_rows:
-                    self._database.insert(USAGE_TABLE, self._owned(fresh, import_id))
-        return Inserted(rows, repeated)
+                if before is not None:
+                    rows += before.result()
+                before = None
+                repeated += table.num_rows
+                if table.num_rows < INSERT_ROWS:
+                    rows += self._add(table, import_id)
+                else:  # stored while the next block is being made
+                    before = behind.submit(self._add, table, import_id)
+            if before is not None:
+                rows += before.result()
+        return Inserted(rows, repeated - rows)
 
     def count(self, where: UsageFilter = EVERYTHING) -> int:
         """How many records fit."""
@@ -287,25 +301,23 @@ class TenantUsage:
         table = self._database.table(f"{sql} ORDER BY u.start, u.id {limit}", parameters)
         return table.column("found")
 
-    def _fresh(self, table: ArrowTable, seen: Occurrences, *, stored: bool) -> ArrowTable:
+    def _add(self, table: ArrowTable, import_id: str | None) -> int:
+        """Store what is new of a block; how many that are."""
+        with self._inserting:
+            fresh = self._fresh(table)
+            if fresh.num_rows:
+                self._database.insert(USAGE_TABLE, self._owned(fresh, import_id))
+        return fresh.num_rows
+
+    def _fresh(self, table: ArrowTable) -> ArrowTable:
         import pyarrow as pa
 
         ids: list[str] = table["id"].to_pylist()
-        fresh = seen.count(ids) == 0
-        if stored:
-            known = self._known(ids)
-            fresh &= np.fromiter((name not in known for name in ids), np.bool_, len(ids))
+        fresh = Occurrences().count(ids) == 0
+        fresh[self._known.places(self._tenant, ids)] = False
         if fresh.all():
             return table
         return table.take(count_array(np.flatnonzero(fresh), pa.int64()))
-
-    def _known(self, ids: list[str]) -> set[str]:
-        found = self._database.rows(
-            f"SELECT id FROM {USAGE_TABLE} WHERE tenant = {{tenant:String}} "
-            "AND id_hash IN (SELECT xxh3(arrayJoin({ids:Array(String)})))",
-            {"tenant": self._tenant, "ids": ids},
-        )
-        return {name for (name,) in found}
 
     def _owned(self, table: ArrowTable, import_id: str | None) -> ArrowTable:
         rows = table.num_rows
@@ -396,7 +408,7 @@ def _blocks(batches: Iterable[ArrowBatch | Sequence[UsageRecord]]) -> Iterator[A
         held.append(batch)
         rows += batch.num_rows
         if rows >= INSERT_ROWS:
-            yield pa.Table.from_batches(held)
+            yield pa.Table.from_batches(held).combine_chunks()
             held, rows = [], 0
     if held:
-        yield pa.Table.from_batches(held)
+        yield pa.Table.from_batches(held).combine_chunks()
