@@ -19,6 +19,7 @@ from netra_optimizer.usage.importers.attribution import attribution
 from netra_optimizer.usage.importers.base import FROM_CACHE, Chunk
 from netra_optimizer.usage.importers.litellm_tokens import (
     Count,
+    NoBody,
     Nothing,
     Usage,
     buckets,
@@ -83,9 +84,9 @@ class _Row(msgspec.Struct, gc=False):
     status: str | None = None
     request_duration_ms: float | None = None
     service_tier: str | None = None
-    messages: Nothing = None
-    response: Nothing = None
-    proxy_server_request: Nothing = None
+    messages: NoBody = None
+    response: NoBody = None
+    proxy_server_request: NoBody = None
     metadata: _Metadata | None = None
     end_time: Nothing = None
     completion_start_time: Nothing = None

@@ -19,10 +19,11 @@ class _Empty(msgspec.Struct, forbid_unknown_fields=True, gc=False):
 
 
 Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=MAX_TOKENS)]
-Nothing: TypeAlias = (
-    _Empty | Annotated[list[Any], msgspec.Meta(max_length=0)] | Literal["", "{}", "[]"] | None
-)
+_NoItems: TypeAlias = Annotated[list[Any], msgspec.Meta(max_length=0)]
+Nothing: TypeAlias = _Empty | _NoItems | Literal[""] | None
 """What says nothing; anything else under such a key makes the row an unusual one."""
+NoBody: TypeAlias = _Empty | _NoItems | Literal["", "{}", "[]"] | None
+"""The same, also written as text."""
 _Idle: TypeAlias = Any
 """Of no consequence for the buckets. Any: nobody looks at it."""
 
