@@ -31,6 +31,8 @@ class ModelNames:
         if models is None and providers is None:
             provider = provider or self._provider(model)
             return constant_text(model, rows), constant_text(provider, rows)
+        if models is not None and providers is not None and _complete(models, providers):
+            return models, providers
         named = list(models) if models is not None else [""] * rows
         sold = list(providers) if providers is not None else [""] * rows
         for row, name in enumerate(named):
@@ -44,6 +46,10 @@ class ModelNames:
         if model not in self._providers:
             self._providers[model] = _looked_up(model)
         return self._providers[model]
+
+
+def _complete(models: Sequence[str], providers: Sequence[str]) -> bool:
+    return "" not in models and "" not in providers
 
 
 def _looked_up(model: str) -> str:

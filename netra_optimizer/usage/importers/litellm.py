@@ -19,7 +19,7 @@ from netra_optimizer.usage.importers.base import (
     Outcome,
     RowImporter,
 )
-from netra_optimizer.usage.importers.litellm_lines import FREE, UsualRows
+from netra_optimizer.usage.importers.litellm_lines import FREE, plain_rows
 from netra_optimizer.usage.importers.prompts import (
     block_names,
     prompt_hash,
@@ -42,7 +42,7 @@ from netra_optimizer.usage.importers.values import (
     texts,
 )
 from netra_optimizer.usage.record import UsageRecord
-from netra_optimizer.usage.sources.rows import CHUNK_ROWS, Row, Rows, decode_line
+from netra_optimizer.usage.sources.rows import Row, Rows, decode_line
 
 _MARKS: Final = frozenset(
     {
@@ -74,19 +74,12 @@ class LiteLLMImporter(RowImporter):
         if rows.shape != "jsonl":
             yield from super().chunks(rows, options)
             return
-        usual = UsualRows()
         for block in rows.source.blocks():
-            usual.add(block)
-            if len(usual) >= CHUNK_ROWS:
-                yield from self._gathered(usual, options)
-        yield from self._gathered(usual, options)
-
-    def _gathered(self, usual: UsualRows, options: Options) -> Iterator[Chunk]:
-        plain, others = usual.chunk()
-        if plain is not None:
-            yield plain
-        if others:
-            yield self.chunk(map(decode_line, others), options)
+            plain, others = plain_rows(block)
+            if plain is not None:
+                yield plain
+            if others:
+                yield self.chunk(map(decode_line, others), options)
 
     def read(self, row: Row, options: Options) -> Outcome:
         """One call."""

@@ -6,7 +6,7 @@ both ways make the same record.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from operator import attrgetter
 from typing import Any, Final, TypeAlias
 
@@ -111,54 +111,26 @@ _decoder: Final = msgspec.json.Decoder(_Row)
 _NOT_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
-class UsualRows:
-    """Usual rows gathered, a block at a time, until they make a chunk."""
+def plain_rows(block: Block) -> tuple[Chunk | None, list[bytes]]:
+    """The records of all usual rows of a block, and the lines of all others.
 
-    def __init__(self) -> None:
-        self._columns: dict[str, Column] = {}
-        self._lines: list[tuple[Callable[[], list[bytes]], int]] = []
-        self._others: list[bytes] = []
-
-    def __len__(self) -> int:
-        """Rows gathered, unusual ones included."""
-        return len(self._columns.get("request_id", ())) + len(self._others)
-
-    def add(self, block: Block) -> None:
-        """Take the lines of a block. Its rows become columns while they are at hand."""
-        rows, lines, others = _decoded(block)
-        self._others += others
-        if not rows:
-            return
-        for name, column in _extracted(rows).items():
-            self._columns.setdefault(name, []).extend(column)
-        self._lines.append((block.lines if lines is None else lambda: lines, len(rows)))
-
-    def chunk(self) -> tuple[Chunk | None, list[bytes]]:
-        """The records of all usual rows so far, and the lines of all others; then begin anew."""
-        columns, lines, others = self._columns, self._lines, self._others
-        self._columns, self._lines, self._others = {}, [], []
-        if not columns:
-            return None, others
-        made, hits, usual = _made(columns)
-        kept = usual & ~hits
-        others += _at(lines, np.flatnonzero(~usual & ~hits))
-        if not kept.all():
-            made = {name: _chosen(column, kept) for name, column in made.items()}
-        if not (kept.any() or hits.any()):
-            return None, others
-        dropped = Counter({FROM_CACHE: int(hits.sum())} if hits.any() else {})
-        return Chunk(rows=int(kept.sum()), columns=made, dropped=dropped), others
-
-
-def _at(lines: list[tuple[Callable[[], list[bytes]], int]], rows: Int64) -> Iterator[bytes]:
-    """The lines of these rows, in order."""
-    first = 0
-    for read, count in lines:
-        here = rows[(rows >= first) & (rows < first + count)] - first
-        if len(here):
-            found = read()
-            yield from (found[row] for row in here.tolist())
-        first += count
+    Blocks should be no larger than a processor's cache: most of the time is spent in reading what
+    the decoder has just written.
+    """
+    rows, lines, others = _decoded(block)
+    if not rows:
+        return None, others
+    columns, hits, usual = _columns(_said(rows))
+    if not (hits | usual).all():
+        lines = block.lines() if lines is None else lines
+        others += [lines[row] for row in np.flatnonzero(~usual & ~hits).tolist()]
+    kept = usual & ~hits
+    if not kept.all():
+        columns = {name: _chosen(column, kept) for name, column in columns.items()}
+    if not (kept.any() or hits.any()):
+        return None, others
+    dropped = Counter({FROM_CACHE: int(hits.sum())} if hits.any() else {})
+    return Chunk(rows=int(kept.sum()), columns=columns, dropped=dropped), others
 
 
 def _decoded(block: Block) -> tuple[list[_Row], list[bytes] | None, list[bytes]]:
@@ -195,7 +167,7 @@ def _one(line: bytes) -> _Row:
     return _decoder.decode(line)
 
 
-def _extracted(rows: Sequence[_Row]) -> dict[str, Column]:
+def _said(rows: Sequence[_Row]) -> dict[str, Column]:
     found: dict[str, Column] = {name: list(map(get, rows)) for name, get in _FIELDS.items()}
     metadata = [row.metadata or _NO_METADATA for row in rows]
     said = {name: list(map(get, metadata)) for name, get in _SAID.items()}
@@ -204,7 +176,7 @@ def _extracted(rows: Sequence[_Row]) -> dict[str, Column]:
     return found | said | {"tier": tiers} | counts_of(usages, older)
 
 
-def _made(said: dict[str, Column]) -> tuple[dict[str, Any], Bool, Bool]:
+def _columns(said: dict[str, Column]) -> tuple[dict[str, Any], Bool, Bool]:
     """Columns, which rows the gateway's own cache answered, and which are as usual as they seem."""
     answers = {hit: _text(hit) == _HIT for hit in set(said["cache_hit"])}
     hits = np.array([answers[hit] for hit in said["cache_hit"]], np.bool_)
@@ -250,11 +222,12 @@ def _known(said: dict[str, Column]) -> Bool:
 
 
 def _times(said: dict[str, Column]) -> tuple[dict[str, Any], Bool]:
-    start, good = utc_us(said["startTime"])
-    end, has_end = _optional(said["endTime"])
-    spoken, has_spoken = _optional(said["completionStartTime"])
-    good = good & (has_end | _absent(said["endTime"]))
-    good &= has_spoken | _absent(said["completionStartTime"])
+    rows = len(said["startTime"])
+    ends, spoken_at = said["endTime"], said["completionStartTime"]
+    us, known = utc_us([text or "" for text in (*said["startTime"], *ends, *spoken_at)])
+    start, end, spoken = us[:rows], us[rows : 2 * rows], us[2 * rows :]
+    good, has_end, has_spoken = known[:rows], known[rows : 2 * rows], known[2 * rows :]
+    good = good & (has_end | _absent(ends)) & (has_spoken | _absent(spoken_at))
     streamed = has_spoken & ((spoken != end) | ~has_end)
     latency = _span(start, end, has_end)
     given = said["request_duration_ms"]
@@ -263,10 +236,6 @@ def _times(said: dict[str, Column]) -> tuple[dict[str, Any], Bool]:
         latency = np.where(stated > 0, stated, latency)
     times = {"start": start, "latency_ms": latency, "ttft_ms": _span(start, spoken, streamed)}
     return times, good
-
-
-def _optional(given: Column) -> tuple[Int64, Bool]:
-    return utc_us(given if None not in given else [value or "" for value in given])
 
 
 def _absent(given: Column) -> Bool:

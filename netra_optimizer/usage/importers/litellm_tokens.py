@@ -24,6 +24,7 @@ Nothing: TypeAlias = _Empty | _NoItems | Literal[""] | None
 """What says nothing; anything else under such a key makes the row an unusual one."""
 NoBody: TypeAlias = _Empty | _NoItems | Literal["", "{}", "[]"] | None
 """The same, also written as text."""
+_Zero: TypeAlias = Literal[0] | None
 _Idle: TypeAlias = Any
 """Of no consequence for the buckets. Any: nobody looks at it."""
 
@@ -34,10 +35,10 @@ class _Split(msgspec.Struct, gc=False, forbid_unknown_fields=True):
 
 
 class _Inside(msgspec.Struct, gc=False, forbid_unknown_fields=True):
-    audio_tokens: Count | None = None
+    audio_tokens: _Zero = None
     cached_tokens: Count | None = None
     text_tokens: _Idle = None
-    image_tokens: Count | None = None
+    image_tokens: _Zero = None
     web_search_requests: _Idle = None
     character_count: _Idle = None
     image_count: _Idle = None
@@ -48,11 +49,11 @@ class _Inside(msgspec.Struct, gc=False, forbid_unknown_fields=True):
 
 class _Outside(msgspec.Struct, gc=False, forbid_unknown_fields=True):
     accepted_prediction_tokens: _Idle = None
-    audio_tokens: Count | None = None
+    audio_tokens: _Zero = None
     reasoning_tokens: Count | None = None
     rejected_prediction_tokens: _Idle = None
     text_tokens: _Idle = None
-    image_tokens: Count | None = None
+    image_tokens: _Zero = None
 
 
 class Usage(msgspec.Struct, gc=False, forbid_unknown_fields=True):
@@ -65,7 +66,7 @@ class Usage(msgspec.Struct, gc=False, forbid_unknown_fields=True):
     prompt_tokens_details: _Inside | None = None
     cache_creation_input_tokens: Count | None = None
     cache_read_input_tokens: Count | None = None
-    reasoning_tokens: Count | None = None
+    reasoning_tokens: _Zero = None
     server_tool_use: Nothing = None
     service_tier: str | None = None
     inference_geo: _Idle = None
@@ -86,27 +87,29 @@ def counts_of(
 ) -> dict[str, list[int]]:
     """Columns of counts; what `older` says counts where `usages` is silent.
 
-    `unclear` is 1 where both have something to say.
+    `unclear` is true where both have something to say.
     """
     said = [usage or other or _NO_USAGE for usage, other in zip(usages, older, strict=True)]
     inside = [usage.prompt_tokens_details or _NO_INSIDE for usage in said]
     outside = [usage.completion_tokens_details or _NO_OUTSIDE for usage in said]
-    splits = [part.cache_creation_token_details or _NO_SPLIT for part in inside]
-    return {
+    splits = [part.cache_creation_token_details for part in inside]
+    counts = {
         "read_inside": [part.cached_tokens or 0 for part in inside],
         "read_beside": [usage.cache_read_input_tokens or 0 for usage in said],
         "write_inside": [part.cache_creation_tokens or 0 for part in inside],
         "write_beside": [usage.cache_creation_input_tokens or 0 for usage in said],
-        "write_5m": [part.ephemeral_5m_input_tokens or 0 for part in splits],
-        "write_1h": [part.ephemeral_1h_input_tokens or 0 for part in splits],
-        "audio_in": [part.audio_tokens or 0 for part in inside],
-        "image_in": [part.image_tokens or 0 for part in inside],
-        "reasoning_inside": [part.reasoning_tokens or 0 for part in outside],
-        "reasoning_beside": [usage.reasoning_tokens or 0 for usage in said],
-        "audio_out": [part.audio_tokens or 0 for part in outside],
-        "image_out": [part.image_tokens or 0 for part in outside],
-        "unclear": list(map(_adds, usages, older)) if any(older) else [0] * len(said),
+        "reasoning": [part.reasoning_tokens or 0 for part in outside],
     }
+    if any(splits):
+        given = [split or _NO_SPLIT for split in splits]
+        counts["write_5m"] = [split.ephemeral_5m_input_tokens or 0 for split in given]
+        counts["write_1h"] = [split.ephemeral_1h_input_tokens or 0 for split in given]
+    if any(older):
+        counts["unclear"] = [
+            one is not None and two is not None and one != two and _adds(one, two)
+            for one, two in zip(usages, older, strict=True)
+        ]
+    return counts
 
 
 def buckets(
@@ -117,45 +120,34 @@ def buckets(
     A count that is missing is negative.
     """
     prompt, completion, total = map(_ints, (prompts, completions, totals))
-    said = {name: _ints(counts[name]) for name in _COUNTS}
-    hour = said["write_1h"]
-    write = np.maximum(said["write_inside"], said["write_beside"])
-    reasoning = said["reasoning_inside"]
-    parts_in = {
-        "cache_read": np.maximum(said["read_inside"], said["read_beside"]),
-        "cache_write_5m": np.maximum(write - hour, said["write_5m"]),
-        "cache_write_1h": hour,
-        "audio_in": said["audio_in"],
-        "image_in": said["image_in"],
-    }
-    parts_out = {
-        "reasoning": np.where(reasoning > 0, reasoning, said["reasoning_beside"]),
-        "audio_out": said["audio_out"],
-        "image_out": said["image_out"],
-    }
-    uncached = prompt - sum(parts_in.values())
-    text = completion - sum(parts_out.values())
+    reasoning = _ints(counts["reasoning"])
+    read = np.maximum(_ints(counts["read_inside"]), _ints(counts["read_beside"]))
+    write = np.maximum(_ints(counts["write_inside"]), _ints(counts["write_beside"]))
+    found = {"cache_read": read, "cache_write_5m": write, "reasoning": reasoning}
+    if "write_1h" in counts:
+        hour = found["cache_write_1h"] = _ints(counts["write_1h"])
+        found["cache_write_5m"] = np.maximum(write - hour, _ints(counts["write_5m"]))
+        write = found["cache_write_5m"] + hour
+    found["input_uncached"] = prompt - read - write
+    found["output_text"] = completion - reasoning
     fits = (prompt >= 0) & (completion >= 0) & (total == prompt + completion)
-    fits &= (said["unclear"] == 0) & (uncached >= 0) & (text >= 0)
-    return {"input_uncached": uncached, "output_text": text, **parts_in, **parts_out}, fits
+    fits &= (found["input_uncached"] >= 0) & (found["output_text"] >= 0)
+    if "unclear" in counts:
+        fits &= _ints(counts["unclear"]) == 0
+    return found, fits
 
 
-_COUNTS: Final = tuple(counts_of([], []))
-
-
-def _adds(usage: Usage | None, other: Usage | None) -> bool:
+def _adds(usage: Usage, older: Usage) -> bool:
     """Whether the older object says what the newer one does not."""
-    if not (usage and other):
-        return False
     return (
-        (other.cache_read_input_tokens is not None and usage.cache_read_input_tokens is None)
+        (usage.prompt_tokens_details is None and older.prompt_tokens_details is not None)
+        or (usage.completion_tokens_details is None and older.completion_tokens_details is not None)
+        or (usage.cache_read_input_tokens is None and older.cache_read_input_tokens is not None)
         or (
-            other.cache_creation_input_tokens is not None
-            and usage.cache_creation_input_tokens is None
+            usage.cache_creation_input_tokens is None
+            and older.cache_creation_input_tokens is not None
         )
-        or (other.prompt_tokens_details is not None and usage.prompt_tokens_details is None)
-        or (other.completion_tokens_details is not None and usage.completion_tokens_details is None)
-        or (other.reasoning_tokens is not None and usage.reasoning_tokens is None)
+        or (usage.reasoning_tokens is None and older.reasoning_tokens is not None)
     )
 
 

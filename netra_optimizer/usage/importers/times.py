@@ -7,10 +7,8 @@ import numpy as np
 
 from netra_optimizer.usage.columns import Bool, Int64
 
-_ZONES: Final = (b"+00:00", b"Z")
 _WHOLE: Final = b"dddd-dd-ddTdd:dd:dd"
 _LONGEST: Final = len(_WHOLE) + len(".123456+00:00")
-_DIGIT, _ZERO, _NINE = b"d09"
 _FIRST_US, _LAST_US = (
     int(np.datetime64(year, "us").astype(np.int64)) for year in ("1990-01-01", "2200-01-01")
 )
@@ -30,30 +28,29 @@ def utc_us(texts: Sequence[str]) -> tuple[Int64, Bool]:
     for length in np.flatnonzero(np.bincount(lengths, minlength=1)[: _LONGEST + 1]).tolist():
         rows = np.flatnonzero(lengths == length)
         chosen = texts if len(rows) == len(texts) else [texts[row] for row in rows.tolist()]
-        for zone in _ZONES:
-            here, us = _of_length("".join(chosen).encode(), length, zone)
-            found[rows[here]] = us
-            known[rows[here]] = True
+        here, us = _of_length("".join(chosen).encode(), length)
+        found[rows[here]] = us
+        known[rows[here]] = True
     return found, known
 
 
-def _of_length(text: bytes, length: int, zone: bytes) -> tuple[Int64, Int64]:
-    """Which of the equally long texts are times of this zone, and these times."""
+def _of_length(text: bytes, length: int) -> tuple[Int64, Int64]:
+    """Which of the equally long texts are times written as the first is, and these times."""
+    zone = b"Z" if text[length - 1 : length] == b"Z" else b"+00:00"
     end = length - len(zone)
     fraction = end - len(_WHOLE) - 1
     nothing = np.zeros(0, np.int64)
     if fraction != -1 and not 1 <= fraction <= 6:
         return nothing, nothing
-    form = np.frombuffer(_WHOLE + b"." * (fraction > 0) + _DIGITS[: max(fraction, 0)], np.uint8)
-    letters = np.frombuffer(text, np.uint8).reshape(-1, length)
-    body = np.where(letters[:, :end] == ord(" "), ord("T"), letters[:, :end])
-    digits = form == _DIGIT
-    fits = (body[:, ~digits] == form[~digits]).all(1)
-    fits &= ((body[:, digits] >= _ZERO) & (body[:, digits] <= _NINE)).all(1)
-    fits &= (letters[:, end:] == np.frombuffer(zone, np.uint8)).all(1)
+    form = _WHOLE + (b"." + _DIGITS[:fraction] if fraction > 0 else b"") + zone
+    letters = np.frombuffer(text.replace(b" ", b"T"), np.uint8).reshape(-1, length)
+    least = np.frombuffer(form.replace(b"d", b"0"), np.uint8)
+    most = np.frombuffer(form.replace(b"d", b"9"), np.uint8)
+    fits = ((letters >= least) & (letters <= most)).all(1)
     here = np.flatnonzero(fits)
     try:
-        written = np.ascontiguousarray(body[here], np.uint8).view(f"S{end}").ravel()
+        chosen = letters if len(here) == len(letters) else letters[here]
+        written = np.ascontiguousarray(chosen[:, :end]).view(f"S{end}").ravel()
         us = written.astype("datetime64[us]").view(np.int64)
     except ValueError:  # one of them is no day or no hour
         return nothing, nothing
