@@ -11,7 +11,6 @@ runs before and after, and the best of its rounds counts, as the best of ours do
 import argparse
 import json
 import random
-import resource
 import tempfile
 import time
 from collections.abc import Callable
@@ -140,7 +139,6 @@ def main() -> None:
             tenant.erase()
             stored = [_import(tenant, path) for _ in range(2)]
         loops.append(_timed(lambda: plain(path)))
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     loop = min(loops)
     print(f"plain loop {rows / loop:10,.0f} rows/s  json.loads and pydantic, nothing stored")
     for name, took in (
@@ -149,7 +147,6 @@ def main() -> None:
         ("again", stored[1]),
     ):
         print(f"{name:10} {rows / took:10,.0f} rows/s  {loop / took:5.1f} x  {SAYS[name]}")
-    print(f"peak memory of this process {peak:,.0f} MB")
 
 
 SAYS = {

@@ -32,7 +32,7 @@ class KnownIds:
         import pyarrow as pa
 
         self._make()
-        places = count_array(np.arange(len(ids), dtype=np.uint32), pa.uint32())
+        places = count_array(np.arange(len(ids), dtype=np.int32), pa.int32())
         rows = pa.Table.from_arrays([places, text_array(ids)], names=["place", "id"])
         try:
             self._database.insert(self._table, rows)
@@ -44,7 +44,7 @@ class KnownIds:
             )
         finally:
             self._database.command(f"TRUNCATE TABLE {self._table}")
-        return numbers(found["place"], np.uint32).astype(np.int64)
+        return numbers(found["place"], np.int32).astype(np.int64)
 
     def close(self) -> None:
         """Remove the table."""
@@ -57,7 +57,7 @@ class KnownIds:
             self._remove_abandoned()
         self._database.command(
             f"CREATE TABLE IF NOT EXISTS {self._table} "
-            "(place UInt32, id String, id_hash UInt64 MATERIALIZED xxh3(id)) ENGINE = Memory"
+            "(place Int32, id String, id_hash UInt64 MATERIALIZED xxh3(id)) ENGINE = Memory"
         )
         self._made = True
 
