@@ -32,6 +32,8 @@ Stop = Callable[[], bool]
 
 _log = structlog.get_logger(__name__)
 _THREADS = 2
+_IMPORTS = 1
+"""Files read at once: reading keeps a core busy, and questions must not wait for it."""
 _MAX_GROUPS = 1000
 
 
@@ -49,6 +51,7 @@ class UsageService:
     def __init__(self, open_store: "Callable[[], UsageStore]") -> None:
         self._open_store = open_store
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="usage")
+        self._imports = ThreadPoolExecutor(_IMPORTS, thread_name_prefix="usage-import")
         self._opening = Lock()
         self._store: UsageStore | None = None
         self._prices: PriceTable | None = None
@@ -80,6 +83,13 @@ class UsageService:
         """Run `work` in a thread on this workspace's usage."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._threads, self._call, ctx.workspace_id, work)
+
+    async def run_import(
+        self, ctx: UserExecutionContext, work: "Callable[[TenantUsage, PriceTable], T]"
+    ) -> T:
+        """The same for work that takes minutes; it waits for others of its kind alone."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._imports, self._call, ctx.workspace_id, work)
 
     async def totals(
         self, ctx: UserExecutionContext, *, start: str | None, end: str | None
@@ -183,7 +193,8 @@ class UsageService:
 
     async def close(self) -> None:
         """Wait for what runs in the threads, and close the store."""
-        await asyncio.to_thread(self._threads.shutdown, wait=True, cancel_futures=True)
+        for threads in (self._threads, self._imports):
+            await asyncio.to_thread(threads.shutdown, wait=True, cancel_futures=True)
         if self._store is not None:
             await asyncio.to_thread(self._store.close)
             self._store = None
