@@ -9,7 +9,6 @@ when the file grows by ten are the eight bytes an id by which repeats in the fil
 """
 
 import argparse
-import os
 import random
 import re
 import resource
@@ -18,6 +17,8 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+
+from netra_core.environment import get_env
 
 BLOCK_ROWS = 10_000
 SHAPES = ("litellm", "blocks", "job")
@@ -49,7 +50,8 @@ def _trace(rng: random.Random) -> tuple[str, str]:
     length = rng.randrange(500, 24_000)
     names = [rng.randrange(10**6) for _ in range(-(-length // 512))]
     return '{"timestamp": ', (
-        f', "input_length": {length}, "output_length": {rng.randrange(900)}, "hash_ids": {names}}}\n'
+        f', "input_length": {length}, "output_length": {rng.randrange(900)}, '
+        f'"hash_ids": {names}}}\n'
     )
 
 
@@ -78,7 +80,7 @@ def served(path: Path, rows: int) -> None:
                 )
                 register(url, who)
                 began = time.perf_counter()
-                environment = {**os.environ, **who}
+                environment = {**get_env().get_all(), **who}
                 subprocess.run(
                     [*command, "import", str(path), "--url", url],
                     check=True, env=environment, stdout=subprocess.DEVNULL,
