@@ -265,6 +265,7 @@ async def measure(url: str | None, seconds: float, sizes: list[int]) -> dict[str
             "cas_per_s": single,
             "cas_ratio": single["ours"] / single["bare"],
             "append_one_user_per_s": await appends(log, seconds, users=1, at_once=1),
+            "append_100_users_one_by_one_per_s": await appends(log, seconds, users=100, at_once=1),
             "append_100_users_per_s": await appends(log, seconds, users=100, at_once=5),
             "append_100_users_by_10_per_s": await batches(log, seconds, users=100, size=10),
             "append_1000_users_per_s": await appends(log, seconds, users=1000, at_once=1),

@@ -1,12 +1,15 @@
 """Does the engine find what is planted, and only that? Recall, precision, error, coverage.
 
-    python benchmarks/known_answers.py [--seeds 2] [--intervals 400] [--json]
+    python benchmarks/known_answers.py [--seeds 2] [--first-seed 0] [--intervals 400]
+        [--each-intervals 0]
 
 Each scenario of the matrix is made with several seeds. A planted change counts as found when an
 opportunity of its lever and feature has a share in the combined figure; every other one that has is
 a false claim. (Verified ones which others make superfluous have no share and count as neither.) The
 error is that of the predicted saving against the truth over the same calls. Coverage: how often the
-90 % interval holds the generator's expected saving (the mean of the exact ones over all seeds).
+90 % interval holds the generator's expected saving (the mean of the exact ones over all seeds), of
+the combined figure over COVERED scenarios together, and with `--each-intervals N` over N workloads
+of each scenario that has something planted, for each planted change by itself too.
 """
 
 import argparse
@@ -20,6 +23,7 @@ from netra_optimizer.generate import Scenario
 from netra_optimizer.generate.matrix import known_answer_scenarios
 from netra_optimizer.period import split_period
 from netra_optimizer.pricing import PriceTable
+from netra_optimizer.results import Interval
 
 OPTIONS = AnalysisOptions()
 
@@ -79,7 +83,8 @@ def judge(scenario: Scenario, seed: int, prices: PriceTable, tally: Tally) -> No
     for at, planted in enumerate(truth.planted):
         tally.planted += 1
         known = truth.saved(at, claim)
-        predicted = claimed.pop((planted.lever, planted.feature), None)
+        feature = planted.feature if scenario.named else ""
+        predicted = claimed.pop((planted.lever, feature), None)
         if predicted is None:
             tally.missed.append(f"{name} {planted.lever} {planted.feature} ({known:.4f})")
             continue
@@ -92,52 +97,96 @@ def judge(scenario: Scenario, seed: int, prices: PriceTable, tally: Tally) -> No
         tally.combined_errors[name] = abs(predicted - known) / known
 
 
-def run_matrix(seeds: int, *, every: int = 1) -> Tally:
-    """Every scenario (or each n-th one) with so many seeds."""
+def run_matrix(seeds: range) -> Tally:
+    """Every scenario with each seed."""
     prices = PriceTable.load()
     tally = Tally()
-    for scenario in known_answer_scenarios()[::every]:
-        for seed in range(seeds):
+    for scenario in known_answer_scenarios():
+        for seed in seeds:
             judge(scenario, seed, prices, tally)
     return tally
 
 
-def coverage(names: list[str], seeds: int) -> tuple[int, int]:
-    """(intervals, those that hold the mean of the known savings over the seeds)."""
+@dataclass
+class Intervals:
+    """Intervals of one figure over seeds, and the exact savings they are held against."""
+
+    found: list[Interval] = field(default_factory=list)
+    known: list[float] = field(default_factory=list)
+
+    def held(self) -> int:
+        """How many hold the mean of the exact savings."""
+        expected = statistics.fmean(self.known)
+        return sum(i.low <= expected <= i.high for i in self.found)
+
+
+def intervals(scenario: Scenario, seeds: range, prices: PriceTable) -> dict[str, Intervals]:
+    """By "combined" and by planted change; a change that is not found has no interval."""
+    kept: dict[str, Intervals] = defaultdict(Intervals)
+    for seed in seeds:
+        workload = generate_workload(seed, scenario=scenario)
+        frame = workload.frame(prices)
+        found = analyze(frame, prices=prices, options=OPTIONS, outcomes=workload.outcomes())
+        truth = workload.truth(prices, frame)
+        claim = split_period(frame.calls.start_us, OPTIONS.choose_share).claim
+        kept["combined"].found.append(found.combined.savings_usd)
+        kept["combined"].known.append(truth.combined(claim))
+        for at, planted in enumerate(truth.planted):
+            one = kept[f"{planted.lever} {planted.feature}"]
+            one.known.append(truth.saved(at, claim))
+            feature = planted.feature if scenario.named else ""
+            one.found += [
+                o.savings_usd
+                for o in found.opportunities
+                if o.status == "verified"
+                and (o.lever, o.scope.get("feature", "")) == (planted.lever, feature)
+            ][:1]
+    return kept
+
+
+def coverage(scenarios: list[Scenario], seeds: range) -> tuple[int, int]:
+    """(combined intervals, those that hold), and a line for each figure of each scenario."""
     prices = PriceTable.load()
-    chosen = [s for s in known_answer_scenarios() if s.name in names]
     total = held = 0
-    for scenario in chosen:
-        intervals: list[tuple[float, float]] = []
-        known: list[float] = []
-        for seed in range(1000, 1000 + seeds):
-            workload = generate_workload(seed, scenario=scenario)
-            frame = workload.frame(prices)
-            found = analyze(frame, prices=prices, options=OPTIONS, outcomes=workload.outcomes())
-            interval = found.combined.savings_usd
-            intervals.append((interval.low, interval.high))
-            claim = split_period(frame.calls.start_us, OPTIONS.choose_share).claim
-            known.append(workload.truth(prices, frame).combined(claim))
-        expected = statistics.fmean(known)
-        total += len(intervals)
-        held += sum(low <= expected <= high for low, high in intervals)
-        share = sum(low <= expected <= high for low, high in intervals) / len(intervals)
-        print(f"  {scenario.name:24} {100 * share:5.1f} % of {len(intervals)} intervals hold it")
+    for scenario in scenarios:
+        kept = intervals(scenario, seeds, prices)
+        total += len(kept["combined"].found)
+        held += kept["combined"].held()
+        said = [
+            f"{name} {100 * one.held() / max(1, len(one.found)):.1f} % of {len(one.found)}"
+            for name, one in kept.items()
+        ]
+        print(f"  {scenario.name:24} {'; '.join(said)}", flush=True)
     return total, held
 
 
-COVERED = ["system_prompt_4096", "chat_8_turns", "repeats_40", "job_gpt-4o", "as_good_model_0"]
+COVERED = (
+    "system_prompt_4096",
+    "chat_12_turns",
+    "chat_20_turns",
+    "repeats_40",
+    "five_prompts",
+    "bursts_cached",
+    "bursts_switch",
+    "job_gpt-4o",
+)
+"""Few long conversations, few prompts and bursts among them."""
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--intervals", type=int, default=400)
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--each-intervals", type=int, default=0)
     given = parser.parse_args()
-    report = run_matrix(given.seeds).report()
-    total, held = coverage(COVERED, -(-given.intervals // len(COVERED)))
+    first = given.first_seed
+    report = run_matrix(range(first, first + given.seeds)).report()
+    each = given.each_intervals
+    scenarios = [s for s in known_answer_scenarios() if s.planted and (each or s.name in COVERED)]
+    count = each or -(-given.intervals // len(COVERED))
+    total, held = coverage(scenarios, range(first + 1000, first + 1000 + count))
     report |= {"intervals": total, "coverage": held / max(1, total)}
     print(json.dumps(report, indent=2))
 

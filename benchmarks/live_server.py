@@ -184,7 +184,10 @@ async def main() -> None:
         served = Apex(rest[0] if rest else None)
         await served.start()
         options = uvicorn_socket_options(LIMITS)
-    listener = socket.create_server(("127.0.0.1", 0), backlog=4096)
+    # As `apex serve` listens: with the protocol named asyncio sets TCP_NODELAY.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.bind(("127.0.0.1", 0))
+    listener.listen(4096)
     config = uvicorn.Config(served.app, log_level="critical", lifespan="off", **options)
     serving = asyncio.create_task(uvicorn.Server(config).serve([listener]))
     print(listener.getsockname()[1], flush=True)

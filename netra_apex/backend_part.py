@@ -2,11 +2,13 @@
 
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
 
 from netra_apex.database_urls import DatabaseUrls
+from netra_apex.live_settings import LIVE_IN_BACKEND, followed, pool_followed
 from netra_core.configuration import Settings, UnifiedConfigurationManager
 from netra_core.errors import ConfigurationError
 
@@ -71,13 +73,14 @@ async def backend_part(
         stack.push_async_callback(events.close)
         state = UnifiedStateManager(SqlStateStore(sessions, commits))
         client = await stack.enter_async_context(_auth_client(settings, auth))
-        yield create_app(
+        app = create_app(
             BackendDependencies(
                 options=_options(settings, urls),
                 sessions=sessions,
                 events=events,
                 fan_out=fan_out,
                 open_usage=_usage_opener(settings),
+                usage_kept=_usage_kept(settings),
                 auth_client=client,
                 configuration=manager,
                 state=state,
@@ -85,6 +88,12 @@ async def backend_part(
                 tickets=StateTicketStore(state),
             )
         )
+        use = app.state.platform.use
+        stack.enter_context(
+            followed(manager, LIVE_IN_BACKEND, lambda now: use(_options(now, urls)))
+        )
+        stack.enter_context(pool_followed(manager, sessions, urls.platform))
+        yield app
 
 
 def _options(settings: Settings, urls: DatabaseUrls) -> "BackendOptions":
@@ -154,13 +163,30 @@ async def _auth_client(
         yield client
 
 
+def _usage_kept(settings: Settings) -> Callable[[], bool]:
+    def usage_kept() -> bool:
+        # The embedded store makes its folder when it is first opened, which importing does.
+        return settings.usage.clickhouse_url is not None or _usage_folder(settings).exists()
+
+    return usage_kept
+
+
+def _usage_folder(settings: Settings) -> Path:
+    return settings.paths.home / "usage"
+
+
 def _usage_opener(settings: Settings) -> "Callable[[], UsageStore]":
     def open_usage() -> "UsageStore":
+        import pyarrow as pa
+
         from netra_optimizer import UsageStore
+
+        # Arrow's own pool keeps, for each thread, what was freed in it; the system's gives it back.
+        pa.set_memory_pool(pa.system_memory_pool())
 
         url = settings.usage.clickhouse_url
         return UsageStore.open(
-            settings.paths.home / "usage" if url is None else url.get_secret_value()
+            _usage_folder(settings) if url is None else url.get_secret_value()
         )
 
     return open_usage

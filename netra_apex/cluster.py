@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from netra_core.environment import get_env
-from netra_core.testing.postgres import MIGRATION_ROLE, postgres_server
+from netra_core.testing.postgres import postgres_server
 
 WEB_PORT = 8000
 BACKENDS = 2
@@ -53,7 +53,6 @@ def cluster(*, web_port: int = WEB_PORT) -> Generator[Cluster]:
             "SERVICE_SECRET": secrets.token_urlsafe(32),
             "DATABASE_URL": database.app_url,
             "AUTH_DATABASE_URL": database.app_url,
-            "DBOS_DATABASE_URL": database.url(MIGRATION_ROLE, driver="postgresql+psycopg"),
             "APEX_CONFIG_URL": f"sqlite:///{home / 'config.sqlite'}",
             "CLICKHOUSE_URL": _line(usage, r"(http://\S+)"),
             "APEX_PUBLIC_URL": f"http://localhost:{web_port}",

@@ -9,15 +9,21 @@ from netra_apex.auth_part import auth_part
 from netra_apex.backend_part import backend_part
 from netra_apex.database_urls import database_urls
 from netra_apex.gateway import AUTH_PREFIXES, BACKEND_PREFIXES, Gateway
+from netra_apex.live_settings import followed
 from netra_apex.web_files import create_web_app
 from netra_core.configuration import Settings, UnifiedConfigurationManager, open_configuration
 from netra_core.environment import IsolatedEnvironment
 from netra_core.telemetry import configure_logging
+from netra_optimizer.usage.returning import share_arenas
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
 
     from netra_core.configuration.keys import Value
+
+
+ARENAS = 2
+"""Pools of glibc's allocator that all threads share; each one keeps what its threads once held."""
 
 
 class Part(StrEnum):
@@ -58,13 +64,21 @@ async def composed(
 
     `say` is told what the operator must read, such as the one-time setup link; it is no log.
     """
+    share_arenas(ARENAS)
     async with AsyncExitStack() as stack:
         settings = manager.settings
+        stack.enter_context(
+            followed(
+                manager,
+                ("telemetry.log_level",),
+                lambda now: configure_logging(now.telemetry, redactor=manager.redactor),
+            )
+        )
         urls = database_urls(settings)
         services: list[tuple[tuple[str, ...], Starlette]] = []
         auth: Starlette | None = None
         if only in (None, Part.AUTH):
-            auth = await stack.enter_async_context(auth_part(settings, urls, say=say))
+            auth = await stack.enter_async_context(auth_part(manager, urls, say=say))
             services.append((AUTH_PREFIXES, auth))
         if only in (None, Part.BACKEND):
             backend = await stack.enter_async_context(backend_part(manager, urls, auth=auth))

@@ -1,5 +1,6 @@
 """How an error ends a command: one clear line on standard error, never a traceback."""
 
+import errno
 import sys
 from typing import NoReturn
 
@@ -24,6 +25,8 @@ def describe(error: BaseException) -> str:
         return "not enough memory for this work"
     if isinstance(error, OSError) and error.strerror:
         where = f": {error.filename}" if error.filename else ""
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            where += ". Free space and start again; what was acknowledged is kept. [DB-007]"
         return _line(f"{error.strerror}{where}")
     return _line(f"unexpected {type(error).__name__}: {error}")
 

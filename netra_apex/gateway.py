@@ -24,7 +24,7 @@ class Gateway:
         services: "Sequence[tuple[tuple[str, ...], Starlette]]",
         otherwise: ASGIApp | None = None,
     ) -> None:
-        self._services = services
+        self.services = services
         self._otherwise = otherwise
         self.failure: Exception | None = None
         """Why a service did not start or stop, when one did not."""
@@ -44,7 +44,7 @@ class Gateway:
             await send({"type": "http.response.body", "body": b""})
 
     def _owner(self, path: str) -> ASGIApp | None:
-        for prefixes, app in self._services:
+        for prefixes, app in self.services:
             if any(path == prefix or path.startswith(f"{prefix}/") for prefix in prefixes):
                 return app
         return self._otherwise
@@ -53,7 +53,7 @@ class Gateway:
         await receive()
         stage = "startup"
         try:
-            async with self._running():
+            async with self.running():
                 await send({"type": "lifespan.startup.complete"})
                 stage = "shutdown"
                 await receive()
@@ -65,8 +65,9 @@ class Gateway:
         await send({"type": "lifespan.shutdown.complete"})
 
     @asynccontextmanager
-    async def _running(self) -> "AsyncGenerator[None]":
+    async def running(self) -> "AsyncGenerator[None]":
+        """The services started; stopped in reverse afterwards."""
         async with AsyncExitStack() as stack:
-            for _, app in self._services:
+            for _, app in self.services:
                 await stack.enter_async_context(app.router.lifespan_context(app))
             yield

@@ -1,14 +1,21 @@
 """What commands that speak to a running Apex share: sign in, upload."""
 
 import sys
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from netra_apex.session_file import StoredSession, load_session, save_session
 from netra_client import ApexClient, ApiError, SignedOutError
 from netra_core.environment import get_env
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
 
 DEFAULT_URL = "http://localhost:8000"
 DEFAULT_HOME = "~/.local/share/netra-apex"
@@ -40,6 +47,13 @@ async def sign_in(client: ApexClient, email: str | None) -> None:
         save_session(home, StoredSession(client.url, client.refresh_token))
 
 
+def has_credentials(url: str) -> bool:
+    """Whether there is something to sign in with, without asking anyone."""
+    env = get_env()
+    named = env.get("APEX_TOKEN") or env.get("APEX_EMAIL")
+    return bool(named) or load_session(_home(), url) is not None
+
+
 async def upload(console: Console, client: ApexClient, file: Path, **options: str | None) -> None:
     """Upload a file, await its import, print its audit.
 
@@ -47,9 +61,11 @@ async def upload(console: Console, client: ApexClient, file: Path, **options: st
         ApiError: the import did not complete.
     """
     given = {name: value for name, value in options.items() if value is not None}
-    started = await client.import_file(file, **given)
-    with console.status(f"Reading {file.name}"):
-        state = await client.wait_for_import(started["import_id"])
+    with _bar(file.name) as step:
+        started = await client.import_file(file, **given)
+        state = await client.wait_for_import(
+            started["import_id"], on_state=lambda now: step(now["bytes_read"], now["bytes_total"])
+        )
     if state["status"] != "completed":
         raise ApiError(str(state.get("error") or f"The import was {state['status']}."), status=400)
     audit = state.get("audit") or {}
@@ -57,6 +73,16 @@ async def upload(console: Console, client: ApexClient, file: Path, **options: st
     console.print(f"{file.name}: {kept:,} of {read:,} rows", highlight=False)
     for reason, count in audit.get("dropped", {}).items():
         console.print(f"  left out {count:,}: {reason}", highlight=False, markup=False)
+
+
+@contextmanager
+def _bar(name: str) -> "Generator[Callable[[int, int], None]]":
+    """How far the file is read, on standard error while someone looks."""
+    err = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
+        task = bar.add_task(f"Reading {escape(name)}", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total or None)
 
 
 def _home() -> Path:

@@ -53,7 +53,7 @@ class Accounts:
     """The life of an account. Answers never tell whether somebody else's address has one."""
 
     def __init__(self, deps: AuthDeps, parts: AccountParts) -> None:
-        self._options = deps.options
+        self._deps = deps
         self._database = deps.database
         self._clock = deps.clock
         self._new_id = deps.new_id
@@ -75,7 +75,7 @@ class Accounts:
         has an account.
         """
         address = normal_email(email)
-        mode = self._options.registration
+        mode = self._deps.options.registration
         if mode not in {Registration.OPEN, Registration.VERIFIED} and invitation is None:
             raise RegistrationClosed("New accounts need an invitation here.")
         shown = (name or "").strip() or address.partition("@")[0]
@@ -104,7 +104,7 @@ class Accounts:
                 await self._parts.sessions.open(
                     connection, person, workspace, client, method="password"
                 )
-                if proven or self._options.registration is Registration.OPEN
+                if proven or self._deps.options.registration is Registration.OPEN
                 else None
             )
         self._parts.changes.tell()
@@ -160,7 +160,7 @@ class Accounts:
         unproven = (
             person is not None
             and not person.email_verified
-            and self._options.registration is not Registration.OPEN
+            and self._deps.options.registration is not Registration.OPEN
         )
         if person is None or refused or unproven:
             async with self._database.session() as connection:
@@ -265,7 +265,7 @@ class Accounts:
             Purpose.RESET,
             user_id=person.id,
             email=person.email,
-            ttl_s=self._options.reset_ttl_s,
+            ttl_s=self._deps.options.reset_ttl_s,
         )
 
     async def reset_password(self, token: str, password: str) -> Person:
@@ -422,7 +422,7 @@ class Accounts:
             Purpose.VERIFY,
             user_id=person.id,
             email=person.email,
-            ttl_s=self._options.verify_ttl_s,
+            ttl_s=self._deps.options.verify_ttl_s,
         )
         return self._parts.letters.verify(person.email, token)
 

@@ -87,7 +87,7 @@ class Sessions:
         changes: ChangeFeed,
         audit: AuditLog,
     ) -> None:
-        self._options = deps.options
+        self._deps = deps
         self._database: AuthDatabaseManager = deps.database
         self._clock = deps.clock
         self._new_id = deps.new_id
@@ -110,7 +110,7 @@ class Sessions:
         """Start a session for a person who has just proven who they are."""
         now = self._clock()
         session_id = self._new_id("ses")
-        absolute = now + self._options.refresh_absolute_ttl_s
+        absolute = now + self._deps.options.refresh_absolute_ttl_s
         await connection.execute(
             insert(sessions).values(
                 id=session_id,
@@ -122,7 +122,7 @@ class Sessions:
                 auth_time=_ms(now),
                 created_at=_ms(now),
                 used_at=_ms(now),
-                idle_expires_at=_ms(now + self._options.refresh_idle_ttl_s),
+                idle_expires_at=_ms(now + self._deps.options.refresh_idle_ttl_s),
                 absolute_expires_at=_ms(absolute),
             )
         )
@@ -277,7 +277,7 @@ class Sessions:
                 spent_at=None if row.spent_at is None else row.spent_at / 1000,
             ),
             now=now,
-            grace_s=self._options.refresh_grace_s,
+            grace_s=self._deps.options.refresh_grace_s,
         )
         match verdict:
             case Verdict.ROTATE if workspace is not None:
@@ -372,7 +372,7 @@ class Sessions:
                 generation=generation,
                 workspace_id=workspace.id,
                 used_at=_ms(now),
-                idle_expires_at=_ms(now + self._options.refresh_idle_ttl_s),
+                idle_expires_at=_ms(now + self._deps.options.refresh_idle_ttl_s),
             )
         )
         return SignedIn(person=person, workspace=workspace, session_id=session_id, pair=pair)

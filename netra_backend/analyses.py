@@ -85,7 +85,7 @@ class AnalysisStore:
         query = _analyses(ctx).where(analyses.c.id == analysis_id)
         rows = await self._sessions.read(ctx, lambda c: c.execute(query).mappings().all())
         if not rows:
-            raise NotFoundError(f"There is no analysis {analysis_id!r}.")
+            raise NotFoundError("There is no such analysis.")
         return _analysis(dict(rows[0]))
 
     async def page(

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Final
 
+import structlog
+
 from netra_backend.agents.actions import ActionsAgent
 from netra_backend.agents.context import AgentContext, RunScope
 from netra_backend.agents.data import DataAgent
@@ -16,7 +18,7 @@ from netra_backend.agents.triage import TriageAgent
 from netra_backend.analyses import AnalysisStore
 from netra_backend.chat.service import ChatService
 from netra_backend.chat.store import ChatStore
-from netra_backend.dependencies import BackendDependencies
+from netra_backend.dependencies import BackendDependencies, BackendOptions
 from netra_backend.identity import (
     Keys,
     KeySet,
@@ -28,6 +30,7 @@ from netra_backend.identity import (
 from netra_backend.identity.revocations import Change
 from netra_backend.jobs.imports import ImportService
 from netra_backend.jobs.store import ImportStore
+from netra_backend.reasoner import ModelCall, Reasoners
 from netra_backend.runs.approvals import Approvals
 from netra_backend.runs.durable import DurableEngine
 from netra_backend.runs.node_id import NodeIdentity
@@ -37,13 +40,21 @@ from netra_backend.runs.records import RunRecord
 from netra_backend.runs.service import ROOT_AGENT, RunService, every
 from netra_backend.runs.store import RunStore
 from netra_backend.usage.ingest import Ingest
+from netra_backend.usage.own_calls import usage_of
 from netra_backend.usage.service import UsageService
-from netra_core.websocket import UnifiedWebSocketManager
+from netra_core.configuration import ConfigurationManagerFactory, UnifiedConfigurationManager
+from netra_core.context import UserExecutionContext
+from netra_core.websocket import LiveState, UnifiedWebSocketManager
 
 WATCH_EVERY_S: Final = 0.25
 DISPATCH_EVERY_S: Final = 2.0
 RECONCILE_EVERY_S: Final = 15.0
 FORGET_EVERY_S: Final = 3600.0
+MAINTAIN_EVERY_S: Final = 30.0
+FOLLOW_EVERY_S: Final = 0.25
+"""A change of state reaches tabs of other nodes within this time."""
+
+_log = structlog.get_logger(__name__)
 
 
 class Platform:
@@ -52,6 +63,10 @@ class Platform:
     def __init__(self, deps: BackendDependencies) -> None:
         options = deps.options
         self.deps = deps
+        self.options = options
+        self._configurations = (
+            None if deps.configuration is None else ConfigurationManagerFactory(deps.configuration)
+        )
         self.revocations = Revocations()
         self.verifier = TokenVerifier(
             keys=_keys(deps),
@@ -78,8 +93,10 @@ class Platform:
         self.run_store = RunStore(deps.sessions, deps.clock)
         self.analyses = AnalysisStore(deps.sessions, deps.clock)
         self.import_store = ImportStore(deps.sessions, deps.clock, deps.ids)
-        self.usage = UsageService(deps.open_usage)
+        self.usage = UsageService(deps.open_usage, kept=deps.usage_kept)
         self.approvals = Approvals(deps.sessions, deps.clock)
+        self.ingest = Ingest(self.usage)
+        self.reasoners = Reasoners(deps.reasoner, self.configuration_of, self._reasoned)
         self.agents = self._agents()
         self.runs = RunService(
             engine=self.engine,
@@ -90,21 +107,40 @@ class Platform:
             limits=options.limits,
             answer=self._answer,
             approvals=self.approvals,
+            clock=deps.clock,
             state=deps.state,
-            uses=frozenset(
-                {("agent", name) for name in self.agents.list_keys()}
-                | {("model", model) for model in deps.reasoner.models}
-            ),
+            uses=self._uses,
         )
         self.chat = ChatService(chat=self.chat_store, runs=self.runs, store=self.run_store)
         self.imports = ImportService(engine=self.engine, store=self.import_store, usage=self.usage)
         self.pauses = PauseStore(deps.sessions, deps.clock)
-        self.ingest = Ingest(self.usage)
         self.nodes = NodeWatch(
             sessions=deps.sessions, engine=self.engine, runs=self.run_store, incarnation=deps.ids()
         )
+        self.live_state = None if deps.state is None else LiveState(deps.state, self.sockets)
         self._tasks: list[asyncio.Task[None]] = []
         self.ready = False
+
+    def use(self, options: BackendOptions) -> None:
+        """Put limits and origins of these options into force; the rest counts from a start on."""
+        self.options = options
+        self.sockets.use_limits(options.sockets)
+        self.runs.use_limits(options.limits)
+
+    def configuration_of(
+        self, ctx: UserExecutionContext | None
+    ) -> UnifiedConfigurationManager | None:
+        """The configuration as it is for this user in this workspace, or for the installation."""
+        if self._configurations is None or ctx is None:
+            return self.deps.configuration
+        return self._configurations.get_user_manager(ctx.user_id, ctx.workspace_id)
+
+    def max_upload_bytes(self, ctx: UserExecutionContext) -> int:
+        """The largest file that this user may upload, in bytes."""
+        manager = self.configuration_of(ctx)
+        if manager is None:
+            return self.options.max_upload_bytes
+        return manager.get_int("usage.max_upload_bytes")
 
     async def start(self) -> None:
         """Follow revocations, recover runs, open the sockets' door."""
@@ -112,6 +148,8 @@ class Platform:
         await asyncio.to_thread(options.uploads.mkdir, parents=True, exist_ok=True, mode=0o700)
         await self.deps.fan_out.start()
         await self.sockets.start()
+        if self.live_state is not None:
+            self.live_state.start()
         self._own(self.feed.follow(), "revocation-feed")
         # What was interrupted goes on at once, and not only after analytics have been loaded.
         interrupted = await self.run_store.open_of(self.engine.node_id)
@@ -124,7 +162,11 @@ class Platform:
         self._own(every(DISPATCH_EVERY_S, self.runs.dispatch, "dispatch"), "dispatch")
         self._own(every(RECONCILE_EVERY_S, self.runs.reconcile, "reconcile"), "reconcile")
         self._own(every(FORGET_EVERY_S, self.engine.forget, "forget"), "forget")
+        if (state := self.deps.state) is not None:
+            self._own(every(MAINTAIN_EVERY_S, state.tidy, "state"), "state")
         if options.clustered:
+            if state is not None:
+                self._own(every(FOLLOW_EVERY_S, state.catch_up, "live-state"), "live-state")
             self._own(every(WATCH_EVERY_S, self.runs.watch, "watch"), "watch")
             self._own(self.nodes.watch(), "nodes")
         self.ready = True
@@ -137,6 +179,8 @@ class Platform:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks.clear()
         await self.sockets.shutdown()
+        if self.live_state is not None:
+            self.live_state.stop()
         await self.engine.stop()
         if was_ready and self.deps.options.clustered:
             await self.nodes.leave()
@@ -145,6 +189,13 @@ class Platform:
         await self.usage.close()
         if self._identity is not None:
             self._identity.release()
+
+    def _uses(self) -> frozenset[tuple[str, str]]:
+        """What every run works with: a pause of one of these keeps runs from beginning."""
+        return frozenset(
+            {("agent", name) for name in self.agents.list_keys()}
+            | {("model", model) for model in self.reasoners.models}
+        )
 
     def _node_id(self) -> str:
         options = self.deps.options
@@ -161,7 +212,7 @@ class Platform:
     def _agents(self) -> AgentRegistry:
         registry = AgentRegistry()
         registry.register_factory("supervisor", SupervisorAgent)
-        registry.register_factory("triage", lambda _: TriageAgent(self.deps.reasoner))
+        registry.register_factory("triage", lambda _: TriageAgent(self.reasoners.of))
         registry.register_factory("data", lambda _: DataAgent(self.usage))
         registry.register_factory("optimization", lambda _: OptimizationAgent(self.usage))
         registry.register_factory("actions", lambda _: ActionsAgent())
@@ -171,11 +222,21 @@ class Platform:
     async def _answer(self, scope: RunScope, run: RunRecord) -> None:
         session = self.agents.session(scope.user)
         supervisor = await session.create(ROOT_AGENT)
+        manager = self.configuration_of(scope.user)
+        limit_s = None if manager is None else manager.get_float("runs.timeout_s")
         try:
-            await supervisor.execute(AgentContext.root(scope, ROOT_AGENT), Question(run.question))
+            root = AgentContext.root(scope, ROOT_AGENT, limit_s=limit_s)
+            await supervisor.execute(root, Question(run.question))
         finally:
             await session.release(supervisor)
             self.agents.release_idle(scope.user)
+
+    async def _reasoned(self, user: UserExecutionContext, call: ModelCall) -> None:
+        """Put what a model was asked into the workspace's own usage; the run goes on without."""
+        try:
+            await self.ingest.add(user, [usage_of(user, call)])
+        except Exception:
+            _log.exception("reasoner_usage_not_stored", run_id=user.run_id)
 
     async def _revoked(self, change: Change) -> None:
         match change.kind:

@@ -59,8 +59,10 @@ class BackendOptions:
 class BackendDependencies:
     """The backend's collaborators.
 
-    Without `state` agents share none. The owner of what is handed in closes it after the app has
-    shut down; the backend starts and stops what it makes itself: runs, sockets, the usage store.
+    Without `state` agents share none. `usage_kept` says, without opening it, whether the usage
+    store was ever written: until then analytics are not loaded. The owner of what is handed in
+    closes it after the app has shut down; the backend starts and stops what it makes itself: runs,
+    sockets, the usage store.
     """
 
     options: BackendOptions
@@ -68,6 +70,7 @@ class BackendDependencies:
     events: EventLog
     fan_out: FanOut
     open_usage: "Callable[[], UsageStore]"
+    usage_kept: Callable[[], bool] = lambda: True
     auth_client: httpx.AsyncClient
     reasoner: Reasoner = field(default_factory=DeterministicReasoner)
     tickets: TicketStore = field(default_factory=MemoryTicketStore)

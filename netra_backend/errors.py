@@ -27,7 +27,8 @@ AgentError
 ├── ToolTimeoutError          AGT-002  a tool ran out of time
 ├── AgentFailedError          AGT-003  an agent failed
 ├── LifecycleError            AGT-004  a move that the lifecycle does not have
-└── AgentLimitError           AGT-005  too many agents of one user
+├── AgentLimitError           AGT-005  too many agents of one user
+└── OutcomeUnknownError       AGT-006  an effect that may or may not have happened
 """
 
 from netra_core.errors import AgentError, ApiError, AuthError, RunError
@@ -184,6 +185,12 @@ class ToolTimeoutError(ToolFailedError):
 
     code = "AGT-002"
     retryable = True
+
+
+class OutcomeUnknownError(ToolFailedError):
+    """A tool's effect may or may not have happened, and is not repeated."""
+
+    code = "AGT-006"
 
 
 class AgentFailedError(AgentError):

@@ -199,6 +199,24 @@ approvals = Table(
     info=_USER,
 )
 
+effects = Table(
+    "effects",
+    metadata,
+    Column("run_id", ID, primary_key=True),
+    Column("call", String(300), primary_key=True),
+    Column("workspace_id", ID, nullable=False),
+    Column("user_id", ID, nullable=False),
+    Column("tool", String(200), nullable=False),
+    Column("by_run", ID, nullable=False),
+    Column("fence", Integer, nullable=False),
+    Column("outcome", JSON(none_as_null=True), nullable=True),
+    Column("begun_at", UtcDateTime, nullable=False),
+    Column("settled_at", UtcDateTime, nullable=True),
+    info=_USER,
+)
+"""What tools were about to do outside; without an outcome it may have happened. `run_id` is the
+first of the runs that go on from each other, `by_run` the one that began it last."""
+
 nodes = Table(
     "nodes",
     metadata,

@@ -88,6 +88,10 @@ class ApexClient:
         """Who is signed in."""
         return await self.get("/auth/me")
 
+    async def live_health(self) -> JsonObject:
+        """Whether the server lives; no session is needed."""
+        return await self._send("GET", "/health/live")
+
     # Usage
 
     async def import_file(self, path: Path, **options: str) -> JsonObject:
@@ -98,13 +102,43 @@ class ApexClient:
                 "POST", "/api/usage/import", files=files, data=options, timeout=None
             )
 
-    async def wait_for_import(self, import_id: str, *, poll_s: float = 0.3) -> JsonObject:
-        """The import once it has ended, whatever its outcome."""
+    async def wait_for_import(
+        self,
+        import_id: str,
+        *,
+        poll_s: float = 0.3,
+        on_state: Callable[[JsonObject], None] | None = None,
+    ) -> JsonObject:
+        """The import once it has ended, whatever its outcome; `on_state` is told how far it is."""
         while True:
             state = await self.get(f"/api/usage/imports/{import_id}")
+            if on_state is not None:
+                on_state(state)
             if state["status"] not in ("queued", "running"):
                 return state
             await asyncio.sleep(poll_s)
+
+    async def download(self, path: str, to: Path, **params: Any) -> None:  # Any: query parameters
+        """Write what the API sends to a file, which is there whole or not at all."""
+        if self.access_token is None and self.refresh_token is not None:
+            await self.refresh()
+        part = to.with_name(f"{to.name}.part")
+        try:
+            headers = {"Authorization": f"Bearer {self._token()}"}
+            async with self._http.stream(
+                "GET", path, params=params, headers=headers, timeout=None
+            ) as response:
+                if response.is_error:
+                    await response.aread()
+                    raise _api_error(response)
+                with part.open("wb") as file:
+                    async for piece in response.aiter_bytes():
+                        file.write(piece)
+            part.replace(to)
+        except httpx.TransportError as error:
+            raise UnreachableError(f"{self.url} cannot be reached.") from error
+        finally:
+            part.unlink(missing_ok=True)
 
     # Chat and runs
 

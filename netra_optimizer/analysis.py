@@ -8,6 +8,7 @@ import numpy as np
 
 from netra_optimizer.combine import Combination, combine
 from netra_optimizer.levers.base import LeverContext, Proposal
+from netra_optimizer.levers.context_text import read_context
 from netra_optimizer.levers.prefix_text import PromptText, find_prefix_breaks
 from netra_optimizer.levers.registry import LeverRegistry, default_levers
 from netra_optimizer.levers.segments import find_segments
@@ -70,8 +71,10 @@ def analyze(
     opportunities.sort(key=_rank)
     notes = _notes(frame, split)
     if prompts is not None:
-        opportunities, said = with_prefix_breaks(context, opportunities, prompts)
-        notes += said
+        texts = list(prompts)
+        opportunities, said = with_prefix_breaks(context, opportunities, texts)
+        opportunities, more = with_context_texts(context, opportunities, texts)
+        notes += said + more
     combined = _combined(context, combination, blocks, split)
     tell("Done", 1.0)
     return Analysis(
@@ -228,6 +231,23 @@ def with_prefix_breaks(
         opportunities = [*opportunities]
         opportunities[at] = msgspec.structs.replace(found, evidence=evidence)
     return opportunities, notes
+
+
+def with_context_texts(
+    context: LeverContext, opportunities: list[Opportunity], prompts: list[PromptText]
+) -> tuple[list[Opportunity], list[str]]:
+    """Add what prompts carry twice or for nothing to the dearest context entry, and notes."""
+    if not prompts or not len(context.frame):
+        return opportunities, []
+    found = read_context(prompts)
+    used = frozenset(context.frame.tool_names.values)
+    plain = float(np.nan_to_num(context.prices.rates(context.frame.calls).input_uncached).mean())
+    at = next((at for at, o in enumerate(opportunities) if o.lever == "context_growth"), None)
+    if at is not None:
+        evidence = opportunities[at].evidence | {"texts": found.evidence(used, plain)}
+        changed = msgspec.structs.replace(opportunities[at], evidence=evidence)
+        opportunities = [*opportunities[:at], changed, *opportunities[at + 1 :]]
+    return opportunities, found.notes(used, plain)
 
 
 def _monthly(saved: float, split: Split) -> float | None:

@@ -152,9 +152,5 @@ def _join_by_prefix(context: LeverContext, proposals: Sequence[Proposal], join: 
             label[proposal.policy.rows] = at
     if len(np.unique(label[label >= 0])) < 2:
         return
-    prefix = context.traffic.prefix
-    codes, labels = prefix.codes[prefix.order], label[prefix.record[prefix.order]]
-    codes, labels = codes[labels >= 0], labels[labels >= 0]
-    shared = (codes[1:] == codes[:-1]) & (labels[1:] != labels[:-1])
-    for one, other in np.unique(np.stack([labels[:-1][shared], labels[1:][shared]], 1), axis=0):
-        join(int(one), int(other))
+    for one, other in context.traffic.prefix.meetings(label):
+        join(one, other)

@@ -26,15 +26,20 @@ class Split:
 
 
 def split_period(start_us: Int64, choose_share: float) -> Split:
-    """Cut the period in two at the midnight (UTC) nearest the share; below two days not at all."""
+    """Cut the period in two at a midnight (UTC); below two days not at all.
+
+    The first part has the share of the calendar days, to the nearest day, so that it does not
+    depend on the hour of the first and last call.
+    """
     everything = np.ones(len(start_us), np.bool_)
     if not len(start_us):
         return Split(everything, everything, True, 0, 0, 0)
     first, last = int(start_us[0]), int(start_us[-1])
     if last - first < 2 * DAY_US:
         return Split(everything, everything, True, first, first, last)
-    cut = round((first + (last - first) * choose_share) / DAY_US) * DAY_US
-    cut = min(max(cut, (first // DAY_US + 1) * DAY_US), (last - 1) // DAY_US * DAY_US)
+    begins, ends = first // DAY_US, (last - 1) // DAY_US + 1
+    days = min(max(round((ends - begins) * choose_share), 1), ends - begins - 1)
+    cut = (begins + days) * DAY_US
     claim = start_us >= cut
     return Split(~claim, claim, False, first, cut, last)
 

@@ -10,6 +10,7 @@ import "./styles/plots.css";
 import "./styles/report.css";
 import "./styles/chat.css";
 import "./styles/pages.css";
+import "./styles/usage.css";
 
 applyTheme(readTheme());
 const root = document.getElementById("root");

@@ -1,7 +1,6 @@
 """`apex analyze FILE…`: from files of LLM calls to ranked savings, without a server."""
 
 import sys
-import tempfile
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +17,6 @@ if TYPE_CHECKING:
     from netra_optimizer import PriceTable
     from netra_optimizer.report import ReportSource
     from netra_optimizer.results import Analysis
-
-LOCAL_TENANT = "local"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,9 +120,10 @@ def run(request: Request, *, quiet: bool) -> "tuple[Analysis, ReportSource]":
     """Read, load, price, replay. Raises OptimizerError for input that cannot be used."""
     import netra_optimizer
     from netra_optimizer.report import ReportSource
+    from netra_optimizer.usage.loading import loaded_frame
 
     outcomes = netra_optimizer.Outcomes.read(*request.outcomes) if request.outcomes else None
-    with _progress(quiet) as step, tempfile.TemporaryDirectory(prefix="apex-") as folder:
+    with _progress(quiet) as step:
         imported = netra_optimizer.read_files(
             request.files,
             model=request.model,
@@ -135,10 +133,7 @@ def run(request: Request, *, quiet: bool) -> "tuple[Analysis, ReportSource]":
             mapping=request.mapping or None,
             progress=lambda done, total: step("Reading", done, total),
         )
-        with netra_optimizer.UsageStore.open(Path(folder) / "usage") as store:
-            tenant = store.for_tenant(LOCAL_TENANT)
-            tenant.insert(imported.batches())
-            frame = tenant.frame()
+        with loaded_frame(imported) as frame:
             analysis = netra_optimizer.analyze(
                 frame,
                 prices=request.prices,
@@ -148,11 +143,12 @@ def run(request: Request, *, quiet: bool) -> "tuple[Analysis, ReportSource]":
                 prompts=netra_optimizer.read_prompts(request.files),
                 progress=lambda _name, done: step("Replaying", done, 1.0),
             )
+            models = tuple(frame.values("model"))
     _refuse_unpriced(analysis)
     source = ReportSource(
         files=tuple(path.name for path in request.files),
         format=imported.format,
-        models=tuple(frame.values("model")),
+        models=models,
     )
     return analysis, source
 

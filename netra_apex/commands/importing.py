@@ -1,46 +1,123 @@
-"""`apex import FILE…`: load files of LLM calls into a running Apex."""
+"""`apex import FILE…`: load files of LLM calls, through a running Apex or alone."""
 
 import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
-from netra_apex.signed_in import DEFAULT_URL, sign_in, upload
-from netra_client import ApexClient, ClientError
+from netra_apex.signed_in import DEFAULT_URL, has_credentials, sign_in, upload
+from netra_client import ApexClient, ClientError, UnreachableError
 
 
 def import_files(
     files: Annotated[
-        list[Path], typer.Argument(help="Files of LLM calls.", exists=True, dir_okay=False)
+        list[Path], typer.Argument(help="Files of LLM calls, or folders of them.", exists=True)
     ],
-    url: Annotated[str, typer.Option(help="Address of the server.")] = DEFAULT_URL,
+    url: Annotated[str | None, typer.Option(help=f"Address of the server [{DEFAULT_URL}].")] = None,
     model: Annotated[str | None, typer.Option(help="Model, where the file names none.")] = None,
     format_: Annotated[
         str | None, typer.Option("--format", "-f", help="The files' format, when detection errs.")
     ] = None,
     start: Annotated[str | None, typer.Option(help="Time of a trace's zero (ISO 8601).")] = None,
     email: Annotated[str | None, typer.Option(help="Sign in as this person.")] = None,
+    alone: Annotated[
+        bool, typer.Option("--alone", help="Ask no server: work on the data of this machine.")
+    ] = False,
+    home: Annotated[
+        Path | None, typer.Option(help="Folder of that data [~/.local/share/netra-apex].")
+    ] = None,
 ) -> None:
     """Load files into your workspace; what was loaded before is recognized, not counted twice.
 
-    Signs in with APEX_TOKEN, or with what an earlier sign-in left, or asks for email and password
-    (APEX_EMAIL and APEX_PASSWORD answer for you).
+    Without --url the server of this machine is asked; where none runs, the work is done alone, on
+    the data a later `apex serve` shows. Signs in with APEX_TOKEN, or with what an earlier sign-in
+    left, or asks for email and password (APEX_EMAIL and APEX_PASSWORD answer for you); alone and
+    without any of them the workspace is that of a local account.
     """
+    if alone and url is not None:
+        raise typer.BadParameter("goes with no --url", param_hint="--alone")
+    options = {"model": model, "format": format_, "start": start}
     try:
-        asyncio.run(_import(files, url, email, model=model, format=format_, start=start))
+        asyncio.run(_import(_expanded(files), url, email, alone, home, options))
     except ClientError as error:
         typer.echo(f"apex: {error}", err=True)
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
-        typer.echo("apex: left; imports that have begun go on in the server", err=True)
+        typer.echo("apex: left; imports that have begun are finished by the server", err=True)
         raise typer.Exit(130) from None
 
 
-async def _import(files: list[Path], url: str, email: str | None, **options: str | None) -> None:
-    console = Console()
-    async with ApexClient(url.rstrip("/")) as client:
-        await sign_in(client, email)
+def _expanded(given: list[Path]) -> list[Path]:
+    found: list[Path] = []
+    for path in given:
+        inside = (
+            sorted(p for p in path.rglob("*") if p.is_file() and p.name[:1] != ".")
+            if path.is_dir()
+            else [path]
+        )
+        found += inside
+    if not found:
+        raise typer.BadParameter("there is no file to read", param_hint="FILES")
+    return found
+
+
+async def _import(
+    files: list[Path],
+    url: str | None,
+    email: str | None,
+    alone: bool,
+    home: Path | None,
+    options: dict[str, str | None],
+) -> None:
+    console = Console(highlight=False)
+    async with _signed_in(console, url, email, alone, home) as client:
         for file in files:
             await upload(console, client, file, **options)
+        _show_total(console, await client.get("/api/usage/summary"))
+
+
+@asynccontextmanager
+async def _signed_in(
+    console: Console, url: str | None, email: str | None, alone: bool, home: Path | None
+) -> AsyncGenerator[ApexClient]:
+    address = (url or DEFAULT_URL).rstrip("/")
+    if not alone and (url is not None or await _answers(address)):
+        async with ApexClient(address) as client:
+            await sign_in(client, email)
+            yield client
+        return
+    from netra_apex.alone import LOCAL_EMAIL, sign_in_local
+    from netra_apex.alone import alone as platform
+
+    async with (
+        platform(home, say=typer.echo) as found,
+        ApexClient(DEFAULT_URL, transport=found.transport) as client,
+    ):
+        if email is not None or has_credentials(DEFAULT_URL):
+            await sign_in(client, email)
+        else:
+            secret = await sign_in_local(client, found.home)
+            console.print(f"Workspace of {LOCAL_EMAIL} (password in {secret})", markup=False)
+        yield client
+
+
+async def _answers(url: str) -> bool:
+    async with ApexClient(url) as client:
+        try:
+            await client.live_health()
+        except UnreachableError:
+            return False
+        except ClientError:
+            return True  # somebody is there; what it is shows when it is asked
+    return True
+
+
+def _show_total(console: Console, summary: dict[str, Any]) -> None:
+    console.print(
+        f"In the workspace: {summary['requests']:,} calls, ${summary['cost_usd']:,.2f}",
+        markup=False,
+    )

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from netra_auth.database.tables import heads, metadata
 from netra_auth.errors import AuthDatabaseUnusable
 from netra_core.database import DatabaseOptions, DatabaseSessionManager, SystemContext, mask_url
+from netra_core.database.sqlite import is_memory
 
 _AUTH: Final = SystemContext(actor="auth")
 _PACKAGE: Final = "netra_auth.migrations"
@@ -30,18 +31,24 @@ class AuthDatabaseManager:
         *,
         pool_size: int = 5,
         pool_overflow: int = 5,
+        pool_timeout_s: float = 5.0,
+        statement_timeout_s: float = 30.0,
         testing: bool = False,
     ) -> None:
         self._url = make_url(url)
         sqlite = self._url.get_backend_name() == "sqlite"
-        self._memory = sqlite and self._url.database in {None, "", ":memory:"}
+        self._memory = sqlite and is_memory(self._url)
         if self._memory and not testing:
             raise AuthDatabaseUnusable(
                 "In-memory SQLite would lose every account on restart.",
                 hint="Name a file, or a PostgreSQL URL.",
             )
         self._options = DatabaseOptions(
-            schema="auth", pool_size=pool_size, pool_overflow=pool_overflow
+            schema="auth",
+            pool_size=pool_size,
+            pool_overflow=pool_overflow,
+            pool_timeout_s=pool_timeout_s,
+            statement_timeout_s=statement_timeout_s,
         )
         self._sessions = DatabaseSessionManager(self._url, options=self._options)
         self._migrating = asyncio.Lock()
@@ -51,6 +58,11 @@ class AuthDatabaseManager:
     def url(self) -> str:
         """The URL without its password: fit for logs."""
         return mask_url(self._url)
+
+    @property
+    def sessions(self) -> DatabaseSessionManager:
+        """The pool, for whoever moves it to other limits."""
+        return self._sessions
 
     @property
     def engine(self) -> AsyncEngine:
@@ -97,7 +109,9 @@ class AuthDatabaseManager:
         """Raise AuthDatabaseUnusable unless the database answers."""
         health = await self._sessions.health_check()
         if not health.ok:
-            raise AuthDatabaseUnusable(f"The auth database {self.url} does not answer.")
+            raise AuthDatabaseUnusable(
+                f"The auth database {self.url} does not answer: {health.error}"
+            )
 
     async def dispose(self) -> None:
         """Close every connection."""

@@ -53,7 +53,7 @@ class OAuthFlow:
         people: People,
         audit: AuditLog,
     ) -> None:
-        self._options = deps.options
+        self._deps = deps
         self._database = deps.database
         self._accounts = accounts
         self._people = people
@@ -118,7 +118,7 @@ class OAuthFlow:
 
     def redirect_uri(self, provider: OidcProvider) -> str:
         """The one address that this provider may send people back to."""
-        base = self._options.public_url.rstrip("/")
+        base = self._deps.options.public_url.rstrip("/")
         return provider.redirect_url or f"{base}/auth/oauth/{provider.name}/callback"
 
     async def linked(self, principal: Principal) -> list[Linked]:
@@ -159,7 +159,7 @@ class OAuthFlow:
     async def _create(
         self, connection: AsyncSession, provider: OidcProvider, identity: Identity
     ) -> Person:
-        if self._options.registration not in {Registration.OPEN, Registration.VERIFIED}:
+        if self._deps.options.registration not in {Registration.OPEN, Registration.VERIFIED}:
             raise SignInFailed("New accounts need an invitation here.")
         if identity.email is None or not (identity.email_verified and provider.trust_email):
             raise SignInFailed("The identity provider does not vouch for an e-mail address.")

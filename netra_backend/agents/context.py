@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import msgspec
@@ -12,7 +13,14 @@ import structlog
 
 from netra_backend.agents.recorder import RunRecorder
 from netra_backend.agents.redaction import redact, shown
-from netra_backend.errors import LifecycleError, ToolFailedError, ToolTimeoutError
+from netra_backend.errors import (
+    LifecycleError,
+    OutcomeUnknownError,
+    ToolFailedError,
+    ToolTimeoutError,
+)
+from netra_backend.runs.approvals import request_id_of
+from netra_backend.runs.effects import Intent
 from netra_backend.runs.token import CancelToken
 from netra_core.context import UserExecutionContext
 from netra_core.errors import ApexError
@@ -36,6 +44,11 @@ Req = TypeVar("Req")
 Res = TypeVar("Res")
 
 _log = structlog.get_logger(__name__)
+
+_UNKNOWN = "The outcome is unknown: the call was interrupted before it was recorded."
+_FAILURES = {error.code: error for error in (ToolTimeoutError, OutcomeUnknownError)}
+_UNSETTLED = frozenset(_FAILURES)
+"""Failures after which nobody can say whether the effect has happened."""
 
 
 class Steps(Protocol):
@@ -64,6 +77,20 @@ class Approver(Protocol):
         ...
 
 
+class Effects(Protocol):
+    """Keeps what tools are about to do outside."""
+
+    async def begin(
+        self, ctx: UserExecutionContext, call: str, *, tool: str, repeatable: bool
+    ) -> Intent:
+        """Commit the intent, or tell what became of an earlier one. Raises FencedError."""
+        ...
+
+    async def settle(self, ctx: UserExecutionContext, call: str, outcome: JsonObject) -> None:
+        """Record what became of it."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunScope:
     """One execution of one run: identity, pen, steps, cancel token, fence."""
@@ -74,6 +101,7 @@ class RunScope:
     token: CancelToken
     fence: Fence
     approvals: Approver
+    effects: Effects | None = None
     state: UnifiedStateManager | None = None
     monotonic: Callable[[], float] = time.monotonic
 
@@ -99,12 +127,28 @@ class Tally:
         return Usage(self.requests, self.input_tokens, self.output_tokens, self.cost_usd)
 
 
+class Effect(StrEnum):
+    """What a tool does to the world outside of the run, and so what a crash in it means."""
+
+    NONE = "none"
+    """It reads, or writes what is keyed by the run: an interrupted call runs again."""
+    ONCE = "once"
+    """It happens at most once: an interrupted call is not repeated, its outcome is unknown."""
+    REPEATABLE = "repeatable"
+    """It may be repeated under one key: `fn` is called with `idempotency_key`, always the same."""
+
+
 @dataclass(slots=True, kw_only=True)
 class ToolPolicy:
-    """How a tool call is retried: `attempts` in all, only on the errors named."""
+    """How a tool call is repeated: `attempts` in all, only on the errors named, which must say
+    that nothing has happened; `effect` for what a crash interrupts. With `ask_again` the run's
+    author is asked whether a call of unknown outcome is to be made again.
+    """
 
     attempts: int = 1
     retry_on: tuple[type[Exception], ...] = ()
+    effect: Effect = Effect.NONE
+    ask_again: bool = True
 
 
 _ONCE = ToolPolicy()
@@ -118,12 +162,19 @@ class AgentContext:
     """
 
     def __init__(
-        self, scope: RunScope, *, agent: str, parent: "AgentContext | None", path: str
+        self,
+        scope: RunScope,
+        *,
+        agent: str,
+        parent: "AgentContext | None",
+        path: str,
+        limit_s: float | None = None,
     ) -> None:
         self._scope = scope
         self._agent = agent
         self._parent = parent
         self._path = path
+        self._limit_s = limit_s
         self._ordinal = 0
         self._thoughts = 0
         self._calls = 0
@@ -133,9 +184,9 @@ class AgentContext:
         self.tally = Tally()
 
     @classmethod
-    def root(cls, scope: RunScope, agent: str) -> "AgentContext":
-        """The context of a run's first agent."""
-        return cls(scope, agent=agent, parent=None, path=agent)
+    def root(cls, scope: RunScope, agent: str, *, limit_s: float | None = None) -> "AgentContext":
+        """The context of a run's first agent; `limit_s` stands in for the agent's own limit."""
+        return cls(scope, agent=agent, parent=None, path=agent, limit_s=limit_s)
 
     @property
     def user(self) -> UserExecutionContext:
@@ -188,23 +239,51 @@ class AgentContext:
         """Call a tool as one durable step, between its pair of events.
 
         `show` makes what the event holds of the answer. Raises ToolFailedError, after the event
-        that says so; ToolTimeoutError when `timeout_s` or the agent's own time has run out.
+        that says so; ToolTimeoutError when `timeout_s` or the agent's own time has run out;
+        OutcomeUnknownError when an effect was interrupted and the author, where asked, did not
+        have it repeated.
         """
+        while True:
+            try:
+                return await self._tool(name, fn, returns, show, policy, timeout_s, args)
+            except OutcomeUnknownError as error:
+                if not policy.ask_again:
+                    raise
+                asked = f"Call {name} again? Whether its effect has happened is not known."
+                if not await self.approve(asked, tool=name, args=redact(args)):
+                    raise OutcomeUnknownError(f"{error.message} It was not repeated.") from error
+
+    async def _tool(
+        self,
+        name: str,
+        fn: Callable[..., Awaitable[T]],
+        returns: type[T],
+        show: Callable[[T], object] | None,
+        policy: ToolPolicy,
+        timeout_s: float | None,
+        args: JsonObject,
+    ) -> T:
         self._scope.token.check()
         await self._scope.fence.check()
         self._calls += 1
-        call_id = f"{self.user.run_id}:{self._path}:{self._calls}"
+        call = f"{self._path}:{self._calls}"
+        call_id = f"{self.user.run_id}:{call}"
         await self._record(ToolExecuting(name, call_id, redact(args)))
-        outcome = await self._scope.steps.step(
-            f"{self._path}.{name}", lambda: self._attempt(fn, args, policy, timeout_s)
-        )
+        intent = await self._intend(name, call, policy)
+
+        async def attempt() -> JsonObject:
+            if intent is None:
+                return await self._attempt(fn, args, policy, timeout_s)
+            return await self._attempt_effect(fn, args, policy, timeout_s, call, intent)
+
+        outcome = await self._scope.steps.step(f"{self._path}.{name}", attempt)
         self._scope.token.check()
         duration_ms: float = outcome["duration_ms"]
         if not outcome["ok"]:
             await self._record(
                 ToolCompleted(name, call_id, False, duration_ms, error=outcome["message"])
             )
-            failure = ToolTimeoutError if outcome["timed_out"] else ToolFailedError
+            failure = _FAILURES.get(outcome["code"], ToolFailedError)
             raise failure(outcome["message"], cause_code=outcome["code"])
         value = msgspec.convert(outcome["value"], returns, strict=False)
         result = shown(msgspec.to_builtins(show(value)) if show else outcome["value"])
@@ -217,7 +296,7 @@ class AgentContext:
         A tool call named `request_approval`; the time waited does not count against the agent's.
         """
         began = self._scope.monotonic()
-        request_id = f"{self.user.run_id}:{self._path}:{self._calls + 1}"
+        request_id = request_id_of(f"{self.user.run_id}:{self._path}:{self._calls + 1}")
         deadline, self._deadline = self._deadline, None
 
         async def request_approval(title: str, **asked: Any) -> bool:
@@ -247,7 +326,7 @@ class AgentContext:
 
     async def started(self, message: str, *, timeout_s: float) -> None:
         """The agent begins; called by BaseAgent."""
-        deadline = self._scope.monotonic() + timeout_s
+        deadline = self._scope.monotonic() + (self._limit_s or timeout_s)
         self._deadline = min(deadline, self._deadline) if self._deadline else deadline
         parent = self._parent.agent_name if self._parent else None
         await self._record(AgentStarted(message, parent))
@@ -267,6 +346,40 @@ class AgentContext:
             payload, agent=self._agent, step=self._path, ordinal=ordinal
         )
 
+    async def _intend(self, name: str, call: str, policy: ToolPolicy) -> Intent | None:
+        """The intent of an effect, committed before it; outside of the step, whose record would
+        keep the error of an execution that was fenced for the one that took over.
+        """
+        if policy.effect is Effect.NONE:
+            return None
+        if self._scope.effects is None:
+            raise LifecycleError("This platform keeps no ledger of effects.")
+        return await self._scope.effects.begin(
+            self.user, call, tool=name, repeatable=policy.effect is Effect.REPEATABLE
+        )
+
+    async def _attempt_effect(
+        self,
+        fn: Callable[..., Awaitable[Any]],
+        args: JsonObject,
+        policy: ToolPolicy,
+        timeout_s: float | None,
+        call: str,
+        intent: Intent,
+    ) -> JsonObject:
+        """The body of a step with an effect: an earlier outcome stands, an unknown one too."""
+        if intent.outcome is not None:
+            return intent.outcome
+        if intent.unknown:
+            return {**_failure(_UNKNOWN, OutcomeUnknownError.code), "duration_ms": 0.0}
+        if policy.effect is Effect.REPEATABLE:
+            args = {**args, "idempotency_key": intent.key}
+        outcome = await self._attempt(fn, args, policy, timeout_s)
+        if outcome["ok"] or outcome["code"] not in _UNSETTLED:
+            assert self._scope.effects is not None
+            await self._scope.effects.settle(self.user, call, outcome)
+        return outcome
+
     async def _attempt(
         self,
         fn: Callable[..., Awaitable[Any]],
@@ -283,7 +396,7 @@ class AgentContext:
             outcome = {"ok": True, "value": msgspec.to_builtins(value)}
         except TimeoutError:
             limit = round(self._scope.monotonic() - began, 1)
-            outcome = _failure(f"took longer than {limit} s", ToolTimeoutError.code, timed_out=True)
+            outcome = _failure(f"took longer than {limit} s", ToolTimeoutError.code)
         except (ApexError, OptimizerError) as error:
             outcome = _failure(_sentence(error), error.code)
         except Exception as error:  # the tool's own fault becomes an event, not the end of the loop
@@ -299,8 +412,8 @@ class AgentContext:
         return remaining if timeout_s is None else min(timeout_s, remaining)
 
 
-def _failure(message: str, code: str, *, timed_out: bool = False) -> JsonObject:
-    return {"ok": False, "message": message, "code": code, "timed_out": timed_out}
+def _failure(message: str, code: str) -> JsonObject:
+    return {"ok": False, "message": message, "code": code}
 
 
 def _sentence(error: ApexError | OptimizerError) -> str:

@@ -1,9 +1,13 @@
 """Triage: what is asked."""
 
+from collections.abc import Callable
+
 from netra_backend.agents.base import BaseAgent
 from netra_backend.agents.context import AgentContext
 from netra_backend.agents.findings import Question
 from netra_backend.reasoner import Intent, Reasoner
+from netra_core.context import UserExecutionContext
+from netra_core.events.types import Usage
 
 
 class TriageAgent(BaseAgent[Question, Intent]):
@@ -12,9 +16,9 @@ class TriageAgent(BaseAgent[Question, Intent]):
     name = "triage"
     timeout_s = 60.0
 
-    def __init__(self, reasoner: Reasoner) -> None:
+    def __init__(self, reasoner_of: Callable[[UserExecutionContext], Reasoner]) -> None:
         super().__init__()
-        self._reasoner = reasoner
+        self._reasoner_of = reasoner_of
 
     def announce(self, request: Question) -> str:
         """What `agent_started` says."""
@@ -22,9 +26,17 @@ class TriageAgent(BaseAgent[Question, Intent]):
 
     async def run(self, ctx: AgentContext, request: Question) -> Intent:
         """Understand the question."""
+        reasoner = self._reasoner_of(ctx.user)
         intent = await ctx.tool(
-            "read_question", self._reasoner.understand, returns=Intent, question=request.text
+            "read_question", reasoner.understand, returns=Intent, question=request.text
         )
+        if intent.call is not None:
+            call = intent.call
+            ctx.tally.add(
+                Usage(call.requests, call.input_tokens, call.output_tokens, call.cost_usd)
+            )
+        if intent.note:
+            await ctx.think(intent.note)
         await ctx.think(_understood(intent))
         return intent
 

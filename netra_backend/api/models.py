@@ -240,19 +240,29 @@ class ImportOut(BaseModel):
 
 
 class UsageTotalsOut(BaseModel):
-    """Usage of a period; all input counts, cached included."""
+    """Usage of a period; all input counts, cached included.
+
+    `cost_usd` is of the calls whose model has a price; `unpriced` has the others (model: calls).
+    `recorded_usd` is what the sources said, null where none said.
+    """
 
     requests: int
+    errors: int
     input_tokens: int
     cached_input_tokens: int
     output_tokens: int
     cost_usd: float
+    recorded_usd: float | None
+    unpriced: dict[str, int]
     first: str | None
     last: str | None
 
 
 class UsageRowOut(BaseModel):
-    """Usage of one group. Latency in milliseconds, None where no record tells."""
+    """Usage of one group. Latency in milliseconds, None where no record tells.
+
+    `cost_usd` is of the calls whose model has a price; `unpriced_requests` counts the others.
+    """
 
     key: str
     requests: int
@@ -263,6 +273,7 @@ class UsageRowOut(BaseModel):
     p50_ms: float | None
     p95_ms: float | None
     error_share: float
+    unpriced_requests: int
 
     @classmethod
     def of(cls, row: UsageRow) -> "UsageRowOut":

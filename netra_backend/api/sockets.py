@@ -45,7 +45,7 @@ async def socket(websocket: WebSocket) -> None:
         authenticate=authenticate,
         handlers=ChatHandlers(platform),
         tickets=platform.deps.tickets,
-        allowed_origins=platform.deps.options.allowed_origins,
+        allowed_origins=platform.options.allowed_origins,
     )
 
 

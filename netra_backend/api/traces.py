@@ -4,8 +4,6 @@ from typing import Any, Final
 
 import anyio.to_thread
 from fastapi import APIRouter, Request
-from google.protobuf.json_format import MessageToJson
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 from starlette.responses import Response
 
 from netra_backend.api.edge import PlatformDep, UsageWriter
@@ -47,6 +45,9 @@ async def export_traces(request: Request, caller: UsageWriter, platform: Platfor
 
     spans = await anyio.to_thread.run_sync(decode)
     await platform.ingest.add(caller.ctx, spans.records)
+    from google.protobuf.json_format import MessageToJson
+    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
+
     answer = ExportTraceServiceResponse()
     if spans.rejected:
         answer.partial_success.rejected_spans = spans.rejected

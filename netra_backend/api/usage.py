@@ -1,9 +1,11 @@
 """Usage: bring it, look at it."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
+from starlette.background import BackgroundTask
+from starlette.responses import FileResponse
 
 from netra_backend.api.edge import Person, PlatformDep, UsageWriter
 from netra_backend.api.models import (
@@ -15,10 +17,23 @@ from netra_backend.api.models import (
 )
 from netra_backend.api.problems import RESPONSES, Problem
 from netra_backend.api.upload import UPLOAD_SCHEMA, receive_upload
+from netra_backend.api.usage_query import BreakdownQuery, ExportQuery, UsageQuery
 
+_MEDIA = {
+    "csv": "text/csv; charset=utf-8",
+    "parquet": "application/vnd.apache.parquet",
+    "focus": "text/csv; charset=utf-8",
+}
+_FILES: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The file.",
+        "content": {
+            kind.partition(";")[0]: {"schema": {"type": "string", "format": "binary"}}
+            for kind in _MEDIA.values()
+        },
+    }
+}
 router = APIRouter(prefix="/api/usage", tags=["usage"], responses=RESPONSES)
-Moment = Annotated[str | None, Query(description="RFC 3339; UTC without a zone.")]
-By = Literal["model", "feature", "provider", "user", "team", "status", "day", "hour"]
 
 
 @router.post(
@@ -29,12 +44,11 @@ By = Literal["model", "feature", "provider", "user", "team", "status", "day", "h
 )
 async def import_usage(request: Request, caller: UsageWriter, platform: PlatformDep) -> ImportOut:
     """Upload a file of LLM calls; it is read in the background."""
-    options = platform.deps.options
     upload = await receive_upload(
         request,
-        folder=options.uploads,
+        folder=platform.options.uploads,
         name=platform.deps.ids(),
-        max_bytes=options.max_upload_bytes,
+        max_bytes=platform.max_upload_bytes(caller.ctx),
     )
     record = await platform.imports.begin(
         caller.ctx,
@@ -72,24 +86,39 @@ async def cancel_import(import_id: str, caller: UsageWriter, platform: PlatformD
 
 @router.get("/summary")
 async def usage_summary(
-    caller: Person,
-    platform: PlatformDep,
-    start: Annotated[Moment, Query(alias="from")] = None,
-    end: Annotated[Moment, Query(alias="to")] = None,
+    caller: Person, platform: PlatformDep, chosen: Annotated[UsageQuery, Query()]
 ) -> UsageTotalsOut:
-    """Total the workspace's usage of a period; zeros where there is none."""
-    totals = await platform.usage.totals(caller.ctx, start=start, end=end)
+    """Total the chosen calls of the workspace; zeros where there are none."""
+    totals = await platform.usage.totals(caller.ctx, chosen.choice())
     return UsageTotalsOut.model_validate(totals, from_attributes=True)
 
 
 @router.get("/breakdown")
 async def usage_breakdown(
-    caller: Person,
-    platform: PlatformDep,
-    by: By = "model",
-    start: Annotated[Moment, Query(alias="from")] = None,
-    end: Annotated[Moment, Query(alias="to")] = None,
+    caller: Person, platform: PlatformDep, chosen: Annotated[BreakdownQuery, Query()]
 ) -> UsageRowPage:
-    """Split the workspace's usage of a period."""
-    rows = await platform.usage.breakdown(caller.ctx, by, start=start, end=end)
+    """Split the chosen calls of the workspace. By tag, a call counts under each of its tags."""
+    rows = await platform.usage.breakdown(
+        caller.ctx, chosen.by, chosen.choice(), limit=chosen.limit
+    )
     return UsageRowPage(items=[UsageRowOut.of(row) for row in rows], next=None)
+
+
+@router.get("/export", response_class=FileResponse, responses=_FILES)
+async def export_usage(
+    caller: Person, platform: PlatformDep, chosen: Annotated[ExportQuery, Query()]
+) -> FileResponse:
+    """Download the chosen calls as CSV or Parquet, or their cost in FOCUS columns (CSV)."""
+    path = platform.deps.options.uploads / f"{platform.deps.ids()}.export"
+    try:
+        await platform.usage.export(caller.ctx, path, chosen.format, chosen.choice())
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+    name = {"csv": "usage.csv", "parquet": "usage.parquet", "focus": "usage-focus.csv"}
+    return FileResponse(
+        path,
+        media_type=_MEDIA[chosen.format],
+        filename=name[chosen.format],
+        background=BackgroundTask(path.unlink, missing_ok=True),
+    )

@@ -18,6 +18,8 @@ from netra_core.database import DatabaseSessionManager, SystemContext
 
 _TITLE_CHARS = 80
 _SYSTEM = SystemContext(actor="chat")
+_ACCEPTING = 7_240_002
+"""Tells the locks of people who send from other advisory locks."""
 
 
 class ChatStore:
@@ -45,7 +47,7 @@ class ChatStore:
         """One conversation of this user. Raises NotFoundError."""
         found = await self._sessions.read(ctx, lambda c: _find_threads(c, ctx, thread_id=thread_id))
         if not found:
-            raise NotFoundError(f"There is no thread {thread_id!r}.")
+            raise NotFoundError("There is no such thread.")
         return found[0]
 
     async def owner(self, thread_id: str) -> tuple[str, str] | None:
@@ -103,6 +105,7 @@ class ChatStore:
         """
         run_id, message_id, new_thread = self._ids(), self._ids(), self._ids()
         async with self._sessions.session(ctx) as session:
+            await self._one_at_a_time(session, ctx)
             if (before := await self._before(session, ctx, client_message_id)) is not None:
                 return before
             await _check_room(session, ctx, waiting_limit)
@@ -152,6 +155,7 @@ class ChatStore:
         """A new run in the thread of `run`, forked from it; its id. Raises RunLimitError."""
         run_id = self._ids()
         async with self._sessions.session(ctx) as session:
+            await self._one_at_a_time(session, ctx)
             await _check_room(session, ctx, waiting_limit)
             now = await _after_the_last(session, run.thread_id, self._clock())
             new = _new_run(ctx, run_id=run_id, thread_id=run.thread_id, question=question, now=now)
@@ -165,6 +169,10 @@ class ChatStore:
         found = await session.execute(select(messages.c.id).where(messages.c.id == answer_id))
         if found.one_or_none() is not None:
             return
+        # A message that is being added to the thread takes its position first.
+        await session.execute(
+            select(threads.c.id).where(threads.c.id == run.thread_id).with_for_update()
+        )
         await session.execute(
             insert(messages).values(
                 id=answer_id,
@@ -178,6 +186,12 @@ class ChatStore:
                 created_at=self._clock(),
             )
         )
+
+    async def _one_at_a_time(self, session: AsyncSession, ctx: UserExecutionContext) -> None:
+        """Until the commit nothing else of this user is accepted, on any node."""
+        if self._sessions.dialect == "postgresql":
+            key = func.hashtextextended(f"{ctx.workspace_id}/{ctx.user_id}", _ACCEPTING)
+            await session.execute(select(func.pg_advisory_xact_lock(key)))
 
     async def _before(
         self, session: AsyncSession, ctx: UserExecutionContext, client_message_id: str
@@ -257,7 +271,7 @@ async def _touch(
         .returning(threads.c.id)
     )
     if touched.one_or_none() is None:
-        raise NotFoundError(f"There is no thread {thread_id!r}.")
+        raise NotFoundError("There is no such thread.")
 
 
 async def _after_the_last(session: AsyncSession, thread_id: str, now: datetime) -> datetime:

@@ -142,7 +142,7 @@ class ImportStore:
         )
         row = await self._sessions.read(ctx, lambda c: c.execute(query).mappings().one_or_none())
         if row is None:
-            raise NotFoundError(f"There is no import {import_id!r}.")
+            raise NotFoundError("There is no such import.")
         return ImportRecord.of(row)
 
     async def page(

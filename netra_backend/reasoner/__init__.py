@@ -1,7 +1,17 @@
 """Understanding questions: the port, and the implementation that needs no model."""
 
+from netra_backend.reasoner.choice import Reasoners
 from netra_backend.reasoner.deterministic import DeterministicReasoner
-from netra_backend.reasoner.intent import Goals, Intent, LatencyWish, Topic
+from netra_backend.reasoner.intent import Goals, Intent, LatencyWish, ModelCall, Topic
 from netra_backend.reasoner.port import Reasoner
 
-__all__ = ["DeterministicReasoner", "Goals", "Intent", "LatencyWish", "Reasoner", "Topic"]
+__all__ = [
+    "DeterministicReasoner",
+    "Goals",
+    "Intent",
+    "LatencyWish",
+    "ModelCall",
+    "Reasoner",
+    "Reasoners",
+    "Topic",
+]

@@ -44,12 +44,31 @@ class Goals(msgspec.Struct, frozen=True, kw_only=True):
     keep_quality: bool = False
 
 
+class ModelCall(msgspec.Struct, frozen=True, kw_only=True):
+    """What was asked of a language model in order to understand. Tokens, milliseconds, USD.
+
+    `input_tokens` includes `cache_read_tokens`; `started` is RFC 3339 UTC; `status` ok or error.
+    """
+
+    provider: str
+    model: str
+    started: str
+    latency_ms: float
+    requests: int
+    input_tokens: int
+    cache_read_tokens: int
+    output_tokens: int
+    cost_usd: float
+    status: str
+
+
 class Intent(msgspec.Struct, frozen=True, kw_only=True):
     """A question, understood.
 
     `features` and `models` are names as the question spells them; whether they exist is for the
     data to say. `away_from`: the models named are to be replaced. `change_at` is when a reviewed
-    change happened (RFC 3339 UTC), None when unsaid.
+    change happened (RFC 3339 UTC), None when unsaid. `call` is the model's part in understanding
+    it, `note` what kept a model that should have been asked from it.
     """
 
     topic: Topic
@@ -60,3 +79,13 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
     goals: Goals = Goals()
     change_at: str | None = None
     away_from: bool = False
+    call: ModelCall | None = None
+    note: str = ""
+
+    def read_by(self, call: ModelCall) -> "Intent":
+        """The same, as a model understood it."""
+        return msgspec.structs.replace(self, call=call)
+
+    def noted(self, note: str) -> "Intent":
+        """The same, with a word on how it was understood."""
+        return msgspec.structs.replace(self, note=note)

@@ -5,11 +5,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from hashlib import blake2b
 from typing import Final
 
 from sqlalchemy import insert, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from netra_backend.errors import ApprovalDecidedError, NotFoundError
+from netra_backend.runs.records import RunRecord
 from netra_backend.tables import approvals
 from netra_core.context import UserExecutionContext
 from netra_core.database import DatabaseSessionManager
@@ -39,6 +42,11 @@ class Approval:
     status: ApprovalStatus
     created_at: datetime
     decided_at: datetime | None
+
+
+def request_id_of(call_id: str) -> str:
+    """The id under which the request of a call is kept: of one length, however deep the call is."""
+    return blake2b(call_id.encode(), digest_size=16).hexdigest()
 
 
 class Approvals:
@@ -94,11 +102,24 @@ class Approvals:
             event.set()
         return found
 
+    async def withdraw(self, session: AsyncSession, run: RunRecord) -> None:
+        """Close what a run that has ended still asks, in the caller's transaction."""
+        await session.execute(
+            update(approvals)
+            .where(
+                approvals.c.run_id == run.id,
+                approvals.c.workspace_id == run.workspace_id,
+                approvals.c.user_id == run.user_id,
+                approvals.c.status == ApprovalStatus.PENDING.value,
+            )
+            .values(status=ApprovalStatus.WITHDRAWN.value, decided_at=self._clock())
+        )
+
     async def get(self, ctx: UserExecutionContext, request_id: str) -> Approval:
         """One request of the user. Raises NotFoundError."""
         found = [a for a in await self._select(ctx, None) if a.id == request_id]
         if not found:
-            raise NotFoundError(f"There is no request {request_id!r}.")
+            raise NotFoundError("There is no such request.")
         return found[0]
 
     async def pending(self, ctx: UserExecutionContext) -> list[Approval]:

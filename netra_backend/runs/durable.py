@@ -27,6 +27,8 @@ KEEP_STEPS: Final = timedelta(days=1)
 """How long a run that has ended can be resumed from its steps; later it begins anew."""
 
 _WORKFLOW = "apex.work"
+_LISTENER_WAKES_S = 0.1
+"""DBOS polls for messages that we do not use; a stop waits for its thread to wake up."""
 _FORGET_AT_ONCE = 500
 _HURRIED_POLL_S = 0.05
 _IDLE_POLL_S = 1.0
@@ -79,6 +81,7 @@ class DurableEngine:
                 enable_otlp=False,
                 run_migrations=True,
                 use_listen_notify=False,
+                notification_listener_polling_interval_sec=_LISTENER_WAKES_S,
             )
         )
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import Protocol
 
 import structlog
@@ -19,6 +20,7 @@ from netra_backend.errors import (
 )
 from netra_backend.runs.approvals import Approvals
 from netra_backend.runs.durable import RUN_FORMAT, DurableEngine
+from netra_backend.runs.effects import RunEffects
 from netra_backend.runs.limits import RunLimits
 from netra_backend.runs.records import Outcome, RunRecord, RunStatus
 from netra_backend.runs.store import RunStore
@@ -59,22 +61,28 @@ class RunService:
         limits: RunLimits,
         answer: Answerer,
         approvals: Approvals,
+        clock: Callable[[], datetime],
         state: UnifiedStateManager | None = None,
-        uses: frozenset[tuple[str, str]] = frozenset(),
+        uses: Callable[[], frozenset[tuple[str, str]]] = frozenset,
     ) -> None:
         self._engine = engine
         self._store = store
         self._chat = chat
         self._sessions = sessions
         self._log = log
-        self._limits = limits
+        self.limits = limits
         self._answer = answer
         self._approvals = approvals
+        self._clock = clock
         self._state = state
         self._uses = uses
         self._tokens: dict[str, CancelToken] = {}
         self._fences: dict[str, int] = {}
         engine.register(KIND, self._execute)
+
+    def use_limits(self, limits: RunLimits) -> None:
+        """Begin runs within these limits from now on; what runs already goes on."""
+        self.limits = limits
 
     @property
     def live(self) -> tuple[str, ...]:
@@ -84,7 +92,7 @@ class RunService:
     @property
     def waiting_per_user(self) -> int:
         """How many runs of one user may wait."""
-        return self._limits.waiting_per_user
+        return self.limits.waiting_per_user
 
     async def dispatch(self) -> None:
         """Begin the waiting runs whose turn it is.
@@ -92,7 +100,7 @@ class RunService:
         The first event is written before the run is handed to its engine, which writes the same
         key again: whoever waits for an answer sees at once that it has begun.
         """
-        begun = await self._store.begin_next(self._engine.node_id, self._limits, self._uses)
+        begun = await self._store.begin_next(self._engine.node_id, self.limits, self._uses())
         for run in begun:
             await self._announce(run, RunRecorder(self._log, run.context()))
             await self._submit(run)
@@ -173,7 +181,7 @@ class RunService:
             run,
             question=question or run.question,
             steps_from=run.id if reuse_steps and run.format == RUN_FORMAT else None,
-            waiting_limit=self._limits.waiting_per_user,
+            waiting_limit=self.limits.waiting_per_user,
         )
         await self.dispatch()
         return await self._store.get(ctx, again)
@@ -217,6 +225,7 @@ class RunService:
             token=token,
             fence=_RunFence(self._store, run, token),
             approvals=self._approvals,
+            effects=RunEffects(self._sessions, self._store, run, self._clock),
             state=self._state,
         )
         try:
@@ -248,6 +257,7 @@ class RunService:
         outcome = _outcome(await recorder.events(), error)
         async with self._sessions.session(_SYSTEM) as session:
             await self._store.finish(session, run, outcome)
+            await self._approvals.withdraw(session, run)
             if (text := _answer_text(outcome)) is not None:
                 await self._chat.answer(session, run, text)
 
@@ -328,7 +338,7 @@ def _answer_text(outcome: Outcome) -> str | None:
             return None
 
 
-async def every(seconds: float, work: Callable[[], Awaitable[None]], name: str) -> None:
+async def every(seconds: float, work: Callable[[], Awaitable[object]], name: str) -> None:
     """Call `work` again and again until cancelled; an error is logged and the next turn comes."""
     while True:
         try:

@@ -33,7 +33,7 @@ class RunStore:
         query = _owned(ctx).where(runs.c.id == run_id)
         row = await self._sessions.read(ctx, lambda c: c.execute(query).mappings().one_or_none())
         if row is None:
-            raise NotFoundError(f"There is no run {run_id!r}.")
+            raise NotFoundError("There is no such run.")
         return RunRecord.of(row)
 
     async def page(
@@ -166,7 +166,7 @@ class RunStore:
             )
             row = (await session.execute(select(runs).where(*mine))).mappings().one_or_none()
         if row is None:
-            raise NotFoundError(f"There is no run {run_id!r}.")
+            raise NotFoundError("There is no such run.")
         return RunRecord.of(row), begun is not None
 
     async def watch(self, run_ids: Sequence[str]) -> dict[str, tuple[int, str | None]]:

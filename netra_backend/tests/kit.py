@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import ssl
 import threading
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -28,18 +29,21 @@ from netra_backend.migrations import migrate_platform
 from netra_backend.reasoner import DeterministicReasoner, Intent
 from netra_core.database import DatabaseSessionManager, GroupCommit
 from netra_core.events.fanout import FanOut, InProcessFanOut
-from netra_core.events.fanout_postgres import PostgresFanOut
 from netra_core.events.log import SqlEventLog
 from netra_core.state import UnifiedStateManager
 from netra_core.state.sql import SqlStateStore
 from netra_core.testing.postgres import APP_ROLE, MIGRATION_ROLE, TestDatabase
 from netra_core.testing.servers import RunningServer, running
 from netra_core.websocket import uvicorn_socket_options
+from netra_optimizer.usage.returning import share_arenas
 
 T = TypeVar("T")
 SERVICE_SECRET = "service-secret-of-the-tests-0123456789abcdef"
 BASE_URL = "http://auth.test"
+ARENAS = 2
+"""As `apex serve` has it."""
 CHEAP = PasswordCost(time_cost=1, memory_kib=8, concurrency=2)
+_NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 @dataclass(slots=True)
@@ -54,12 +58,17 @@ class Person:
     ws_url: str
 
     @asynccontextmanager
-    async def socket(self) -> AsyncGenerator["Socket"]:
-        """A socket of this person."""
+    async def socket(self, *, speak: bool = False) -> AsyncGenerator["Socket"]:
+        """A socket of this person. One that speaks gets live events without the wait for a
+        `resume` that a silent one is granted.
+        """
         headers = {"Authorization": f"Bearer {self.token}"}
         async with websockets.connect(self.ws_url, additional_headers=headers) as raw:
             sock = Socket(raw)
             sock.established = await sock.receive()
+            if speak:
+                await sock.send(type="ping")
+                assert (await sock.receive()) == {"type": "pong"}
             yield sock
 
     async def ask(self, content: str, **more: Any) -> dict[str, Any]:
@@ -173,10 +182,15 @@ def is_terminal(message: dict[str, Any]) -> bool:
     return message["type"] == "agent_completed" and message["agent_name"] == "supervisor"
 
 
+def client(url: str) -> httpx.AsyncClient:
+    """A client of a server on loopback; each TLS context of its own would cost 20 ms and 1 MB."""
+    return httpx.AsyncClient(base_url=url, timeout=30, verify=_NO_TLS)
+
+
 @asynccontextmanager
 async def person(url: str, name: str, *, how: str = "register") -> AsyncGenerator[Person]:
     """Someone who registers (or logs in), with clients that are closed at the end."""
-    async with httpx.AsyncClient(base_url=url, timeout=30) as http:
+    async with client(url) as http:
         body = {"email": f"{name}@example.com", "password": f"correct horse {name} staple 9"}
         response = await http.post(f"/auth/{how}", json=body)
         assert response.is_success, response.text
@@ -313,7 +327,9 @@ async def stack(
     before_start: Callable[[Platform], None] = lambda platform: None,
 ) -> AsyncGenerator[Stack]:
     """The platform on files under `home`; started again on the same home it goes on."""
+    share_arenas(ARENAS)
     await asyncio.to_thread(home.mkdir, parents=True, exist_ok=True)
+    usage = f"usage-{node_id or ''}"
     async with AsyncExitStack() as exits:
         url, dbos_url = await _databases(home, database)
         sessions = DatabaseSessionManager(url)
@@ -322,7 +338,10 @@ async def stack(
         exits.push_async_callback(commits.close)
         fan_out: FanOut = InProcessFanOut()
         if database is not None:
+            from netra_core.events.fanout_postgres import PostgresFanOut
+
             fan_out = PostgresFanOut(database.url(MIGRATION_ROLE))
+        exits.push_async_callback(fan_out.close)
         log = SqlEventLog(sessions, commits, fan_out=fan_out)
         exits.push_async_callback(log.close)
         auth = await _auth(home, exits)
@@ -347,7 +366,8 @@ async def stack(
                 sessions=sessions,
                 events=log,
                 fan_out=fan_out,
-                open_usage=lambda: _open_usage(home, f"usage-{node_id or ''}"),
+                open_usage=lambda: _open_usage(home / usage),
+                usage_kept=lambda: (home / usage).exists(),
                 auth_client=client,
                 state=UnifiedStateManager(SqlStateStore(sessions, commits)),
             )
@@ -402,7 +422,7 @@ async def _auth(home: Path, exits: AsyncExitStack) -> FastAPI:
     return auth
 
 
-def _open_usage(home: Path, folder: str) -> Any:
+def _open_usage(folder: Path) -> Any:
     from netra_optimizer import UsageStore
 
-    return UsageStore.open(home / folder)
+    return UsageStore.open(folder)

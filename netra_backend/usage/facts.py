@@ -1,10 +1,15 @@
 """What tools answer about usage: plain structs that a durable step can record."""
 
+from typing import Final
+
 import msgspec
 
 
 class UsageRow(msgspec.Struct, frozen=True, kw_only=True):
-    """Usage of one group. Latency in milliseconds, None where no record tells; money in USD."""
+    """Usage of one group. Latency in milliseconds, None where no record tells; money in USD.
+
+    `cost_usd` is of the calls whose model has a price; `unpriced_requests` counts the others.
+    """
 
     key: str
     requests: int
@@ -16,6 +21,7 @@ class UsageRow(msgspec.Struct, frozen=True, kw_only=True):
     p95_ms: float | None = None
     error_share: float = 0.0
     quality: float | None = None
+    unpriced_requests: int = 0
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,6 +46,30 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     teams: list[UsageRow]
     by_time: list[UsageRow]
     time_unit: str
+
+
+NO_USAGE: Final = Profile(
+    requests=0,
+    input_tokens=0,
+    cached_input_tokens=0,
+    output_tokens=0,
+    cost_usd=0.0,
+    first=None,
+    last=None,
+    days=0.0,
+    priced_share=0.0,
+    latency_share=0.0,
+    prefix_share=0.0,
+    feature_share=0.0,
+    quality_share=0.0,
+    error_share=0.0,
+    features=[],
+    models=[],
+    teams=[],
+    by_time=[],
+    time_unit="hour",
+)
+"""The profile of a workspace that has none."""
 
 
 class LoadProfile(msgspec.Struct, frozen=True, kw_only=True):

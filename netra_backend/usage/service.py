@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -11,7 +11,8 @@ import msgspec
 import structlog
 
 from netra_backend.errors import InvalidRequestError
-from netra_backend.usage.facts import Failures, LoadProfile, Profile, Repriced, UsageRow
+from netra_backend.usage.choice import UsageChoice, moment
+from netra_backend.usage.facts import NO_USAGE, Failures, LoadProfile, Profile, Repriced, UsageRow
 from netra_core.context import UserExecutionContext
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
         AnalysisOptions,
         PriceTable,
         TenantUsage,
-        UsageFilter,
         UsageFrame,
         UsageStore,
     )
@@ -34,7 +34,10 @@ _log = structlog.get_logger(__name__)
 _THREADS = 2
 _IMPORTS = 1
 """Files read at once: reading keeps a core busy, and questions must not wait for it."""
-_MAX_GROUPS = 1000
+_REST_S = 0.5
+"""After so long without work the memory that work left behind is given back."""
+MAX_EXPORTED = 1_000_000
+"""Calls that one exported file may hold: they are in memory while it is written."""
 
 
 class WorkAbandonedError(Exception):
@@ -45,22 +48,34 @@ class UsageService:
     """The one door to the usage store.
 
     The tenant is the context's workspace, bound here, so no caller can name another. The store,
-    chDB and numpy are loaded at the first use, and work runs in a few threads of its own.
+    chDB and numpy are loaded at the first use, and work runs in a few threads of its own. Where
+    `kept` tells, without opening it, that the store was never written, questions are answered
+    without loading anything.
     """
 
-    def __init__(self, open_store: "Callable[[], UsageStore]") -> None:
+    def __init__(
+        self, open_store: "Callable[[], UsageStore]", *, kept: Callable[[], bool] = lambda: True
+    ) -> None:
         self._open_store = open_store
+        self._kept = kept
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="usage")
         self._imports = ThreadPoolExecutor(_IMPORTS, thread_name_prefix="usage-import")
         self._opening = Lock()
         self._store: UsageStore | None = None
         self._prices: PriceTable | None = None
         self._frames: dict[str, tuple[object, UsageFrame]] = {}
+        self._at_work = 0
+        self._rest: asyncio.TimerHandle | None = None
 
     @property
     def opened(self) -> bool:
         """True once analytics have been used."""
         return self._store is not None
+
+    @property
+    def empty(self) -> bool:
+        """True when no workspace can have usage."""
+        return not self.opened and not self._kept()
 
     async def warm(self) -> None:
         """Load what the first analysis needs, so that it does not wait for it."""
@@ -71,6 +86,8 @@ class UsageService:
             self._open()
             assert analyze
 
+        if self.empty:
+            return
         try:
             await asyncio.get_running_loop().run_in_executor(self._threads, load)
         except Exception:
@@ -81,38 +98,70 @@ class UsageService:
         self, ctx: UserExecutionContext, work: "Callable[[TenantUsage, PriceTable], T]"
     ) -> T:
         """Run `work` in a thread on this workspace's usage."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, self._call, ctx.workspace_id, work)
+        return await self._run_in(self._threads, ctx, work)
 
     async def run_import(
         self, ctx: UserExecutionContext, work: "Callable[[TenantUsage, PriceTable], T]"
     ) -> T:
         """The same for work that takes minutes; it waits for others of its kind alone."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._imports, self._call, ctx.workspace_id, work)
+        return await self._run_in(self._imports, ctx, work)
 
-    async def totals(
-        self, ctx: UserExecutionContext, *, start: str | None, end: str | None
-    ) -> "UsageSummary":
-        """Totals of a period; zeros where there is no usage."""
-        return await self.run(
-            ctx, lambda tenant, prices: tenant.summary(_period(start, end), prices=prices)
-        )
+    async def totals(self, ctx: UserExecutionContext, choice: UsageChoice) -> "UsageSummary":
+        """Totals of the chosen calls; zeros where there are none."""
+        where = choice.as_filter()
+        if self.empty:
+            return _no_totals()
+        return await self.run(ctx, lambda tenant, prices: tenant.summary(where, prices=prices))
 
     async def breakdown(
-        self, ctx: UserExecutionContext, by: str, *, start: str | None, end: str | None
+        self, ctx: UserExecutionContext, by: str, choice: UsageChoice, *, limit: int
     ) -> list[UsageRow]:
-        """Totals by group, the dearest first; over time in time's order."""
+        """Totals by group, at most `limit`, the dearest first; over time in time's order."""
 
         def work(tenant: "TenantUsage", prices: "PriceTable") -> list[UsageRow]:
-            found = tenant.breakdown(by, _period(start, end), prices=prices, limit=_MAX_GROUPS)
+            found = tenant.breakdown(by, where, prices=prices, limit=limit)
             return [_usage_row(by, row) for row in found]
+
+        where = choice.as_filter()
+        if self.empty:
+            return []
+        return await self.run(ctx, work)
+
+    async def export(
+        self, ctx: UserExecutionContext, path: Path, fmt: str, choice: UsageChoice
+    ) -> int:
+        """Write the chosen calls (csv, parquet) or their cost rows (focus) to `path`; the rows.
+
+        Raises InvalidRequestError for more calls than one file may hold.
+        """
+
+        def work(tenant: "TenantUsage", prices: "PriceTable") -> int:
+            from netra_optimizer.usage.export import export_usage
+
+            where = choice.as_filter()
+            if fmt != "focus" and (calls := tenant.count(where)) > MAX_EXPORTED:
+                raise InvalidRequestError(
+                    f"These are {calls:,} calls; a file holds {MAX_EXPORTED:,} at most.",
+                    hint="Choose a shorter period, or export FOCUS, which sums by day.",
+                )
+            return export_usage(tenant, path, prices=prices, fmt=fmt, where=where)
 
         return await self.run(ctx, work)
 
     async def profile(self, ctx: UserExecutionContext) -> Profile:
         """The workspace's usage at a glance."""
-        return await self.on_frame(ctx, lambda columns, frame, _: columns.profile(frame))
+        if self.empty:
+            return NO_USAGE
+
+        def work(tenant: "TenantUsage", prices: "PriceTable") -> Profile:
+            # Nothing of an empty workspace takes the place of the records that are kept.
+            if tenant.summary(prices=prices).requests == 0:
+                return NO_USAGE
+            from netra_backend.usage import columns
+
+            return columns.profile(self._frame(ctx.workspace_id, tenant, prices))
+
+        return await self.run(ctx, work)
 
     async def load_profile(self, ctx: UserExecutionContext, features: list[str]) -> LoadProfile:
         """Traffic over time of some features, or of all."""
@@ -148,7 +197,7 @@ class UsageService:
         self, ctx: UserExecutionContext, change_at: str | None
     ) -> dict[str, Any]:
         """Before against after a change, with the traffic's mix corrected."""
-        at = None if change_at is None else _moment(change_at)
+        at = moment(change_at)
 
         def work(_: Any, frame: "UsageFrame", prices: "PriceTable") -> dict[str, Any]:
             from netra_optimizer import review_change
@@ -193,11 +242,36 @@ class UsageService:
 
     async def close(self) -> None:
         """Wait for what runs in the threads, and close the store."""
+        if self._rest is not None:
+            self._rest.cancel()
         for threads in (self._threads, self._imports):
             await asyncio.to_thread(threads.shutdown, wait=True, cancel_futures=True)
         if self._store is not None:
             await asyncio.to_thread(self._store.close)
             self._store = None
+
+    def _rest_soon(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self._rest is not None:
+            self._rest.cancel()
+        self._rest = loop.call_later(_REST_S, self._rest_now)
+
+    def _rest_now(self) -> None:
+        if self._store is not None and not self._at_work:
+            self._threads.submit(self._store.rest)
+
+    async def _run_in(
+        self,
+        threads: ThreadPoolExecutor,
+        ctx: UserExecutionContext,
+        work: "Callable[[TenantUsage, PriceTable], T]",
+    ) -> T:
+        loop = asyncio.get_running_loop()
+        self._at_work += 1
+        try:
+            return await loop.run_in_executor(threads, self._call, ctx.workspace_id, work)
+        finally:
+            self._at_work -= 1
+            self._rest_soon(loop)
 
     def _call(self, workspace_id: str, work: "Callable[[TenantUsage, PriceTable], T]") -> T:
         store, prices = self._open()
@@ -209,6 +283,7 @@ class UsageService:
         with self._opening:
             if self._store is None:
                 self._store = self._open_store()
+                self._store.rest()  # opening runs through code that is not needed again
             if self._prices is None:
                 self._prices = PriceTable.load()
             return self._store, self._prices
@@ -217,7 +292,9 @@ class UsageService:
         self, workspace_id: str, tenant: "TenantUsage", prices: "PriceTable"
     ) -> "UsageFrame":
         """The records, kept for the next question until they change."""
-        state = tenant.summary(prices=prices)
+        totals = tenant.summary(prices=prices)
+        # The engine adds in whatever order its threads end: the last digits of a sum may differ.
+        state = msgspec.structs.replace(totals, cost_usd=round(totals.cost_usd, 6))
         kept = self._frames.get(workspace_id)
         if kept is not None and kept[0] == state:
             return kept[1]
@@ -226,21 +303,21 @@ class UsageService:
         return frame
 
 
-def _period(start: str | None, end: str | None) -> "UsageFilter":
-    from netra_optimizer import UsageFilter
+def _no_totals() -> "UsageSummary":
+    from netra_optimizer.usage.store import UsageSummary
 
-    return UsageFilter(
-        start=None if start is None else _moment(start), end=None if end is None else _moment(end)
+    return UsageSummary(
+        requests=0,
+        errors=0,
+        input_tokens=0,
+        cached_input_tokens=0,
+        output_tokens=0,
+        cost_usd=0.0,
+        recorded_usd=None,
+        first=None,
+        last=None,
+        unpriced={},
     )
-
-
-def _moment(text: str) -> datetime:
-    """An aware time; UTC where the text names no zone. Raises InvalidRequestError."""
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise InvalidRequestError(f"{text!r} is no time.", hint="Write RFC 3339.") from error
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def _usage_row(by: str, row: "BreakdownRow") -> UsageRow:
@@ -255,6 +332,7 @@ def _usage_row(by: str, row: "BreakdownRow") -> UsageRow:
         p50_ms=row.latency_p50_ms,
         p95_ms=row.latency_p95_ms,
         error_share=row.errors / row.requests if row.requests else 0.0,
+        unpriced_requests=row.unpriced_requests,
     )
 
 

@@ -1,5 +1,6 @@
 """All configuration: typed, layered, audited."""
 
+from netra_core.configuration.cross_service import CrossServiceConfigValidator, ServiceConfiguration
 from netra_core.configuration.errors import (
     BackupError,
     ConfigurationFileError,
@@ -33,6 +34,7 @@ __all__ = [
     "ConfigurationChange",
     "ConfigurationFileError",
     "ConfigurationManagerFactory",
+    "CrossServiceConfigValidator",
     "EncryptionError",
     "Explanation",
     "Finding",
@@ -48,6 +50,7 @@ __all__ = [
     "Scope",
     "ScopeError",
     "Service",
+    "ServiceConfiguration",
     "Settings",
     "Severity",
     "ShownChange",

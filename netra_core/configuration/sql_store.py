@@ -31,6 +31,7 @@ from sqlalchemy.schema import CreateSchema
 from netra_core.configuration.errors import StoreError, TamperedHistoryError
 from netra_core.configuration.revisions import GENESIS_HASH, Action, Change, Head, Revision
 from netra_core.configuration.store import conflict
+from netra_core.database.url_mask import mask_url
 from netra_core.environment import redact_text
 
 metadata: Final = MetaData()
@@ -235,7 +236,7 @@ class SqlRevisionStore:
         try:
             yield
         except SQLAlchemyError as error:
-            where = self._engine.url.render_as_string(hide_password=True)
+            where = mask_url(self._engine.url)
             why = redact_text(str(getattr(error, "orig", None) or error).splitlines()[0])
             raise StoreError(
                 f"The configuration store {where} cannot be used: {why}",

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import URL, Connection, Engine, event
@@ -38,6 +39,7 @@ class Engines:
         self._writer: _Threads | None = None
         self._readers: _Threads | None = None
         self._keeper: PoolProxiedConnection | None = None
+        self._folder: Path | None = None
         self._users = 0
         self._unused = asyncio.Event()
         if self.dialect == "sqlite":
@@ -51,12 +53,13 @@ class Engines:
                 hint="Use sqlite:// or postgresql://.",
             )
         self.where = mask_url(self.url)
-        _explain_connect_errors(self.sessions.sync_engine, self.where)
+        _explain_connect_errors(self.sessions.sync_engine, self.where, self._folder)
         self.reading = self.sessions.execution_options(**{sqlite.READ_ONLY: True})
 
     def _open_sqlite(self, url: URL) -> None:
         self.memory = sqlite.is_memory(url)
         self.url = sqlite.shared_memory_url(url, f"/apex-{id(self):x}") if self.memory else url
+        self._folder = sqlite.folder_of(self.url)
         options = self.options
         self.lane = WriteLane(wait_s=options.busy_timeout_s)
         self.sessions = sqlite.async_engine(self.url, options, self.lane)
@@ -64,7 +67,7 @@ class Engines:
         readers = sqlite.sync_engine(self.url, options, size=options.reader_threads, read_only=True)
         self._readers = _Threads(readers, options.reader_threads, "reader")
         for threads in (self._writer, self._readers):
-            _explain_connect_errors(threads.engine, mask_url(self.url))
+            _explain_connect_errors(threads.engine, mask_url(self.url), self._folder)
         if self.memory:  # an in-memory database lives as long as one connection to it
             kept = self._readers.engine.raw_connection()
             kept.detach()
@@ -124,7 +127,7 @@ class Engines:
 
     def translated(self, error: BaseException) -> BaseException:
         """Our numbered error for a driver's error; any other error unchanged."""
-        return translate(error, where=self.where) or error
+        return translate(error, where=self.where, folder=self._folder) or error
 
     async def dispose(self) -> None:
         """Close every connection and thread."""
@@ -162,17 +165,17 @@ class _Threads:
         self.engine.dispose()
 
 
-def _explain_connect_errors(engine: Engine, where: str) -> None:
+def _explain_connect_errors(engine: Engine, where: str, folder: Path | None) -> None:
     @event.listens_for(engine, "do_connect")
     def connect(
         dialect: Dialect, _record: ConnectionPoolEntry, args: Any, parameters: Any
     ) -> DBAPIConnection:
-        if dialect.name == "sqlite":
-            sqlite.check_folder(engine.url)
+        if folder is not None:
+            sqlite.check_folder(folder)
         try:
             return dialect.connect(*args, **parameters)
         except Exception as error:
-            ours = translate(error, where=where, connecting=True)
+            ours = translate(error, where=where, folder=folder, connecting=True)
             raise ours or error from error
 
     del connect

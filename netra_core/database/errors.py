@@ -19,7 +19,8 @@ DatabaseError
 ├── WriteQueueClosedError        DB-016  the writer was shut down
 ├── DatabaseCorruptError         DB-017  the file is damaged or no database
 ├── RowAccessError               DB-018  row-level security refused the rows
-└── DatabasePermissionError      DB-019  the role may not do this
+├── DatabasePermissionError      DB-019  the role may not do this
+└── DatabaseDiskError            DB-020  the disk under the file failed
 """
 
 from netra_core.errors import DatabaseError
@@ -151,3 +152,9 @@ class DatabasePermissionError(DatabaseError):
     """The role of the URL may not do this; changing tables is the migration role's."""
 
     code = "DB-019"
+
+
+class DatabaseDiskError(DatabaseError):
+    """The disk that holds the file could not be read or written; the file may be whole."""
+
+    code = "DB-020"

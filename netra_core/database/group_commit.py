@@ -116,13 +116,17 @@ def _run(connection: Connection, group: list[_Item[Any]]) -> list[_Outcome]:
         return [_Outcome(value=_scoped(connection, group[0], scoped=scoped))]
     outcomes: list[_Outcome] = []
     for item in group:
+        savepoint = connection.begin_nested()
         try:
-            with connection.begin_nested():
-                outcomes.append(_Outcome(value=_scoped(connection, item, scoped=scoped)))
+            value = _scoped(connection, item, scoped=scoped)
+            savepoint.commit()
         except Exception as error:
             if not _alive(connection):
-                raise
+                raise  # the savepoint went with the transaction
+            savepoint.rollback()
             outcomes.append(_Outcome(error=error))
+        else:
+            outcomes.append(_Outcome(value=value))
     return outcomes
 
 

@@ -16,7 +16,7 @@ from sqlalchemy import URL, Connection, MetaData, make_url
 from netra_core.database.engine import Engines
 from netra_core.database.errors import SchemaOutdatedError, SchemaTooNewError
 from netra_core.database.options import DatabaseOptions
-from netra_core.database.row_security import grant_to
+from netra_core.database.row_security import grant_to, unsecured_tables
 from netra_core.database.scope import SystemContext
 from netra_core.database.sessions import DatabaseSessionManager
 
@@ -98,6 +98,11 @@ class MigrationRunner:
                     f" first: {differences[0]}",
                     hint="Undo changes made by hand, or restore a backup.",
                 )
+            if open_tables := unsecured_tables(connection, self._metadata.sorted_tables):
+                raise SchemaOutdatedError(
+                    f"row-level security is off on {', '.join(open_tables)}",
+                    hint="Undo changes made by hand, or restore a backup.",
+                )
             return status
 
         return await self._run(compare)
@@ -140,7 +145,12 @@ class MigrationRunner:
         config.attributes[_VERSION_TABLE] = self._version_table
         (command.upgrade if up else command.downgrade)(config, to)
         if up and self._app_role and connection.dialect.name == "postgresql":
-            grant_to(connection, schema=self._options.schema, role=self._app_role)
+            grant_to(
+                connection,
+                schema=self._options.schema,
+                role=self._app_role,
+                version_table=self._version_table,
+            )
         return self._status(connection)
 
     def _status(self, connection: Connection) -> MigrationStatus:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Final
+from urllib.parse import parse_qsl
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, util
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -13,21 +14,31 @@ from netra_core.database.lane import WriteLane
 from netra_core.database.options import DatabaseOptions
 
 _LANE: Final = "apex_lane"
+_CHECKPOINT_PAGES: Final = 4000
+"""How far the write-ahead log grows before it is folded into the file: 16 MB. A group of appends
+touches a page or two a stream, mostly those of the group before; SQLite's 1000 pages would fold
+every fourth group and sync the file each time."""
 READ_ONLY: Final = "apex_read_only"
 """Execution option: the transaction only reads, so it begins DEFERRED and blocks nobody."""
 
 
 def is_memory(url: URL) -> bool:
-    """True for a database that lives in this process's memory."""
-    database = url.database or ":memory:"
-    return database == ":memory:" or "mode=memory" in database or "vfs" in url.query
+    """True for a database that lives in this process's memory, in any form SQLite knows."""
+    name, _, more = (url.database or "").removeprefix("file:").partition("?")
+    asked = dict(parse_qsl(more)) | {key: str(value) for key, value in url.query.items()}
+    return name in ("", ":memory:") or asked.get("mode") == "memory" or asked.get("vfs") == "memdb"
 
 
-def check_folder(url: URL) -> None:
+def folder_of(url: URL) -> Path | None:
+    """The folder of the file; None for a database in memory."""
+    if is_memory(url):
+        return None
+    return Path((url.database or "").removeprefix("file:").partition("?")[0]).parent
+
+
+def check_folder(folder: Path) -> None:
     """Raise DatabaseUnreachableError when the folder of the file is not there."""
-    name = (url.database or "").removeprefix("file:").partition("?")[0]
-    folder = Path(name).parent
-    if not is_memory(url) and not folder.is_dir():
+    if not folder.is_dir():
         raise DatabaseUnreachableError(
             f"the database file cannot be opened: there is no folder {str(folder)!r}",
             hint="Create the folder, or correct the path.",
@@ -110,6 +121,8 @@ def _prepare(engine: Engine, options: DatabaseOptions, *, read_only: bool) -> No
         f"synchronous = {'FULL' if options.durability == 'power_loss' else 'NORMAL'}",
         "foreign_keys = ON",
         "cache_size = -8000",
+        f"wal_autocheckpoint = {_CHECKPOINT_PAGES}",
+        f"journal_size_limit = {2 * _CHECKPOINT_PAGES * 4096}",
     ]
     if read_only:
         pragmas.append("query_only = ON")

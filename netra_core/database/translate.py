@@ -1,8 +1,10 @@
 """From a driver's error to one of ours: numbered, without secrets, saying what to do."""
 
+import os
 import re
 import ssl
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Final
 
 from sqlalchemy import exc
@@ -10,38 +12,60 @@ from sqlalchemy import exc
 from netra_core.database import errors
 from netra_core.errors import DatabaseError
 
+_FREE_SPACE: Final = "Free space or move the database; what was acknowledged is kept."
+_NO_SPACE: Final = 128 * 1024
+"""Bytes free below which a failure of the disk is taken for a full one."""
 _SQLITE: Final[tuple[tuple[str, type[DatabaseError], str, str], ...]] = (
     (
-        r"database or disk is full",
+        "SQLITE_FULL",
         errors.StorageFullError,
         "the disk that holds the database is full",
-        "Free space or move the database; what was acknowledged is kept.",
+        _FREE_SPACE,
     ),
     (
-        r"database (table )?is locked|database schema is locked",
+        "SQLITE_IOERR",
+        errors.DatabaseDiskError,
+        "the disk that holds the database failed",
+        "Check the disk, its quota and the system's log; the data on it may be whole.",
+    ),
+    (
+        "SQLITE_BUSY",
         errors.DatabaseBusyError,
         "another process holds the database",
         "Stop the other process or try again.",
     ),
     (
-        r"readonly database|attempt to write a readonly",
+        "SQLITE_LOCKED",
+        errors.DatabaseBusyError,
+        "another connection holds the table",
+        "Try again.",
+    ),
+    (
+        "SQLITE_READONLY",
         errors.DatabaseReadOnlyError,
         "the database takes no writes",
         "Check the permissions of the file and of its folder.",
     ),
     (
-        r"unable to open database file",
+        "SQLITE_CANTOPEN",
         errors.DatabaseUnreachableError,
         "the database file cannot be opened",
-        "Check that its folder exists and may be written to.",
+        "Check that its folder exists and that this user may read and write both.",
     ),
     (
-        r"malformed|not a database|disk I/O error",
+        "SQLITE_CORRUPT",
         errors.DatabaseCorruptError,
-        "the database file is damaged or is no database",
+        "the database file is damaged",
         "Restore it from a backup.",
     ),
+    (
+        "SQLITE_NOTADB",
+        errors.DatabaseCorruptError,
+        "the file is no database",
+        "Correct the path, or restore it from a backup.",
+    ),
 )
+"""By the start of SQLite's name for the error, not by its text, which may quote a caller's."""
 
 _POSTGRES: Final[dict[str, tuple[type[DatabaseError], str, str]]] = {
     "28P01": (errors.DatabaseLoginError, "the password was refused", "Check the password."),
@@ -88,17 +112,18 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
             continue
         seen.add(id(current))
         yield current
-        stack += [getattr(current, "orig", None), current.__cause__, current.__context__]
+        # Not __context__: what the caller was handling when it asked is no fault of ours.
+        stack += [current.__cause__, getattr(current, "orig", None)]
 
 
 def translate(
-    error: BaseException, *, where: str, connecting: bool = False
+    error: BaseException, *, where: str, folder: Path | None = None, connecting: bool = False
 ) -> DatabaseError | None:
     """Our error for a driver's error, or None when it is not the database's doing.
 
-    `where` is the masked address shown in the message. Broken constraints stay what they are
-    (`sqlalchemy.exc.IntegrityError`): they speak about the caller's data. Outside `connecting`
-    an OSError belongs to the caller's own code and stays what it is.
+    `where` is the masked address shown in the message, `folder` where an SQLite file lies. Broken
+    constraints stay what they are (`sqlalchemy.exc.IntegrityError`): they speak about the caller's
+    data. Outside `connecting` an OSError belongs to the caller's own code and stays what it is.
     """
     if isinstance(error, (DatabaseError, exc.IntegrityError)):
         return None
@@ -110,7 +135,7 @@ def translate(
     if not connecting and not isinstance(error, exc.DBAPIError):
         return None
     for cause in _chain(error):
-        found = _one(cause, where)
+        found = _sqlite(cause, where, folder) or _one(cause, where)
         if found is not None:
             return found
     if isinstance(error, exc.DBAPIError) and error.connection_invalidated:
@@ -154,11 +179,32 @@ def _one(cause: BaseException, where: str) -> DatabaseError | None:
         return errors.DatabaseUnreachableError(
             f"{where} does not answer", hint="Check host and port, and that the server runs."
         )
-    return next(
-        (
-            kind(f"{what} ({where})", hint=hint)
-            for pattern, kind, what, hint in _SQLITE
-            if re.search(pattern, text)
-        ),
-        None,
-    )
+    return None
+
+
+def _sqlite(cause: BaseException, where: str, folder: Path | None) -> DatabaseError | None:
+    name = getattr(cause, "sqlite_errorname", None)
+    if not isinstance(name, str):
+        return None
+    for start, kind, what, hint in _SQLITE:
+        if not name.startswith(start):
+            continue
+        if start == "SQLITE_IOERR":
+            if folder is not None and _is_full(folder):
+                return errors.StorageFullError(
+                    f"the disk that holds the database is full ({where})", hint=_FREE_SPACE
+                )
+            what = f"{what} ({name})"
+        return kind(f"{what} ({where})", hint=hint)
+    return None
+
+
+def _is_full(folder: Path) -> bool:
+    """SQLite says that the disk is full where it writes data, and "I/O error" where it makes room
+    for its lock table at the first connection.
+    """
+    try:
+        disk = os.statvfs(folder)
+    except OSError:
+        return False
+    return disk.f_bavail * disk.f_frsize < _NO_SPACE

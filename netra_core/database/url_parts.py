@@ -9,8 +9,9 @@ from typing import Final
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-from netra_core.database.drivers import Dialect, Driver, TlsMode, tls_mode
+from netra_core.database.drivers import DRIVERS, Dialect, Driver, TlsMode, tls_mode
 from netra_core.database.errors import DatabaseUrlError
+from netra_core.database.sqlite import is_memory
 
 _POSTGRES: Final = re.compile(r"^postgres(ql)?(\+[a-z0-9]+)?$")
 _SQLITE: Final = re.compile(r"^sqlite(\+[a-z0-9]+)?$")
@@ -41,7 +42,7 @@ class DatabaseParts:
     @property
     def memory(self) -> bool:
         """True for SQLite without a file."""
-        return self.dialect == "sqlite" and self.database in ("", MEMORY)
+        return self.dialect == "sqlite" and is_memory(self.url(DRIVERS["pysqlite"]))
 
     def with_host(self, host: str) -> "DatabaseParts":
         """The same at another host."""

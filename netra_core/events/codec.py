@@ -11,6 +11,7 @@ from netra_core.events.errors import (
     PayloadTooLargeError,
     UnknownEventTypeError,
 )
+from netra_core.events.port import NewEvent
 from netra_core.events.types import MAX_PAYLOAD_BYTES, WIRE_VERSION, Event, JsonObject, Payload
 
 PAYLOAD_TYPES: Final[dict[str, type[Payload]]] = {
@@ -51,6 +52,34 @@ def decode_event(data: bytes | str, *, upcasts: dict[int, Upcast] | None = None)
     return msgspec.convert(fields, Event)
 
 
+_NAMES: Final = (("run_id", 64), ("thread_id", 64), ("step", 200), ("agent_name", 200))
+
+
+def check_names(new: NewEvent) -> None:
+    """Refuse names that no log can keep: empty, too long, with NUL or lone surrogates.
+
+    Raises InvalidPayloadError. Here and not by the database, where one such event would fail the
+    appends of everybody in its group.
+    """
+    for field, longest in _NAMES:
+        text: str = getattr(new, field)
+        if not text or len(text) > longest or "\x00" in text or not _encodable(text):
+            raise InvalidPayloadError(
+                f"The {field} of an event is text of 1 to {longest} characters,"
+                " without NUL or lone surrogates."
+            )
+    if not -(2**31) <= new.ordinal < 2**31:
+        raise InvalidPayloadError("The ordinal of an event has at most 32 bits.")
+
+
+def _encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def check_payload(kind: str, payload: JsonObject) -> bytes:
     """The payload's JSON when it fits its type and size.
 
@@ -64,7 +93,7 @@ def check_payload(kind: str, payload: JsonObject) -> bytes:
     try:
         msgspec.convert({**payload, "type": kind}, struct)
         data = _encoder.encode(payload)
-    except (msgspec.ValidationError, TypeError) as error:
+    except (msgspec.ValidationError, TypeError, UnicodeEncodeError) as error:
         raise InvalidPayloadError(f"The payload of {kind} is not valid: {error}") from error
     if len(data) > MAX_PAYLOAD_BYTES:
         raise PayloadTooLargeError(

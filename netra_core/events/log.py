@@ -5,18 +5,19 @@ from os import urandom
 from time import time
 from typing import Any, Final
 
-from sqlalchemy import Connection, select, tuple_, update
+from sqlalchemy import Connection, select, update
 
 from netra_core.context import UserExecutionContext
 from netra_core.database import DatabaseSessionManager, GroupCommit, SystemContext
 from netra_core.database.batch_writer import BatchWriter
 from netra_core.events.announcer import Announcer
-from netra_core.events.codec import Upcast, check_payload
+from netra_core.events.codec import Upcast, check_names, check_payload
 from netra_core.events.fanout import FanOut
+from netra_core.events.log_lookup import stream_rows
 from netra_core.events.log_rows import event_of, missing_streams
 from netra_core.events.log_write import Append, Appended, LogWriter
 from netra_core.events.port import NewEvent, Stream, StreamHead
-from netra_core.events.tables import event_streams, events
+from netra_core.events.tables import events
 from netra_core.events.types import Event
 
 
@@ -65,7 +66,7 @@ class SqlEventLog:
 
     async def append(self, ctx: UserExecutionContext, new: NewEvent) -> Event:
         """Append one event to the context's stream; returns after the commit."""
-        return (await self.append_many(ctx, (new,)))[0]
+        return (await self._batches.put(_checked(ctx, (new,)))).events[0][0]
 
     async def append_many(self, ctx: UserExecutionContext, new: Sequence[NewEvent]) -> list[Event]:
         """Append all or none, in the order given."""
@@ -77,8 +78,7 @@ class SqlEventLog:
         """Like `append_many`, and says of each event whether it is new (False: it was there)."""
         if not new:
             return []
-        payloads = [check_payload(event.type, event.payload).decode() for event in new]
-        return (await self._batches.put(Append(ctx.stream, tuple(new), payloads))).events
+        return (await self._batches.put(_checked(ctx, tuple(new)))).events
 
     async def head(self, stream: Stream) -> StreamHead:
         """Where the stream stands. The first call fixes the epoch, also of an empty stream."""
@@ -94,11 +94,7 @@ class SqlEventLog:
 
     async def heads(self, streams: Sequence[Stream]) -> dict[Stream, StreamHead]:
         """The heads of many streams in one read; streams never seen are left out."""
-        table = event_streams.c
-        query = select(table.workspace_id, table.user_id, table.epoch, table.seq).where(
-            tuple_(table.workspace_id, table.user_id).in_(list(streams))
-        )
-        rows = await self._sessions.read(_LOG, lambda c: c.execute(query).all())
+        rows = await self._sessions.read(_LOG, lambda c: stream_rows(c, streams))
         return {(row[0], row[1]): StreamHead(epoch=row[2], seq=row[3]) for row in rows}
 
     async def read(self, stream: Stream, *, after_seq: int, limit: int) -> list[Event]:
@@ -141,9 +137,13 @@ class SqlEventLog:
             change = change.where(events.c.thread_id == thread_id)
         if run_id is not None:
             change = change.where(events.c.run_id == run_id)
-        count = await self._commits.submit(_reader(stream), lambda c: c.execute(change).rowcount)
-        self._writer.forget()
-        return count
+
+        def empty(connection: Connection) -> int:
+            count = connection.execute(change).rowcount
+            self._writer.forget()  # before the next group, which must not go by what it remembers
+            return count
+
+        return await self._commits.submit(_reader(stream), empty)
 
     async def close(self) -> None:
         """Write and announce what waits."""
@@ -163,6 +163,13 @@ class SqlEventLog:
         for answer in answers:
             if not isinstance(answer, Exception):
                 self._announcer.add(answer.stream, [e for e, new in answer.events if new])
+
+
+def _checked(ctx: UserExecutionContext, new: tuple[NewEvent, ...]) -> Append:
+    for event in new:
+        check_names(event)
+    payloads = [check_payload(event.type, event.payload).decode() for event in new]
+    return Append(ctx.stream, new, payloads)
 
 
 def _reader(stream: Stream) -> UserExecutionContext:

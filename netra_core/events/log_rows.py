@@ -5,11 +5,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, select, tuple_
+from sqlalchemy import Connection, Row
 from sqlalchemy.dialects import postgresql, sqlite
 
 from netra_core.events.codec import Upcast, decode_event
-from netra_core.events.port import Stream, StreamHead
+from netra_core.events.log_lookup import stream_rows
+from netra_core.events.port import NewEvent, Stream, StreamHead
 from netra_core.events.tables import event_streams
 from netra_core.events.types import WIRE_VERSION, Event, JsonObject
 
@@ -49,6 +50,30 @@ def event_of(row: Row[Any], upcasts: Mapping[int, Upcast]) -> Event:
     return decode_event(msgspec.json.encode(fields), upcasts=dict(upcasts))
 
 
+def row_of(
+    event: Event, user_id: str, new: NewEvent, time_ms: int, payload: str
+) -> tuple[Any, ...]:
+    """The row of a new event, in the order of the table's columns."""
+    return (
+        event.workspace_id,
+        user_id,
+        event.seq,
+        event.epoch,
+        event.event_id,
+        WIRE_VERSION,
+        event.type,
+        event.thread_id,
+        event.run_id,
+        event.run_seq,
+        new.step,
+        new.ordinal,
+        event.agent_name,
+        time_ms,
+        payload,
+        False,
+    )
+
+
 def missing_streams(
     connection: Connection, epochs: Mapping[Stream, str]
 ) -> dict[Stream, StreamHead]:
@@ -64,10 +89,5 @@ def missing_streams(
             for (ws, user), epoch in epochs.items()
         ],
     )
-    table = event_streams.c
-    rows = connection.execute(
-        select(table.workspace_id, table.user_id, table.epoch, table.seq).where(
-            tuple_(table.workspace_id, table.user_id).in_(list(epochs))
-        )
-    )
-    return {(row[0], row[1]): StreamHead(epoch=row[2], seq=row[3]) for row in rows}
+    found = stream_rows(connection, epochs)
+    return {(row[0], row[1]): StreamHead(epoch=row[2], seq=row[3]) for row in found}

@@ -5,17 +5,24 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from sqlalchemy import Connection, String, bindparam, insert, select, tuple_, update
+from sqlalchemy import Connection, String, bindparam, insert, select, update
 
 from netra_core.database.bulk import BulkStatement
 from netra_core.errors import EventError
 from netra_core.events.codec import Upcast
 from netra_core.events.errors import EventOrderError, ForeignRunError
-from netra_core.events.log_rows import event_of, missing_streams, payload_of, timestamp_of
+from netra_core.events.log_lookup import run_rows, stream_rows
+from netra_core.events.log_rows import (
+    event_of,
+    missing_streams,
+    payload_of,
+    row_of,
+    timestamp_of,
+)
 from netra_core.events.order import RunOrder
 from netra_core.events.port import NewEvent, Stream
 from netra_core.events.tables import event_runs, event_streams, events
-from netra_core.events.types import WIRE_VERSION, Event
+from netra_core.events.types import Event
 
 _INSERT: Final = BulkStatement(insert(events), [column.name for column in events.columns])
 _INSERT_RUN: Final = BulkStatement(
@@ -131,18 +138,10 @@ class LogWriter:
         return answers
 
     def _streams(self, connection: Connection, wanted: set[Stream]) -> dict[Stream, _Stream]:
-        table = event_streams.c
-        query = (
-            select(event_streams)
-            .where(tuple_(table.workspace_id, table.user_id).in_(sorted(wanted)))
-            .order_by(table.workspace_id, table.user_id)
-            .with_for_update()
-        )
-
         def load() -> dict[Stream, _Stream]:
             return {
-                (row.workspace_id, row.user_id): _Stream(row.epoch, row.seq, row.last_ms)
-                for row in connection.execute(query)
+                (row[0], row[1]): _Stream(row[2], row[3], row[4])
+                for row in stream_rows(connection, wanted, lock=True)
             }
 
         found = load()
@@ -153,9 +152,7 @@ class LogWriter:
 
     def _runs(self, connection: Connection, appends: Sequence[Append]) -> dict[str, _Run]:
         wanted = {new.run_id: append.stream for append in appends for new in append.new}
-        table = event_runs.c
-        rows = connection.execute(select(event_runs).where(table.run_id.in_(list(wanted))))
-        stored = {row.run_id: ((row.workspace_id, row.user_id), row.run_seq) for row in rows}
+        stored = {row[0]: ((row[1], row[2]), row[3]) for row in run_rows(connection, wanted)}
         runs: dict[str, _Run] = {}
         for run_id, stream in wanted.items():
             if run_id not in stored:
@@ -184,44 +181,72 @@ class LogWriter:
     def _take(
         self, connection: Connection, group: _Group, append: Append
     ) -> list[tuple[Event, bool]]:
-        """All of one caller's events or, by an exception before anything is kept, none."""
+        """All of one caller's events or, by an exception, none."""
         runs = {new.run_id: group.runs[new.run_id] for new in append.new}
         for run in runs.values():
             if run.stream != append.stream:
                 raise ForeignRunError("no such run")
-        single = len(append.new) == 1  # accept() moves whole or not at all: no copy to try it on
-        orders = {
-            run_id: run.order if single or run.order is None else run.order.copy()
-            for run_id, run in runs.items()
-        }
         stream = group.streams[append.stream]
-        time_ms = max(group.now_ms, stream.last_ms)
-        stamp = group.stamp if time_ms == group.now_ms else timestamp_of(time_ms)
-        batch = _Batch(append.stream, stream.epoch, stream.seq, time_ms, stamp)
+        # RunOrder.accept moves whole or not at all, so a single event needs no way back.
+        undo = _Undo.of(group, stream, runs) if len(append.new) > 1 else None
         taken: list[tuple[Event, bool]] = []
-        for new, payload in zip(append.new, append.payloads, strict=True):
-            key = (new.run_id, new.step, new.ordinal)
-            if key in batch.fresh or key[1:] in runs[new.run_id].keys:
-                taken.append((batch.fresh.get(key) or self._stored(connection, group, key), False))
-                continue
-            order = orders[new.run_id]
-            if order is None:
-                raise EventOrderError(f"The run {new.run_id!r} was erased and takes no events.")
-            order.accept(new.type, new.agent_name, new.payload, timestamp=batch.stamp)
-            event = batch.add(new, payload, event_id=self._new_id(), run_seq=order.run_seq)
-            taken.append((event, True))
-        if batch.rows:
-            stream.seq, stream.last_ms, stream.moved = batch.seq, time_ms, True
-            _keep(group, batch, runs, orders)
+        try:
+            for new, payload in zip(append.new, append.payloads, strict=True):
+                run = runs[new.run_id]
+                if (new.step, new.ordinal) in run.keys:
+                    taken.append((self._stored(connection, group, new), False))
+                else:
+                    taken.append((self._add(group, append.stream, stream, run, new, payload), True))
+        except EventError:
+            if undo is not None:
+                added = [new for new, (_, fresh) in zip(append.new, taken, strict=False) if fresh]
+                undo.apply(group, stream, runs, added)
+            raise
         return taken
 
-    def _stored(self, connection: Connection, group: _Group, key: tuple[str, str, int]) -> Event:
-        if (event := group.fresh.get(key)) is not None:
+    def _add(
+        self,
+        group: _Group,
+        owner: Stream,
+        stream: _Stream,
+        run: _Run,
+        new: NewEvent,
+        payload: str,
+    ) -> Event:
+        """Number one more event; raises EventOrderError and nothing has moved then."""
+        if run.order is None:
+            raise EventOrderError(f"The run {new.run_id!r} was erased and takes no events.")
+        time_ms, stamp = group.now_ms, group.stamp
+        if stream.last_ms > time_ms:
+            time_ms, stamp = stream.last_ms, timestamp_of(stream.last_ms)
+        run.order.accept(new.type, new.agent_name, new.payload, timestamp=stamp)
+        run.run_seq, run.moved = run.order.run_seq, True
+        stream.seq, stream.last_ms, stream.moved = stream.seq + 1, time_ms, True
+        event = Event(
+            type=new.type,
+            event_id=self._new_id(),
+            epoch=stream.epoch,
+            seq=stream.seq,
+            workspace_id=owner[0],
+            thread_id=new.thread_id,
+            run_id=new.run_id,
+            run_seq=run.run_seq,
+            agent_name=new.agent_name,
+            timestamp=stamp,
+            payload=payload_of(payload),
+        )
+        run.keys.add((new.step, new.ordinal))
+        group.fresh[new.run_id, new.step, new.ordinal] = event
+        group.rows.append(row_of(event, owner[1], new, time_ms, payload))
+        return event
+
+    def _stored(self, connection: Connection, group: _Group, new: NewEvent) -> Event:
+        if (event := group.fresh.get((new.run_id, new.step, new.ordinal))) is not None:
             return event
-        run_id, step, ordinal = key
+        at = events.c
         row = connection.execute(
             select(events).where(
-                events.c.run_id == run_id, events.c.step == step, events.c.ordinal == ordinal
+                at.run_id == new.run_id, at.step == new.step, at.ordinal == new.ordinal
             )
         ).one()
         return event_of(row, self._upcasts)
@@ -251,69 +276,37 @@ class LogWriter:
 
 
 @dataclass(slots=True)
-class _Batch:
-    """One caller's new events, until they are kept."""
+class _Undo:
+    """How everything stood before one caller's events."""
 
-    stream: Stream
-    epoch: str
-    seq: int
-    time_ms: int
-    stamp: str
-    rows: list[tuple[Any, ...]] = field(default_factory=list)
-    fresh: dict[tuple[str, str, int], Event] = field(default_factory=dict)
+    rows: int
+    stream: tuple[int, int, bool]
+    runs: dict[str, tuple[RunOrder | None, int, bool]]
 
-    def add(self, new: NewEvent, payload: str, *, event_id: str, run_seq: int) -> Event:
-        """Number one more event."""
-        self.seq += 1
-        workspace_id, user_id = self.stream
-        event = Event(
-            type=new.type,
-            event_id=event_id,
-            epoch=self.epoch,
-            seq=self.seq,
-            workspace_id=workspace_id,
-            thread_id=new.thread_id,
-            run_id=new.run_id,
-            run_seq=run_seq,
-            agent_name=new.agent_name,
-            timestamp=self.stamp,
-            payload=payload_of(payload),
+    @classmethod
+    def of(cls, group: _Group, stream: _Stream, runs: Mapping[str, _Run]) -> "_Undo":
+        """Remember it."""
+        return cls(
+            len(group.rows),
+            (stream.seq, stream.last_ms, stream.moved),
+            {
+                run_id: (run.order and run.order.copy(), run.run_seq, run.moved)
+                for run_id, run in runs.items()
+            },
         )
-        self.fresh[(new.run_id, new.step, new.ordinal)] = event
-        self.rows.append(
-            (  # in the order of the table's columns
-                workspace_id,
-                user_id,
-                self.seq,
-                self.epoch,
-                event_id,
-                WIRE_VERSION,
-                new.type,
-                new.thread_id,
-                new.run_id,
-                run_seq,
-                new.step,
-                new.ordinal,
-                new.agent_name,
-                self.time_ms,
-                payload,
-                False,
-            )
-        )
-        return event
 
-
-def _keep(
-    group: _Group,
-    batch: _Batch,
-    runs: Mapping[str, _Run],
-    orders: Mapping[str, RunOrder | None],
-) -> None:
-    group.rows.extend(batch.rows)
-    group.fresh.update(batch.fresh)
-    for run_id, step, ordinal in batch.fresh:
-        runs[run_id].keys.add((step, ordinal))
-    for run_id, run in runs.items():
-        order = orders[run_id]
-        if order is not None and order.run_seq != run.run_seq:
-            run.order, run.run_seq, run.moved = order, order.run_seq, True
+    def apply(
+        self,
+        group: _Group,
+        stream: _Stream,
+        runs: Mapping[str, _Run],
+        added: Sequence[NewEvent],
+    ) -> None:
+        """Go back to it; `added` are the events taken since."""
+        del group.rows[self.rows :]
+        stream.seq, stream.last_ms, stream.moved = self.stream
+        for run_id, run in runs.items():
+            run.order, run.run_seq, run.moved = self.runs[run_id]
+        for new in added:
+            runs[new.run_id].keys.discard((new.step, new.ordinal))
+            del group.fresh[new.run_id, new.step, new.ordinal]

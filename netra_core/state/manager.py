@@ -109,13 +109,17 @@ class UnifiedStateManager:
         """Drop history beyond the newest versions of each key; returns how many lines went."""
         return await self.store.compact(keep_versions=keep_versions)
 
+    async def tidy(self, *, keep_versions: int = 100) -> None:
+        """Delete what has expired, and drop history beyond the newest versions of each key."""
+        while await self.expire():
+            pass
+        await self.compact(keep_versions=keep_versions)
+
     async def maintain(self, *, every_s: float = 30.0, keep_versions: int = 100) -> None:
-        """Expire and compact from time to time, until cancelled; for a task that somebody owns."""
+        """Tidy from time to time, until cancelled; for a task that somebody owns."""
         while True:
             await asyncio.sleep(every_s)
-            while await self.expire():
-                pass
-            await self.compact(keep_versions=keep_versions)
+            await self.tidy(keep_versions=keep_versions)
 
     async def catch_up(self) -> int:
         """Tell listeners what other processes wrote since the last time; returns how many

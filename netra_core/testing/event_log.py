@@ -17,6 +17,7 @@ from netra_core.events import (
     StreamHead,
     check_payload,
 )
+from netra_core.events.codec import check_names
 
 
 def utc_now() -> str:
@@ -118,6 +119,7 @@ class MemoryEventLog:
         fresh: dict[tuple[str, str, int], Event] = {}
         epoch, seq = self._head(stream).epoch, self._head(stream).seq
         for item in new:
+            check_names(item)
             check_payload(item.type, item.payload)
             if self._run_streams.get(item.run_id, stream) != stream:
                 raise ForeignRunError("There is no such run.")

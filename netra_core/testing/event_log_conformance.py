@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 import pytest
+from msgspec import structs
 
 from netra_core.context import UserExecutionContext
 from netra_core.errors import ApexError
@@ -146,6 +147,47 @@ class EventLogConformance:
             await log.append_many(person(), [run[0], run[1], run[6]])
         assert (await log.head(person().stream)).seq == 0
         assert [e.seq for e in await log.append_many(person(), run)] == [1, 2, 3, 4, 5, 6, 7]
+
+    async def test_a_refused_batch_takes_back_what_it_began_of_a_run_that_goes_on(
+        self, make_log: MakeLog, fan_out: InProcessFanOut
+    ) -> None:
+        """Also where others append to the same run in the same moment."""
+        log = await make_log(fan_out)
+        run = reference_run("r1")
+        await log.append(person(), run[0])
+        half = [structs.replace(run[1], step="other"), run[6]]
+        with pytest.raises(EventOrderError):
+            await log.append_many(person(), half)
+        refused, taken = await asyncio.gather(
+            log.append_many(person(), half),
+            log.append_many(person(), run[1:]),
+            return_exceptions=True,
+        )
+        assert isinstance(refused, EventOrderError)
+        assert not isinstance(taken, BaseException)
+        assert [(event.seq, event.run_seq) for event in taken] == [(n, n) for n in range(2, 8)]
+        assert await log.read(person().stream, after_seq=1, limit=100) == taken
+
+    async def test_names_no_log_can_keep_are_refused_and_cost_the_neighbours_nothing(
+        self, make_log: MakeLog, fan_out: InProcessFanOut
+    ) -> None:
+        """One event that no database takes must not fail those written together with it."""
+        log = await make_log(fan_out)
+        first = reference_run("r1")[0]
+        bad = [
+            structs.replace(first, **{name: text})
+            for name in ("run_id", "thread_id", "step", "agent_name")
+            for text in ("", "x" * 201, "a\x00b", "a\ud800b")
+        ]
+        bad += [
+            structs.replace(first, ordinal=2**31),
+            structs.replace(first, payload={"message": "a\ud800b"}),
+        ]
+        outcomes = await asyncio.gather(
+            *(log.append(person(), event) for event in [*bad, first]), return_exceptions=True
+        )
+        assert {type(outcome) for outcome in outcomes[:-1]} == {InvalidPayloadError}
+        assert await log.read(person().stream, after_seq=0, limit=100) == [outcomes[-1]]
 
     async def test_payloads_are_checked(self, make_log: MakeLog, fan_out: InProcessFanOut) -> None:
         """Unknown types, missing fields and more than 64 KiB are refused by name."""

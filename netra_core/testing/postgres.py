@@ -1,6 +1,7 @@
 """A real PostgreSQL for tests: started from a wheel, also as root, on a socket and loopback TCP."""
 
 import socket
+import subprocess
 import tempfile
 import warnings
 from collections.abc import Generator
@@ -67,6 +68,18 @@ class PostgresTestServer:
         """Start, or start again after `stop`."""
         options = f"-h {self.host} -p {self.port} -k {self._sockets}"
         self._control("-w", "-o", options, "-l", str(self.folder / "data" / "log"), "start")
+
+    def ensure_running(self) -> None:
+        """Start again when the server ended by itself."""
+        if not self._running():
+            self.start()
+
+    def _running(self) -> bool:
+        try:
+            self._control("status")
+        except subprocess.CalledProcessError:
+            return False
+        return True
 
     def stop(self, *, mode: str = "fast") -> None:
         """Stop: `fast` ends sessions, `immediate` is a crash."""

@@ -65,7 +65,8 @@ async def running(
         **options,
     }
     server = _EmbeddedServer(uvicorn.Config(app, **settings))
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    # With the protocol named asyncio sets TCP_NODELAY on what it accepts.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind(("127.0.0.1", port))
     address: tuple[str, int] = listener.getsockname()

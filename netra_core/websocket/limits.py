@@ -46,6 +46,11 @@ class MessageRate:
         self._last = now
         self.refused = 0
 
+    def use(self, per_minute: int) -> None:
+        """Count by another rate from now on; what was saved up stays within it."""
+        self._per_minute = per_minute
+        self._tokens = min(self._tokens, float(per_minute))
+
     def allow(self, now: float) -> bool:
         """True when one more message fits; a refusal is counted until the next one that fits."""
         self._tokens = min(

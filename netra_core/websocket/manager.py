@@ -6,6 +6,7 @@ import uuid
 from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import TypeAlias
 
 import msgspec
@@ -105,6 +106,20 @@ class UnifiedWebSocketManager:
         self._delivery = Delivery(
             event_log, limits=self.limits, monotonic=monotonic, close=self._closer.close
         )
+
+    def use_limits(self, limits: SocketLimits) -> None:
+        """Hold to these from now on: connections a user, messages a minute, events in an outbox.
+
+        The other limits, which sockets and the server were set up with, stay as they are.
+        """
+        self.limits = replace(
+            self.limits,
+            connections_per_user=limits.connections_per_user,
+            messages_per_minute=limits.messages_per_minute,
+            outbox_events=limits.outbox_events,
+        )
+        for connection in self._connections.values():
+            connection.rate.use(limits.messages_per_minute)
 
     # Life
 

@@ -28,6 +28,18 @@ def poisson_arrivals(
     )
 
 
+def in_bursts(
+    rng: np.random.Generator, begins: Float64, *, mean: float, spacing_s: float, days: float
+) -> Float64:
+    """Bursts that begin at these times, of geometric sizes with that mean; rising."""
+    sizes = rng.geometric(1 / mean, len(begins))
+    first = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int64)
+    pause = rng.exponential(spacing_s, int(sizes.sum()))
+    pause[first] = begins
+    start = np.sort(np.asarray(within_group_cumsum(pause, first), np.float64))
+    return start[start < days * DAY_S]
+
+
 def job_arrivals(
     rng: np.random.Generator,
     *,

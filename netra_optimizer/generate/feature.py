@@ -6,6 +6,7 @@ import numpy as np
 
 from netra_optimizer.generate.arrivals import (
     DAY_S,
+    in_bursts,
     job_arrivals,
     poisson_arrivals,
     within_group_cumsum,
@@ -16,7 +17,7 @@ from netra_optimizer.generate.spec import FeatureSpec
 from netra_optimizer.usage.columns import Bool, Float64, Int32, Int64, UInt64
 
 CACHE_LIFE_S: Final = 300.0
-CACHE_MINIMUM: Final = 4096
+BURST_SPACING_S: Final = 20.0
 
 
 def generate_feature(
@@ -91,7 +92,10 @@ def _arrivals(
             spacing_s=spec.job_spacing_s,
         )
     else:
-        start = poisson_arrivals(rng, per_day=spec.per_day, days=days, weekday=weekday)
+        begins = spec.per_day / spec.burst
+        start = poisson_arrivals(rng, per_day=begins, days=days, weekday=weekday)
+        if spec.burst > 1:
+            start = in_bursts(rng, start, mean=spec.burst, spacing_s=BURST_SPACING_S, days=days)
     if spec.kind != "chat":
         each = np.arange(len(start), dtype=np.int64)
         return start, each, np.zeros(len(start), np.int64), each
@@ -120,15 +124,11 @@ def _sizes(rng: np.random.Generator, median: int, sigma: float, count: int) -> I
 def _repeats(
     rng: np.random.Generator, spec: FeatureSpec, prompt: Int64, identity: UInt64, tail: Int64
 ) -> tuple[Int64, UInt64, Int64]:
-    """Some calls ask one of the popular prompts, the more popular the oftener (Zipf).
-
-    The popular prompts belong to the feature, not to the seed: they are the same in every workload.
-    """
+    """Some calls ask one of the popular prompts, the more popular the oftener (Zipf)."""
     weight = 1 / np.arange(1, spec.popular + 1)
     chosen = rng.choice(spec.popular, len(prompt), p=weight / weight.sum())
-    own = np.random.default_rng(list(spec.name.encode()))
-    sizes = spec.system_tokens + _sizes(own, spec.user_tokens, spec.sigma, spec.popular)
-    names = mix(int(own.integers(1 << 62)), np.arange(spec.popular, dtype=np.uint64))
+    sizes = spec.system_tokens + _sizes(rng, spec.user_tokens, spec.sigma, spec.popular)
+    names = mix(int(rng.integers(1 << 62)), np.arange(spec.popular, dtype=np.uint64))
     again = rng.random(len(prompt)) < spec.repeat_share
     return (
         np.where(again, sizes[chosen], prompt),

@@ -13,7 +13,7 @@ GPT: Final = "gpt-4o"
 
 def known_answer_scenarios() -> tuple[Scenario, ...]:
     """All of them; names are unique."""
-    return (*_single(), *_interacting(), *_clean())
+    return (*_single(), *_tied(), *_interacting(), *_unnamed(), *_clean())
 
 
 def assistant(name: str = "assistant") -> FeatureSpec:
@@ -43,8 +43,17 @@ def _scenario(
     planted: tuple[Planted, ...] = (),
     outcomes: tuple[OutcomePlan, ...] = (),
     days: float = 6.0,
+    *,
+    named: bool = True,
 ) -> Scenario:
-    return Scenario(name=name, features=features, planted=planted, outcomes=outcomes, days=days)
+    return Scenario(
+        name=name,
+        features=features,
+        planted=planted,
+        outcomes=outcomes,
+        days=days,
+        named=named,
+    )
 
 
 def _cache(feature: str = "assistant") -> Planted:
@@ -117,6 +126,71 @@ def _single() -> list[Scenario]:
         feature = replace(assistant(), refused_share=share)
         found.append(_scenario(f"refused_{100 * share:.0f}", (feature,), (_waste(),)))
     return found
+
+
+def _tied() -> list[Scenario]:
+    """Calls that hang together: in bursts, by few prompts, in long conversations."""
+    repeating = replace(
+        assistant(), model=GPT, provider="openai", temperature=0.0, user_tokens=300, burst=5.0
+    )
+    long = replace(
+        assistant("chat"),
+        kind="chat",
+        turns=20.0,
+        per_day=25.0,
+        system_tokens=1536,
+        user_tokens=300,
+    )
+    return [
+        _scenario(
+            "bursts_cached",
+            (replace(assistant(), burst=6.0, system_tokens=4096, per_day=600.0),),
+            (_cache(),),
+        ),
+        _scenario(
+            "bursts_repeats",
+            (replace(repeating, repeat_share=0.4, popular=40),),
+            (_repeats(),),
+        ),
+        _scenario("bursts_switch", (replace(assistant(), burst=6.0),), (_switch(),), _scores()),
+        _scenario(
+            "five_prompts",
+            (replace(repeating, burst=1.0, repeat_share=0.6, popular=5),),
+            (_repeats(),),
+        ),
+        _scenario("chat_20_turns", (long,), (_cache("chat"),)),
+        _scenario("chat_two_weeks", (replace(long, turns=8.0),), (_cache("chat"),), days=14.0),
+        _scenario("chat_two_days", (replace(long, turns=8.0),), (_cache("chat"),), days=1.9),
+    ]
+
+
+def _unnamed() -> list[Scenario]:
+    """No feature is named: one part of the calls wastes, told by size or shape; or none does."""
+    questions = replace(assistant("questions"), per_day=900.0, user_tokens=1400)
+    reports = replace(assistant("reports"), per_day=500.0, system_tokens=16_384)
+    chat = replace(assistant("chat"), kind="chat", turns=10.0, per_day=40.0, user_tokens=300)
+    essays = replace(questions, name="essays", user_tokens=3000, per_day=1200.0)
+    night = replace(job("night"), model=SONNET, provider="anthropic", user_tokens=9000)
+    return [
+        _scenario("unnamed_sizes", (questions, reports), (_cache("reports"),), named=False),
+        _scenario("unnamed_shapes", (essays, chat), (_cache("chat"),), named=False),
+        _scenario(
+            "unnamed_job",
+            (replace(questions, user_tokens=300, users=5), replace(night, users=5)),
+            (_batch("night"),),
+            named=False,
+        ),
+        _scenario(
+            "unnamed_clean_sizes",
+            (replace(questions, user_tokens=300), replace(essays, user_tokens=9000)),
+            named=False,
+        ),
+        _scenario(
+            "unnamed_clean_shapes",
+            (essays, replace(chat, turns=1.5, user_tokens=80, output_tokens=60)),
+            named=False,
+        ),
+    ]
 
 
 def _interacting() -> list[Scenario]:

@@ -33,6 +33,8 @@ class FeatureSpec(msgspec.Struct, frozen=True, kw_only=True):
     team: str = "core"
     per_day: float = 100.0
     """Conversations a day of a chat; calls a day of the others."""
+    burst: float = 1.0
+    """Mean number of calls or conversations that begin together, within a few minutes."""
     turns: float = 4.0
     think_s: float = 40.0
     system_tokens: int = 0
@@ -102,4 +104,6 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     planted: tuple[Planted, ...] = ()
     outcomes: tuple[OutcomePlan, ...] = ()
     days: float = 7.0
+    named: bool = True
+    """False: the records do not say which feature a call is of."""
     block_tokens: int = 256

@@ -19,6 +19,8 @@ from netra_optimizer.usage.record import TOKEN_BUCKETS
 
 WASTED: Final = "planted:wasted"
 """The tag of calls that the generator knows to be of no use; no lever reads tags."""
+OF_FEATURE: Final = "planted:of:"
+"""Begins the tag that names the feature of a call where its own column does not."""
 MINIMUM_TOKENS: Final = {"claude-haiku-4-5": 4096}
 """Where it is not 1,024."""
 LIFETIMES_S: Final = {"5m": 300.0, "1h": 3600.0}
@@ -74,7 +76,7 @@ def _saved(frame: UsageFrame, planted: Sequence[Planted], prices: PriceTable) ->
     calls = frame.calls
     tokens = {name: getattr(calls, name).copy() for name in TOKEN_BUCKETS}
     models, providers, tiers = calls.model.to_list(), calls.provider.to_list(), calls.tier.to_list()
-    features, prompts = frame.feature.to_list(), frame.prompt_hash.to_list()
+    features, prompts = features_of(frame), frame.prompt_hash.to_list()
     params, status = frame.params.to_list(), frame.status.to_list()
     wasted = _wasted(frame)
     sent = np.ones(len(frame), np.bool_)
@@ -110,6 +112,16 @@ def _saved(frame: UsageFrame, planted: Sequence[Planted], prices: PriceTable) ->
     )
     after = np.where(sent, prices.cost(edited), 0.0)
     return frame.cost_usd - after
+
+
+def features_of(frame: UsageFrame) -> list[str]:
+    """Which feature each call is of: as its column says, else as the generator marked it."""
+    names = frame.feature.to_list()
+    rows = np.repeat(np.arange(len(frame)), np.diff(frame.tag_offsets)).tolist()
+    for row, tag in zip(rows, frame.tags.to_list(), strict=True):
+        if tag.startswith(OF_FEATURE):
+            names[row] = tag.removeprefix(OF_FEATURE)
+    return names
 
 
 def _wasted(frame: UsageFrame) -> Bool:

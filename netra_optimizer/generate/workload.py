@@ -12,7 +12,7 @@ from netra_optimizer.generate.feature import FeatureCalls, generate_feature
 from netra_optimizer.generate.outcomes import planned_outcomes
 from netra_optimizer.generate.scenarios import demo_scenario
 from netra_optimizer.generate.spec import FeatureSpec, Scenario
-from netra_optimizer.generate.truth import WASTED, Truth, known_truth
+from netra_optimizer.generate.truth import OF_FEATURE, WASTED, Truth, known_truth
 from netra_optimizer.pricing import PriceTable
 from netra_optimizer.usage.batch import Values, batch_of
 from netra_optimizer.usage.columns import (
@@ -132,8 +132,8 @@ def _columns(
         "latency_ms": real_array(column("latency_ms")),
         "ttft_ms": real_array(column("ttft_ms")),
         **{name: count_array(values, pa.int64()) for name, values in tokens.items()},
-        "feature": text([s.name for s in specs]),
-        "team": text([s.team for s in specs]),
+        "feature": text([s.name if scenario.named else "" for s in specs]),
+        "team": text([s.team if scenario.named else "" for s in specs]),
         "user": text_array([f"user-{n:04d}" for n in column("user").tolist()]),
         "conversation": text_array(_conversations(specs, which, column("conversation"))),
         "status": text_array(["error" if bad else "ok" for bad in failed.tolist()]),
@@ -148,10 +148,19 @@ def _columns(
         "cost_recorded": real_array(np.full(count, np.nan)),
         "source": text(["generated" for _ in specs]),
     }
-    if column("wasted").any():
-        marked = column("wasted").tolist()
-        columns["tags"] = list_array([(WASTED,) if waste else () for waste in marked])
+    wasted = column("wasted")
+    if wasted.any() or not scenario.named:
+        columns["tags"] = list_array(_tags(scenario, which, wasted))
     return columns
+
+
+def _tags(scenario: Scenario, which: Int64, wasted: Column) -> list[tuple[str, ...]]:
+    """What the generator knows and the other columns do not say."""
+    of = [() if scenario.named else (OF_FEATURE + spec.name,) for spec in scenario.features]
+    return [
+        (*of[at], WASTED) if waste else of[at]
+        for at, waste in zip(which.tolist(), wasted.tolist(), strict=True)
+    ]
 
 
 def _error_kinds(failed: Column, refused: Column) -> list[str]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 import numpy as np
 
@@ -15,7 +15,13 @@ from netra_optimizer.usage.columns import Bool, Float64, Int64
 from netra_optimizer.usage.frame import UsageFrame
 from netra_optimizer.verify.outcomes import Outcomes
 
+if TYPE_CHECKING:
+    from netra_optimizer.levers.quality import Judged
+
 Standing = Literal["countable", "needs_evaluation", "loses_money"]
+
+PART_KEYS: Final = ("input_size", "conversation")
+"""Keys of a scope that name a part of the calls in words."""
 
 UNCHANGED_QUALITY = Quality(delta=0.0, bound=0.0, verified=True)
 """Of changes that cannot alter an answer."""
@@ -35,8 +41,9 @@ class Segment:
 
     @property
     def name(self) -> str:
-        """For titles: the feature, else the model."""
-        return self.feature or self.model
+        """For titles: the feature, else the model, and which part of its calls."""
+        part = [value for key, value in self.scope.items() if key in PART_KEYS]
+        return ", ".join([self.feature or self.model, *part])
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -84,6 +91,13 @@ class LeverContext:
     claim: Bool
     """Rows on which a saving is claimed; the same as `choose` below two days of data."""
     cache: dict[tuple[int, int, int], Traffic] = field(default_factory=dict)
+    judged: "dict[tuple[str, str | None], list[Judged]]" = field(default_factory=dict)
+    """Tests of the paired outcomes, made when the first lever asks."""
+
+    @cached_property
+    def undivided(self) -> bool:
+        """Whether changes are claimed on the very calls on which they are chosen."""
+        return bool((self.choose & self.claim).any())
 
     @cached_property
     def claimed_cost(self) -> float:

@@ -10,7 +10,13 @@ from numpy.typing import NDArray
 from netra_optimizer.levers import patches
 from netra_optimizer.levers.base import LeverContext, Proposal, Segment
 from netra_optimizer.levers.evidence import where
-from netra_optimizer.levers.segments import found_parts
+from netra_optimizer.levers.parts import (
+    best_in_parts,
+    callers,
+    conversation_shapes,
+    input_sizes,
+    prompt_starts,
+)
 from netra_optimizer.replay.prompt_cache import PROMPT_BUCKETS
 from netra_optimizer.replay.stream import Stage, Stream
 from netra_optimizer.results import Latency
@@ -47,7 +53,7 @@ class UseTier:
         if self.tier != "batch":
             return
         plain = stream.tokens("input_uncached")
-        for bucket in PROMPT_BUCKETS[1:]:
+        for bucket in filter(stream.has_tokens, PROMPT_BUCKETS[1:]):
             column = stream.tokens(bucket)
             plain[at] += column[at]
             column[at] = 0
@@ -102,8 +108,10 @@ class BatchTierLever:
         whole = _job(segment, context)
         if whole or segment.feature:
             return whole
-        parts = found_parts(context.frame, segment)
-        return [proposal for part in parts for proposal in _job(part, context)]
+        parts = callers(context, segment) or prompt_starts(context, segment)
+        found = [proposal for part in parts for proposal in _job(part, context)]
+        ways = (input_sizes, conversation_shapes)
+        return best_in_parts(segment, context, found, lambda part: _job(part, context), ways)
 
 
 def _job(segment: Segment, context: LeverContext) -> list[Proposal]:
@@ -116,10 +124,13 @@ def _job(segment: Segment, context: LeverContext) -> list[Proposal]:
     waiting = who_waits(context, rows)
     if not (stated or waiting.nobody):
         return []
-    ways = [UseTier(rows, tier) for tier in _tiers(segment, context)]
+    ways = {tier: UseTier(rows, tier) for tier in _tiers(segment, context)}
+    saved: dict[str, float] = {
+        tier: context.chosen_saving(segment, way) for tier, way in ways.items()
+    }
     # The first of equal ones: a batch is surer than what is served when there is room.
-    best = max(ways, key=lambda way: round(context.chosen_saving(segment, way), 9))
-    return [_proposal(segment, context, best, waiting, stated=bool(stated))]
+    best = max(ways, key=lambda tier: round(saved[tier], 9))
+    return [_proposal(segment, context, ways[best], waiting, stated=bool(stated), saved=saved)]
 
 
 def _tiers(segment: Segment, context: LeverContext) -> list[Tier]:
@@ -177,11 +188,18 @@ def _jitter(begins: Float64) -> float:
 
 
 def _proposal(
-    segment: Segment, context: LeverContext, policy: UseTier, waiting: Waiting, *, stated: bool
+    segment: Segment,
+    context: LeverContext,
+    policy: UseTier,
+    waiting: Waiting,
+    *,
+    stated: bool,
+    saved: dict[str, float],
 ) -> Proposal:
     evidence: dict[str, Any] = {
         "requests": len(policy.rows),
         "tier": policy.tier,
+        "saved_where_chosen_by_tier_usd": saved,
         "runs": waiting.runs,
         "in_runs_share": waiting.in_runs_share,
         "active_share_of_time": waiting.active_share,

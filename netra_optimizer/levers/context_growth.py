@@ -19,6 +19,7 @@ MIN_GROWTH: Final = 2.0
 MIN_TURNS: Final = 4
 MIN_BOUND: Final = 1000
 """A bound below this leaves no room for a summary."""
+NEARLY_ALL: Final = 0.9
 KEPT_SHARE: Final = (0.7, 1.2)
 """Range of what is saved: a summary takes room, and grows."""
 
@@ -68,14 +69,54 @@ class ContextGrowthLever:
 
 def turn_numbers(context: LeverContext, rows: Int64) -> Int64:
     """The number of each call in its conversation, from 1; 0 outside of conversations."""
-    codes = context.frame.conversation.codes[rows]
     named = ~context.frame.conversation.equals("")[rows]
+    if not named.any():
+        return np.broadcast_to(np.int64(0), len(rows))
+    codes = context.frame.conversation.codes[rows]
     order = np.argsort(codes, kind="stable")
     begins = np.flatnonzero(np.diff(codes[order], prepend=-1))
     lengths = np.diff(np.append(begins, len(codes)))
     turns = np.empty(len(codes), np.int64)
     turns[order] = np.arange(len(codes)) - np.repeat(begins, lengths) + 1
     return np.where(named, turns, 0)
+
+
+def _sent_again(context: LeverContext, rows: Int64, turns: Int64) -> dict[str, float]:
+    """Tokens of turns after the first that the turn before had sent or been answered already.
+
+    And the leading part that nearly all prompts share, told by their blocks: the system prompt and
+    the definitions of tools.
+    """
+    calls, frame = context.frame.calls.take(rows), context.frame
+    said = calls.input_tokens + calls.output_tokens
+    order = np.lexsort((turns, frame.conversation.codes[rows]))
+    later = np.flatnonzero(turns[order] > 1)
+    history = np.minimum(calls.input_tokens[order][later], said[order][later - 1])
+    standing = _standing_tokens(context, rows)
+    total = max(1, int(calls.input_tokens.sum()))
+    return {
+        "history_tokens_sent_again": int(history.sum()),
+        "history_share_of_input": float(history.sum() / total),
+        "standing_tokens_of_each_prompt": standing,
+        "standing_share_of_input": min(1.0, standing * len(rows) / total),
+    }
+
+
+def _standing_tokens(context: LeverContext, rows: Int64) -> int:
+    """Tokens in the leading blocks that NEARLY_ALL prompts begin with; 0 without named blocks."""
+    frame = context.frame
+    counts = np.diff(frame.block_offsets)[rows]
+    depth = 0
+    while True:
+        deep = rows[counts > depth]
+        if len(deep) < NEARLY_ALL * len(rows):
+            break
+        names = frame.block_hashes[frame.block_offsets[deep] + depth]
+        _, uses = np.unique(names, return_counts=True)
+        if uses.max() < NEARLY_ALL * len(rows):
+            break
+        depth += 1
+    return depth * int(frame.block_tokens[rows].max(initial=0))
 
 
 def _proposal(
@@ -104,6 +145,7 @@ def _proposal(
             "later_turns_prompt_tokens": grown,
             "bound_tokens": bound,
             "prompts_above_bound": int((prompt > bound).sum()),
+            **_sent_again(context, segment.rows, turns),
             "rows": by_turn,
             "query": where(segment),
         },

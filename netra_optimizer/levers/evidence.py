@@ -14,6 +14,8 @@ def where(segment: Segment, extra: str = "") -> str:
     clauses += [
         f"{key} = {_quoted(value)}" for key, value in segment.scope.items() if key in _COLUMNS
     ]
+    if not segment.feature:
+        clauses.append("feature = ''")
     if segment.condition:
         clauses.append(segment.condition)
     if extra:

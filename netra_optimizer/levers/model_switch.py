@@ -11,10 +11,11 @@ from netra_optimizer.levers import patches
 from netra_optimizer.levers.base import LeverContext, Proposal, Segment, Standing
 from netra_optimizer.levers.candidates import cheaper_siblings
 from netra_optimizer.levers.evidence import where
+from netra_optimizer.levers.quality import judged_candidates, same_model
 from netra_optimizer.replay.stream import Stage, Stream
 from netra_optimizer.results import Quality
 from netra_optimizer.usage.columns import Float64, Int64
-from netra_optimizer.verify.noninferiority import NonInferiority, non_inferiority, sample_size
+from netra_optimizer.verify.noninferiority import NonInferiority, sample_size
 from netra_optimizer.verify.outcomes import Outcomes, Paired
 
 TOKEN_RANGE: Final = (0.85, 1.25)
@@ -98,35 +99,11 @@ def _fast_enough(context: LeverContext, segment: Segment, proposal: Proposal) ->
     return after is not None and after <= bound
 
 
-def same_model(context: LeverContext, one: str, other: str) -> bool:
-    """Whether two names mean the same model to the price table."""
-    if one == other:
-        return True
-    a, b = context.prices.resolve(one, ""), context.prices.resolve(other, "")
-    return a is not None and b is not None and a.model == b.model
-
-
 def _with_outcomes(segment: Segment, context: LeverContext) -> list[Proposal]:
-    outcomes = context.outcomes
-    if outcomes is None:
-        return []
-    own = next((name for name in outcomes.models if same_model(context, name, segment.model)), None)
-    if own is None:
-        return []
-    part = segment.feature if segment.feature in outcomes.segments() else None
-    proposals: list[Proposal] = []
-    for name in outcomes.models:
-        if name == own or same_model(context, name, segment.model):
-            continue
-        found = context.prices.resolve(name, "")
-        if found is None:
-            continue
-        paired = outcomes.paired(own, name, segment=part)
-        test = non_inferiority(
-            paired.baseline.score, paired.candidate.score, margin=context.options.quality_margin
-        )
-        proposals.append(_proposal(segment, context, name, found.provider, test, paired))
-    return proposals
+    return [
+        _proposal(segment, context, found.model, found.provider, found.test, found.paired)
+        for found in judged_candidates(context, segment)
+    ]
 
 
 def _factor(before: Float64, after: Float64) -> float | None:
@@ -157,6 +134,7 @@ def _proposal(
     policy = SwitchModel(segment.rows, model, provider, factor or 1.0, longer or 1.0)
     low, high = (1.0, 1.0) if factor else _range(segment, context, policy)
     name = segment.feature or "all calls"
+    tests = sum(len(found) for found in context.judged.values())
     latency = context.latency(segment.rows)
     return Proposal(
         lever="model_switch",
@@ -164,7 +142,7 @@ def _proposal(
         segment=segment,
         policy=policy,
         standing=_standing(test),
-        evidence=_evidence(segment, model, test, margin, factor),
+        evidence=_evidence(segment, model, test, margin, factor, tests),
         assumptions=_assumptions(test, margin, factor),
         patch={"litellm": patches.route(segment.model, model, provider)},
         effort="low" if test else "medium",
@@ -215,7 +193,12 @@ def _range(segment: Segment, context: LeverContext, policy: SwitchModel) -> tupl
 
 
 def _evidence(
-    segment: Segment, model: str, test: NonInferiority | None, margin: float, factor: float | None
+    segment: Segment,
+    model: str,
+    test: NonInferiority | None,
+    margin: float,
+    factor: float | None,
+    tests: int,
 ) -> dict[str, Any]:
     evidence: dict[str, Any] = {
         "requests": len(segment.rows),
@@ -228,6 +211,7 @@ def _evidence(
         return evidence | {"paired_items": 0, "sample_size_needed": sample_size(margin)}
     evidence |= {
         "paired_items": test.items,
+        "tests_in_family": tests,
         "verdict": test.verdict,
         "better": bool(test.better),
         "delta": float(test.delta),

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from netra_optimizer.levers import patches
 from netra_optimizer.levers.base import LeverContext, Proposal, Segment
 from netra_optimizer.levers.evidence import where
+from netra_optimizer.levers.parts import best_in_parts, conversation_shapes, input_sizes
 from netra_optimizer.replay.caching_rules import AS_OF, CachingRule, Write, caching_rule
 from netra_optimizer.replay.prefix import reused_tokens
 from netra_optimizer.replay.prompt_cache import ALL_BLOCKS, PROMPT_BUCKETS
@@ -20,7 +21,7 @@ LIFETIMES_S: Final = {"60": 60, "300": 300, "600": 600, "3600": 3600, "unlimited
 WRITE_FACTOR: Final = 1.25
 READ_FACTOR: Final = 0.1
 """Prices of a write and a read over that of input, for `input_cost_change_by_lifetime_s` alone."""
-PLAIN_IS_ENOUGH: Final = 0.95
+PLAIN_IS_ENOUGH: Final = 0.99
 """Share of the best option's gain at which the plain one is preferred."""
 ALREADY_CACHED_GAIN: Final = 0.05
 """A segment that uses the cache is told of a better use only from this share of its cost."""
@@ -55,17 +56,12 @@ class PromptCacheLever:
     id = "prompt_cache"
 
     def propose(self, segment: Segment, context: LeverContext) -> Sequence[Proposal]:
-        """At most one proposal a segment."""
-        rule = caching_rule(segment.provider, segment.model)
-        found = _cheapest(segment, context, rule)
-        if rule is None or found is None:
-            return []
-        policy, gain = found
-        traffic = context.part(segment.rows)
-        cost = float(traffic.cost_usd[context.choose[segment.rows]].sum())
-        if traffic.calls.cache_read.any() and gain < ALREADY_CACHED_GAIN * cost:
-            return []
-        return [_proposal(segment, context, policy, rule, gain > 0)]
+        """One proposal a segment, or one for each part of unnamed calls that gains by itself."""
+        whole = _proposals(segment, context)
+        ways = (input_sizes, conversation_shapes)
+        return best_in_parts(
+            segment, context, whole, lambda part: _proposals(part, context, segment), ways
+        )
 
     def best(
         self, segment: Segment, context: LeverContext
@@ -75,6 +71,21 @@ class PromptCacheLever:
         if found is None:
             return None
         return found[0], reuse_by_lifetime(context.part(segment.rows))[0]
+
+
+def _proposals(
+    segment: Segment, context: LeverContext, whole: Segment | None = None
+) -> list[Proposal]:
+    rule = caching_rule(segment.provider, segment.model)
+    found = _cheapest(segment, context, rule)
+    if rule is None or found is None:
+        return []
+    policy, gain = found
+    traffic = context.part(segment.rows)
+    cost = float(traffic.cost_usd[context.choose[segment.rows]].sum())
+    if traffic.calls.cache_read.any() and gain < ALREADY_CACHED_GAIN * cost:
+        return []
+    return [_proposal(segment, context, policy, rule, gain > 0, whole or segment)]
 
 
 def _cheapest(
@@ -120,18 +131,16 @@ def _billed(traffic: Traffic) -> dict[str, int]:
 
 def _variants(traffic: Traffic, rule: CachingRule, rows: Int64) -> list[UsePromptCache]:
     """Each lifetime, over the whole prompt and over the leading part that is worth its writes."""
-    if not len(traffic.prefix.codes):
+    if not len(traffic.prefix):
         return []
-    depth = traffic.prefix.depth
-    gaps = traffic.prefix.gaps()
+    lifetimes = rule.lifetimes_s.items()
     options: list[UsePromptCache] = []
-    for write, lifetime_s in rule.lifetimes_s.items():
+    if not rule.explicit:
+        return [UsePromptCache(rows, ALL_BLOCKS, life_s, write) for write, life_s in lifetimes]
+    lives_us = [int(life_s * 1_000_000) for _, life_s in lifetimes]
+    uses, hits_by_life = traffic.prefix.hits_by_depth(lives_us)
+    for (write, lifetime_s), hits in zip(lifetimes, hits_by_life, strict=True):
         options.append(UsePromptCache(rows, ALL_BLOCKS, lifetime_s, write))
-        if not rule.explicit:
-            continue
-        hit = gaps <= int(lifetime_s * 1_000_000)
-        uses = np.bincount(depth)
-        hits = np.bincount(depth[hit], minlength=len(uses))
         # Of a read 0.9 of the input price is saved, of a write a quarter (5 min) or all is lost.
         lost = 0.25 if write == "5m" else 1.0
         gained = np.cumsum(0.9 * hits - lost * (uses - hits))
@@ -151,11 +160,11 @@ def reuse_by_lifetime(traffic: Traffic) -> tuple[dict[str, float], dict[str, flo
     total = max(1, int(prompt.sum()))
     counts = np.diff(traffic.prefix.offsets).astype(np.int32)
     named = int(reused_tokens(counts, traffic.block_tokens, prompt).sum())
-    gaps = traffic.prefix.gaps()
     shares: dict[str, float] = {}
     changes: dict[str, float] = {}
-    for name, seconds in LIFETIMES_S.items():
-        leading = traffic.prefix.leading(gaps <= seconds * 1_000_000)
+    lives_us = [seconds * 1_000_000 for seconds in LIFETIMES_S.values()]
+    every = traffic.prefix.leading_within(lives_us)
+    for name, leading in zip(LIFETIMES_S, every, strict=True):
         read = int(reused_tokens(leading, traffic.block_tokens, prompt).sum())
         shares[name] = read / total
         changes[name] = ((WRITE_FACTOR - 1) * (named - read) - (1 - READ_FACTOR) * read) / total
@@ -168,9 +177,10 @@ def _proposal(
     policy: UsePromptCache,
     rule: CachingRule,
     gains: bool,
+    whole: Segment,
 ) -> Proposal:
+    shares, changes = reuse_by_lifetime(context.part(whole.rows))
     traffic = context.part(segment.rows)
-    shares, changes = reuse_by_lifetime(traffic)
     stream = Stream(traffic)
     policy.apply(stream, np.arange(len(traffic)))
     evidence: dict[str, Any] = {
@@ -201,7 +211,7 @@ def _proposal(
 
 
 def _title(segment: Segment, policy: UsePromptCache, rule: CachingRule, gains: bool) -> str:
-    name = segment.feature or segment.model
+    name = segment.name
     if not policy.blocks:
         return f"Stop cache writes ({name})"
     if not gains:
@@ -230,7 +240,7 @@ def _assumptions(policy: UsePromptCache, rule: CachingRule) -> list[str]:
 
 def _patch(segment: Segment, policy: UsePromptCache, rule: CachingRule) -> dict[str, Any]:
     if not rule.explicit:
-        return {"openai": {"prompt_cache_key": segment.name[:64]}}
+        return {"openai": {"prompt_cache_key": (segment.feature or segment.model)[:64]}}
     if not policy.blocks:
         return {"anthropic": {"system": [{"type": "text", "text": "<system prompt>"}]}}
     ttl = "1h" if policy.write == "1h" else None

@@ -62,7 +62,7 @@ class MoveProvider:
         if self.caches:
             return
         plain = stream.tokens("input_uncached")
-        for bucket in PROMPT_BUCKETS[1:]:
+        for bucket in filter(stream.has_tokens, PROMPT_BUCKETS[1:]):
             column = stream.tokens(bucket)
             plain[at] += column[at]
             column[at] = 0

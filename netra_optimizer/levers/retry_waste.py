@@ -12,11 +12,14 @@ from netra_optimizer.levers.evidence import where
 from netra_optimizer.levers.response_cache import AnswerRepeats
 from netra_optimizer.usage.columns import Bool, Int64
 
-Waste = Literal["twins", "hopeless_retries", "cut_off"]
+Waste = Literal["twins", "hopeless_retries", "storm", "timeouts", "cut_off"]
 
 TWIN_S: Final = 2.0
 """Equal requests of one user this close together are one question asked twice."""
 ASKED_AGAIN_S: Final = 600.0
+ENOUGH_ATTEMPTS: Final = 3
+"""What failed so often and is never answered was not worth another try at once."""
+TIMEOUTS: Final = frozenset({"timeout", "timeouterror", "request_timeout", "504", "408", "aborted"})
 FINAL_ERRORS: Final = frozenset(
     {
         "invalid_request",
@@ -42,6 +45,8 @@ FINAL_ERRORS: Final = frozenset(
 _TITLES: Final[dict[Waste, str]] = {
     "twins": "Join twin requests",
     "hopeless_retries": "Stop hopeless retries",
+    "storm": "Stop retry storms",
+    "timeouts": "Wait longer before asking again",
     "cut_off": "Allow the answer its length at once",
 }
 _UNKNOWN: Final = (
@@ -50,6 +55,8 @@ _UNKNOWN: Final = (
 _HOW: Final[dict[Waste, str]] = {
     "twins": "Equal requests of one user within 2 s of each other want one answer.",
     "hopeless_retries": "A request refused as invalid is refused again.",
+    "storm": f"Attempts after the first {ENOUGH_ATTEMPTS} that all failed brought no answer.",
+    "timeouts": "A call given up as too slow is billed; waiting for it would have been enough.",
     "cut_off": "An answer cut off at max_tokens and asked again in full was of no use.",
 }
 
@@ -71,7 +78,9 @@ class RetryWasteLever:
         """One proposal for each kind of waste that was billed."""
         found = [
             *_twins(context, segment.rows),
-            _Found("hopeless_retries", _hopeless(context, segment.rows)),
+            _Found("hopeless_retries", hopeless := _hopeless(context, segment.rows)),
+            _Found("storm", np.setdiff1d(_storms(context, segment.rows), hopeless)),
+            _Found("timeouts", _given_up(context, segment.rows), certain=False),
             _Found("cut_off", _cut_off(context, segment.rows)),
         ]
         return [
@@ -132,6 +141,36 @@ def _hopeless(context: LeverContext, rows: Int64) -> Int64:
     return rows[failed & again]
 
 
+def _storms(context: LeverContext, rows: Int64) -> Int64:
+    """Attempts of one request after ENOUGH_ATTEMPTS, where none of these was answered."""
+    ordered, same = _same_request(context, rows)
+    if not len(ordered):
+        return ordered
+    same &= np.abs(_pauses_s(context, ordered)) <= ASKED_AGAIN_S
+    begins = np.flatnonzero(~same)
+    lengths = np.diff(np.append(begins, len(ordered)))
+    number = np.arange(len(ordered)) - np.repeat(begins, lengths)
+    failed = context.frame.status.equals("error")[ordered]
+    late_answers = np.add.reduceat((~failed & (number >= ENOUGH_ATTEMPTS)).astype(int), begins)
+    hopeless = np.repeat(late_answers == 0, lengths)
+    first_failed = np.add.reduceat((~failed & (number < ENOUGH_ATTEMPTS)).astype(int), begins)
+    hopeless &= np.repeat(first_failed == 0, lengths)
+    return np.sort(ordered[hopeless & (number >= ENOUGH_ATTEMPTS)])
+
+
+def _given_up(context: LeverContext, rows: Int64) -> Int64:
+    """Billed calls that timed out and were asked again soon."""
+    ordered, same = _same_request(context, rows)
+    if len(ordered) < 2:
+        return ordered[:0]
+    frame = context.frame
+    slow = np.array([kind.lower() in TIMEOUTS for kind in frame.error_kind.values], np.bool_)
+    given_up = slow[frame.error_kind.codes[ordered]] & frame.status.equals("error")[ordered]
+    given_up[-1] = False
+    given_up[:-1] &= same[1:] & (_pauses_s(context, ordered)[1:] <= ASKED_AGAIN_S)
+    return np.sort(ordered[given_up])
+
+
 def _cut_off(context: LeverContext, rows: Int64) -> Int64:
     """Answers that ended at their limit of length and were asked again soon."""
     ordered, same = _same_request(context, rows)
@@ -164,12 +203,17 @@ def _proposal(segment: Segment, context: LeverContext, found: _Found) -> Proposa
             "rows": [{"id": context.frame.id[int(row)]} for row in found.rows[:20]],
             "query": where(segment),
         },
-        assumptions=[_HOW[found.waste], *(() if found.certain else (_UNKNOWN,))],
+        assumptions=[
+            _HOW[found.waste],
+            *((_UNKNOWN,) if found.waste == "twins" and not found.certain else ()),
+        ],
         patch=_patch(segment, found.waste),
         effort="low",
         risk="low: the calls left out gave nothing that was used",
         rollback="Send them again.",
-        variant=found.waste if found.certain else f"{found.waste}_unproven",
+        variant=found.waste
+        if found.certain or found.waste == "timeouts"
+        else f"{found.waste}_unproven",
     )
 
 
@@ -179,5 +223,9 @@ def _patch(segment: Segment, waste: Waste) -> dict[str, Any]:
             return {"client": {"join_in_flight": True, "window_s": TWIN_S}}
         case "hopeless_retries":
             return patches.no_hopeless_retries(segment.model, segment.provider)
+        case "storm":
+            return {"client": {"attempts_at_most": ENOUGH_ATTEMPTS, "back_off": "exponential"}}
+        case "timeouts":
+            return {"client": {"timeout": "the 99th percentile of the latency", "stream": True}}
         case "cut_off":
             return {"client": {"max_tokens": "the 99th percentile of the answer's length"}}

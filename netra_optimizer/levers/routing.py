@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from netra_optimizer.levers import patches
 from netra_optimizer.levers.base import LeverContext, Proposal, Segment
 from netra_optimizer.levers.evidence import where
-from netra_optimizer.levers.model_switch import SwitchModel, candidate_latency, same_model
+from netra_optimizer.levers.model_switch import SwitchModel, candidate_latency
+from netra_optimizer.levers.quality import judged_candidates
 from netra_optimizer.replay.stream import Stage, Stream
 from netra_optimizer.results import Latency, Quality
 from netra_optimizer.usage.columns import Int64
@@ -73,26 +74,16 @@ class RoutingLever:
 
     def propose(self, segment: Segment, context: LeverContext) -> Sequence[Proposal]:
         """The pair that a perfect router would save most with; a router is to be evaluated."""
-        outcomes = context.outcomes
-        if outcomes is None or context.rule(segment).keep_quality:
-            return []
-        own = next((n for n in outcomes.models if same_model(context, n, segment.model)), None)
-        if own is None:
+        if context.rule(segment).keep_quality:
             return []
         best: tuple[float, Proposal] | None = None
-        for name in outcomes.models:
-            found = context.prices.resolve(name, "")
-            if name == own or found is None:
-                continue
-            pair = outcomes.paired(own, name)
-            if pair.items < MIN_ITEMS:
+        for found in judged_candidates(context, segment):
+            pair = found.paired
+            if pair.items < MIN_ITEMS or found.test.verdict == "non_inferior":
                 continue
             margin = context.options.quality_margin
-            test = non_inferiority(pair.baseline.score, pair.candidate.score, margin=margin)
-            if test.verdict == "non_inferior":
-                continue
             edge = frontier(pair.baseline.score, pair.candidate.score, margin)
-            policy = RouteShare(segment.rows, name, found.provider, edge.free_share)
+            policy = RouteShare(segment.rows, found.model, found.provider, edge.free_share)
             gain = context.chosen_saving(segment, policy)
             if gain > 0 and (best is None or gain > best[0]):
                 best = (gain, _proposal(segment, context, policy, edge, pair.items))

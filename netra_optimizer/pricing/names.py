@@ -32,9 +32,27 @@ PROVIDER_ALIASES: Final = {
     "dashscope": "",
     "litellm_proxy": "",
     "custom_openai": "",
-    "hosted_vllm": "",
 }
 """Names of other tools for genai-prices' providers; empty: says nothing about the provider."""
+
+SELF_HOSTED: Final = frozenset(
+    {
+        "ollama", "ollama_chat", "vllm", "hosted_vllm", "lm_studio", "lmstudio", "llamafile",
+        "llama.cpp", "llamacpp", "xinference", "triton", "tgi", "sglang", "nvidia_nim", "petals",
+        "oobabooga", "docker_model_runner", "sagemaker", "sagemaker_chat", "local", "self_hosted",
+        "self-hosted",
+    }
+)  # fmt: skip
+"""Who runs a model on machines of one's own: what its maker charges elsewhere is no price of it."""
+
+MAKERS: Final = (
+    "openai", "anthropic", "google", "mistral", "cohere", "deepseek", "x-ai", "perplexity",
+    "moonshotai", "minimax", "zai", "meta", "voyageai", "arcee",
+)  # fmt: skip
+"""Providers of their own models: a name without a provider is theirs before it is a reseller's."""
+_RESELLERS: Final = ("openrouter", "github-copilot", "azure", "openai-decisions", "cursor")
+_ROUTED: Final = re.compile(r":(online|exacto)$")
+"""What OpenRouter lets one add to a model's name without another price for its tokens."""
 
 _BEDROCK: Final = re.compile(
     r"((us|eu|apac|global|jp|au|ca|us-gov)\.)?"
@@ -56,23 +74,37 @@ def find_model(
     snapshot: "DataSnapshot", model: str, provider: str
 ) -> "tuple[Provider, ModelInfo] | None":
     """The first reading of the name that genai-prices knows, None when it knows none."""
+    if provider.strip().lower() in SELF_HOSTED:
+        return None
     for name, seller in _readings(snapshot, model.strip(), provider.strip()):
         try:
             return snapshot.find_provider_model(name, None, seller, None)
         except LookupError:
             continue
-    return None
+    return None if _seller(snapshot, provider.strip()) else _only_seller(snapshot, model.strip())
+
+
+def _only_seller(snapshot: "DataSnapshot", model: str) -> "tuple[Provider, ModelInfo] | None":
+    """Who sells a model by this very name: its maker, else the only provider that lists it."""
+    found = [
+        (provider, known)
+        for provider in snapshot.providers
+        if provider.id not in _RESELLERS and (known := provider.find_model(model.lower()))
+    ]
+    made = [pair for pair in found if pair[0].id in MAKERS]
+    return next((pairs[0] for pairs in (made, found) if len(pairs) == 1), None)
 
 
 def _readings(
     snapshot: "DataSnapshot", model: str, provider: str
 ) -> Iterator[tuple[str, str | None]]:
-    yield model, provider or None
-    seller = PROVIDER_ALIASES.get(provider.lower(), provider) or None
-    if seller and not _known(snapshot, seller):
-        seller = None
+    if provider.lower() not in PROVIDER_ALIASES:
+        yield model, provider or None
+    seller = _seller(snapshot, provider)
     if seller != (provider or None):
         yield model, seller
+    if seller == "openrouter" and _ROUTED.search(model):
+        yield _ROUTED.sub("", model), seller
     for name in _undecorated(model):
         yield name, seller
         if seller == "aws" or (seller and "bedrock" in seller.lower()):
@@ -87,6 +119,12 @@ def _readings(
             yield model, named
         elif not named:
             yield rest, None
+
+
+def _seller(snapshot: "DataSnapshot", provider: str) -> str | None:
+    """The provider as genai-prices names it, None where it knows none."""
+    named = PROVIDER_ALIASES.get(provider.lower(), provider)
+    return named if named and _known(snapshot, named) else None
 
 
 def _undecorated(model: str) -> Iterator[str]:

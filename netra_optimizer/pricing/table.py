@@ -13,7 +13,7 @@ from netra_optimizer.pricing.schedule import DAY_US, EPOCH, Schedule, schedule_o
 from netra_optimizer.pricing.tiers import TIER_CONTEXTS, context_of
 from netra_optimizer.pricing.units import RATE_COLUMNS
 from netra_optimizer.pricing.usage_keys import cost_of_usage
-from netra_optimizer.usage.columns import Float64, Int64
+from netra_optimizer.usage.columns import Float64, Int64, rows_by_code
 from netra_optimizer.usage.record import INPUT_BUCKETS, TOKEN_BUCKETS
 
 if TYPE_CHECKING:
@@ -216,14 +216,11 @@ class PriceTable:
 
     def groups(self, calls: "Calls") -> Iterator[Group]:
         """The calls by provider, model and tier, in order of first code."""
-        code, names = _combine(calls)
-        order = np.argsort(code, kind="stable")
-        bounds = np.flatnonzero(np.diff(code[order])) + 1
-        for rows in np.split(order, bounds):
-            if len(rows):
-                provider, model, tier = names(int(rows[0]))
-                schedule = self._schedule(provider, model, tier)
-                yield Group(provider, model, tier, rows, schedule)
+        labels = (calls.provider, calls.model, calls.tier)
+        for rows in rows_by_code(*((label.codes, len(label.values)) for label in labels)):
+            provider, model, tier = (label[int(rows[0])] for label in labels)
+            schedule = self._schedule(provider, model, tier)
+            yield Group(provider, model, tier, rows, schedule)
 
     def schedule(self, model: str, provider: str, tier: str) -> Schedule | None:
         """All prices of one model in one tier, None when it has none."""
@@ -289,14 +286,3 @@ def _owns(provider: "Provider", model: "ModelInfo") -> bool:
     """genai-prices ignores the context of a model priced by another provider's list."""
     return any(model is own for own in provider.models)
 
-
-def _combine(calls: "Calls"):
-    providers, models, tiers = calls.provider, calls.model, calls.tier
-    code = (providers.codes.astype(np.int64) * len(models.values) + models.codes) * len(
-        tiers.values
-    ) + tiers.codes
-
-    def names(row: int) -> tuple[str, str, str]:
-        return providers[row], models[row], tiers[row]
-
-    return code, names

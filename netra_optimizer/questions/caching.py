@@ -14,7 +14,7 @@ from netra_optimizer.options import AnalysisOptions
 from netra_optimizer.period import iso_time
 from netra_optimizer.pricing import PriceTable
 from netra_optimizer.replay.caching_rules import caching_rule
-from netra_optimizer.replay.prefix import reused_tokens
+from netra_optimizer.replay.prefix import NEVER, reused_tokens
 from netra_optimizer.replay.stream import Traffic
 from netra_optimizer.results import Interval
 from netra_optimizer.usage.columns import Float64, Int64
@@ -202,18 +202,10 @@ def _never_read(traffic: Traffic) -> int | None:
     written = calls.cache_write_5m + calls.cache_write_1h
     if not written.any():
         return 0
-    if not len(traffic.prefix.codes):
+    if not len(traffic.prefix):
         return int(written.sum()) if not calls.cache_read.any() else None
-    prefix = traffic.prefix
-    gaps = prefix.gaps()
     life_us = np.where(calls.cache_write_1h > 0, 3_600_000_000, 300_000_000)
-    used = np.zeros(len(prefix.codes), np.bool_)
-    order = prefix.order
-    previous, following = order[:-1], order[1:]
-    same = prefix.codes[previous] == prefix.codes[following]
-    soon = gaps[following] <= life_us[prefix.record[previous]]
-    used[previous[same & soon]] = True
-    reread = prefix.leading(used)
+    reread = traffic.prefix.leading(traffic.prefix.used_again(life_us))
     kept = reused_tokens(reread, traffic.block_tokens, calls.input_tokens)
     begun = calls.cache_read
     unread = np.maximum(written - np.maximum(kept - begun, 0), 0)
@@ -222,14 +214,12 @@ def _never_read(traffic: Traffic) -> int | None:
 
 def _breaks(context: LeverContext, segment: Segment, traffic: Traffic) -> PrefixBreaks | None:
     prefix = traffic.prefix
-    if not len(prefix.codes):
+    if not len(prefix):
         return None
     rule = caching_rule(segment.provider, segment.model)
     life_s = max(rule.lifetimes_s.values()) if rule else 300.0
     prompt = traffic.calls.input_tokens
-    gaps = prefix.gaps()
-    ever = prefix.leading(gaps < np.iinfo(np.int64).max)
-    alive = prefix.leading(gaps <= int(life_s * 1e6))
+    ever, alive = prefix.leading_within([NEVER - 1, int(life_s * 1e6)])
     expired = reused_tokens(ever, traffic.block_tokens, prompt)
     expired = expired - reused_tokens(alive, traffic.block_tokens, prompt)
     rates = context.prices.rates(traffic.calls)
@@ -255,11 +245,11 @@ def _rewritten(context: LeverContext, rows: Int64, traffic: Traffic) -> tuple[in
     at = np.flatnonzero(named)
     at = at[np.argsort(codes[at], kind="stable")]
     follows = np.flatnonzero(codes[at][1:] == codes[at][:-1])
-    prefix, count, tokens = traffic.prefix, 0, 0
+    count = tokens = 0
     for pair in follows[:50_000].tolist():
         one, two = int(at[pair]), int(at[pair + 1])
-        before = prefix.codes[prefix.offsets[one] : prefix.offsets[one + 1]][:-1]
-        after = prefix.codes[prefix.offsets[two] : prefix.offsets[two + 1]][: len(before)]
+        before = context.frame.blocks(int(rows[one]))[:-1]
+        after = context.frame.blocks(int(rows[two]))[: len(before)]
         if len(before) < 2:
             continue
         short = min(len(before), len(after))

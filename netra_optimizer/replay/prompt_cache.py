@@ -65,8 +65,8 @@ def settle(stream: "Stream", plan: CachePlan) -> None:
     marked = reused_tokens(blocks, traffic.block_tokens, prompt) // step * step
     blocks[marked < minimum] = 0
     marked[marked < minimum] = 0
-    alive = traffic.prefix.gaps(blocks, _caches(stream)) <= plan.lifetime_us[traffic.prefix.record]
-    read = reused_tokens(traffic.prefix.leading(alive), traffic.block_tokens, prompt)
+    (leading,) = traffic.prefix.leading_within([plan.lifetime_us], blocks, _caches(stream))
+    read = reused_tokens(leading, traffic.block_tokens, prompt)
     read = np.minimum(read // step * step, marked)
     read[read < minimum] = 0
     written = np.where(managed, marked - read, 0)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from netra_optimizer.pricing import PriceTable
 from netra_optimizer.replay.prefix import PrefixIndex
 from netra_optimizer.replay.prompt_cache import CachePlan, settle
-from netra_optimizer.usage.columns import Bool, Float64, Int32, Int64, Text
+from netra_optimizer.usage.columns import Bool, Float64, Int32, Int64, Text, is_constant, taken
 from netra_optimizer.usage.frame import Calls, UsageFrame
 
 LATEST_PRICES: Final = date(9999, 1, 1)
@@ -52,8 +52,11 @@ class Traffic:
     def of(cls, frame: UsageFrame) -> "Traffic":
         """All rows of a frame."""
         prefix = PrefixIndex.build(frame.block_hashes, frame.block_offsets, frame.calls.start_us)
-        priced = ~np.isnan(frame.cost_usd)
-        cost = np.where(priced, frame.cost_usd, 0.0)
+        priced, cost = ~np.isnan(frame.cost_usd), frame.cost_usd
+        if priced.all():
+            priced = np.broadcast_to(np.True_, len(frame))
+        else:
+            cost = np.where(priced, cost, 0.0)
         rows = np.arange(len(frame), dtype=np.int64)
         answered = frame.status.equals("ok")
         return cls(rows, frame.calls, cost, priced, answered, prefix, frame.block_tokens)
@@ -67,10 +70,10 @@ class Traffic:
             rows,
             self.calls.take(at),
             self.cost_usd[at],
-            self.priced[at],
-            self.answered[at],
+            taken(self.priced, at),
+            taken(self.answered, at),
             self.prefix.take(at),
-            self.block_tokens[at],
+            taken(self.block_tokens, at),
         )
 
     def positions(self, rows: Int64) -> Int64:
@@ -107,6 +110,11 @@ class Stream:
         if bucket not in self._columns:
             self._columns[bucket] = np.array(getattr(self._calls, bucket), np.int64)
         return self._columns[bucket]
+
+    def has_tokens(self, bucket: str) -> bool:
+        """Whether any record may have tokens of a bucket; asking edits nothing."""
+        column = self._columns.get(bucket, getattr(self._calls, bucket))
+        return bool(len(column)) and not (is_constant(column) and not column[0])
 
     def label(self, column: str) -> Text:
         """provider, model or tier as it stands now."""

@@ -137,7 +137,11 @@ def _reals(values: "Values | None", rows: int) -> npt.NDArray[np.float64]:
 
 
 def _counts(values: Values | None, rows: int, kind: npt.DTypeLike, default: int = 0) -> Any:
-    """Any: int64 or int32, as `kind` says."""
+    """Any: int64 or int32, as `kind` says; what is beyond it becomes its largest."""
     if values is None:
         return np.full(rows, default, kind)
-    return np.asarray(values, kind)
+    try:
+        return np.asarray(values, kind)
+    except OverflowError:
+        most = np.iinfo(kind).max
+        return np.array([min(max(int(value), -most), most) for value in values], kind)

@@ -4,10 +4,11 @@ Arrow's own conversions (`pa.array(list)`, `Array.to_numpy`, `pa.scalar`) import
 installed, which costs a short command most of a second. Sharing buffers costs nothing.
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -29,7 +30,7 @@ class Text:
     """A dictionary-encoded text column: row i is `values[codes[i]]`."""
 
     codes: Int32
-    values: tuple[str, ...]
+    values: Sequence[str]
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -39,14 +40,17 @@ class Text:
 
     def take(self, rows: "Int64 | Bool") -> "Text":
         """The chosen rows (an index or a mask); the dictionary stays as it is."""
-        return Text(self.codes[rows], self.values)
+        return Text(taken(self.codes, rows), self.values)
 
     def equals(self, value: str) -> Bool:
         """Mask of the rows that hold `value`."""
         try:
-            return self.codes == self.values.index(value)
+            code = self.values.index(value)
         except ValueError:
-            return np.zeros(len(self.codes), np.bool_)
+            return np.broadcast_to(np.False_, len(self.codes))
+        if is_constant(self.codes):
+            return np.broadcast_to(self.codes[0] == code, len(self.codes))
+        return self.codes == code
 
     def to_list(self) -> list[str]:
         """One Python string a row."""
@@ -65,7 +69,98 @@ class Text:
     @classmethod
     def full(cls, rows: int, value: str) -> "Text":
         """The same value in every row."""
-        return cls(np.zeros(rows, np.int32), (value,))
+        return cls(np.broadcast_to(np.int32(0), rows), (value,))
+
+
+Column = TypeVar("Column", bound="npt.NDArray[Any]")
+
+
+def is_constant(column: "npt.NDArray[Any]") -> bool:
+    """Whether one value is seen many times, taking the room of one; Any: of any type."""
+    return column.strides == (0,) and len(column) > 0
+
+
+def taken(column: Column, rows: "Int64 | Bool") -> Column:
+    """The chosen rows (an index or a mask); one value seen many times stays that."""
+    if not is_constant(column):
+        return column[rows]
+    count = int(np.count_nonzero(rows)) if rows.dtype == np.bool_ else len(rows)
+    return np.broadcast_to(column[0], count)
+
+
+def combined_codes(*columns: tuple[Int32, int]) -> tuple["npt.NDArray[Any]", int]:
+    """One code for the codes of several columns (each with its number of values), and how many.
+
+    Codes sort as the tuples do. Any: int32 where that is enough, else int64.
+    """
+    count = math.prod(values for _, values in columns)
+    kind = np.int32 if count <= np.iinfo(np.int32).max else np.int64
+    code: npt.NDArray[Any] = np.broadcast_to(kind(0), len(columns[0][0]))
+    for codes, values in columns:
+        if values > 1:
+            code = code * kind(values) + codes.astype(kind, copy=False)
+    return code, count
+
+
+def rows_by_code(*columns: tuple[Int32, int]) -> Iterator[Int64]:
+    """Rows that agree in all columns, rising, by rising codes; one group at a time."""
+    code, count = combined_codes(*columns)
+    if is_constant(code):
+        yield np.arange(len(code), dtype=np.int64)
+    elif count <= _FEW_CODES:
+        for found in np.flatnonzero(np.bincount(code, minlength=count)).tolist():
+            yield np.flatnonzero(code == found)
+    elif len(code):
+        order = np.argsort(code, kind="stable")
+        yield from np.split(order, np.flatnonzero(np.diff(code[order])) + 1)
+
+
+_FEW_CODES: Final = 64
+
+
+class ArrowTexts(Sequence[str]):
+    """Distinct texts that stay in Arrow: a fraction of what as many Python strings would take."""
+
+    def __init__(self, array: ArrowArray) -> None:
+        self._array = array
+
+    def __len__(self) -> int:
+        return len(self._array)
+
+    @overload
+    def __getitem__(self, place: int) -> str: ...
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[str]: ...
+    def __getitem__(self, place: "int | slice") -> "str | Sequence[str]":
+        if isinstance(place, slice):
+            return self._array[place].to_pylist()
+        if not -len(self) <= place < len(self):
+            raise IndexError(place)
+        return _as_text(self._array[place].as_py())
+
+    def __iter__(self) -> Iterator[str]:
+        for first in range(0, len(self), _PIECE):
+            yield from self._array.slice(first, _PIECE).to_pylist()
+
+    def __contains__(self, value: object) -> bool:
+        return self._place(value) >= 0
+
+    def index(self, value: Any, start: int = 0, stop: int | None = None) -> int:
+        """Where the value stands. Any, start, stop: as sequences have it."""
+        at = self._place(value)
+        if at < start or (stop is not None and at >= stop) or at < 0:
+            raise ValueError(f"{value!r} is not there")
+        return at
+
+    def _place(self, value: object) -> int:
+        import pyarrow.compute as pc
+
+        if not isinstance(value, str):
+            return -1
+        return int(pc.index(self._array, scalar(value).cast(self._array.type)).as_py())
+
+
+_PIECE: Final = 8192
 
 
 def text_array(values: Sequence[str]) -> ArrowArray:
@@ -84,6 +179,11 @@ def text_array(values: Sequence[str]) -> ArrowArray:
         raise OverflowError("more than 2 GiB of text in one batch")
     buffers = [None, pa.py_buffer(offsets.astype(np.int32)), pa.py_buffer(data)]
     return pa.Array.from_buffers(pa.string(), len(values), buffers)
+
+
+def scalar(value: str) -> ArrowType:
+    """One Arrow string, as compute functions take it."""
+    return text_array([value])[0]
 
 
 def count_array(values: "Int64 | Int32 | UInt64 | Float64", kind: ArrowType) -> ArrowArray:

@@ -7,12 +7,19 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from netra_optimizer.usage.arrow_types import ArrowTable
 from netra_optimizer.usage.errors import StoreBusy, StoreTooNew, StoreUnreachable
+from netra_optimizer.usage.returning import return_memory
 from netra_optimizer.usage.schema import MIGRATIONS, VERSION_TABLE
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
 _SCHEMES: Final = ("http://", "https://", "clickhouse://", "clickhouses://", "chdb://")
+_EMBEDDED: Final = {
+    "compile_expressions": 0,
+    "compile_aggregate_expressions": 0,
+    "compile_sort_description": 0,
+}
+"""No compiled queries: the compiler alone takes 45 MB, and the first query waits for it."""
 Migrations: TypeAlias = Sequence[Sequence[str]]
 Parameters = Mapping[str, Any]
 """Query parameters; Any: ClickHouse's own types."""
@@ -85,6 +92,12 @@ class Database:
         with self._lock:
             self._client.insert_arrow(table, rows)
 
+    def rest(self) -> None:
+        """Give back the memory that the embedded engine and its allocators hold for later."""
+        if self.embedded:
+            self.command("SYSTEM JEMALLOC PURGE")
+            return_memory()
+
     def close(self) -> None:
         """Release the connection; an embedded path may then be opened by another process."""
         with self._lock:
@@ -98,7 +111,7 @@ def _connect_embedded(path: str) -> "Client":
     folder = path.removeprefix("chdb://")
     Path(folder).mkdir(parents=True, exist_ok=True)
     try:
-        return clickhouse_connect.get_client(interface="chdb", path=folder)
+        return clickhouse_connect.get_client(interface="chdb", path=folder, settings=_EMBEDDED)
     except (Error, RuntimeError, OSError) as error:
         raise StoreBusy(
             f"The usage store {folder} cannot be opened ({_brief(error)}).",

@@ -37,7 +37,10 @@ _EQUAL: Final = (
 
 
 class UsageFilter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Calls that fit everything given. `start` is included, `end` is not; times are UTC."""
+    """Calls that fit everything given; empty text fits calls that have none of it.
+
+    `start` is included, `end` is not; times are UTC.
+    """
 
     start: datetime | None = None
     end: datetime | None = None
@@ -71,7 +74,9 @@ class UsageFilter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             if value is not None:
                 conditions.append(f"u.{name} = {{f_{name}:String}}")
                 parameters[f"f_{name}"] = value
-        if self.tag is not None:
+        if self.tag == "":
+            conditions.append("empty(u.tags)")
+        elif self.tag is not None:
             conditions.append("has(u.tags, {f_tag:String})")
             parameters["f_tag"] = self.tag
         return "".join(f" AND {condition}" for condition in conditions), parameters

@@ -15,9 +15,11 @@ from netra_optimizer.usage.columns import (
     Text,
     UInt64,
     distinct_texts,
+    is_constant,
     lists,
     numbers,
     reals,
+    taken,
     texts,
 )
 from netra_optimizer.usage.record import INPUT_BUCKETS, OUTPUT_BUCKETS, TOKEN_BUCKETS
@@ -68,7 +70,9 @@ class Calls:
         """Sum of the named buckets, call by call."""
         total = np.zeros(len(self), np.int64)
         for bucket in buckets:
-            total += getattr(self, bucket)
+            column = getattr(self, bucket)
+            if not is_constant(column) or column[0]:
+                total += column
         return total
 
     def take(self, rows: "Int64 | Bool") -> "Calls":
@@ -247,7 +251,7 @@ def _take(columns: Columns, rows: "Int64 | Bool", given: "dict[str, Any] | None"
         if isinstance(column, (Text, Calls)):
             chosen[field.name] = column.take(rows)
         else:
-            chosen[field.name] = column[rows]
+            chosen[field.name] = taken(column, rows)
     return replace(columns, **chosen)
 
 

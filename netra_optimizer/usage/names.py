@@ -1,13 +1,14 @@
 """The model and provider columns of a batch, completed where the source is silent."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from functools import lru_cache
+
+import numpy as np
+import pyarrow as pa
 
 from netra_optimizer.usage.arrow_types import ArrowArray
 from netra_optimizer.usage.batch import constant_text
-
-if TYPE_CHECKING:
-    pass
+from netra_optimizer.usage.columns import Int32, Text, count_array, text_array, texts
 
 
 class ModelNames:
@@ -21,26 +22,32 @@ class ModelNames:
 
     def complete(
         self,
-        models: Sequence[str] | None,
-        providers: Sequence[str] | None,
+        models: Sequence[str] | ArrowArray | None,
+        providers: Sequence[str] | ArrowArray | None,
         default: tuple[str, str],
         rows: int,
-    ) -> tuple[Sequence[str] | ArrowArray, Sequence[str] | ArrowArray]:
+    ) -> tuple[ArrowArray, ArrowArray]:
         """Both columns, `rows` long; `default` is (model, provider) for rows without a model."""
         model, provider = default
         if models is None and providers is None:
             provider = provider or self._provider(model)
             return constant_text(model, rows), constant_text(provider, rows)
-        if models is not None and providers is not None and _complete(models, providers):
-            return models, providers
-        named = list(models) if models is not None else [""] * rows
-        sold = list(providers) if providers is not None else [""] * rows
-        for row, name in enumerate(named):
+        if isinstance(models, list) and isinstance(providers, list):
+            if "" not in models and "" not in providers:
+                return models, providers
+        codes, names = _coded(models, rows)
+        sold, sellers = _coded(providers, rows)
+        pairs, place = np.unique(codes.astype(np.int64) * len(sellers) + sold, return_inverse=True)
+        named: list[str] = []
+        given: list[str] = []
+        for pair in pairs.tolist():
+            name, seller = names[pair // len(sellers)], sellers[pair % len(sellers)]
             if not name:
-                named[row], sold[row] = model, sold[row] or provider
-        return named, [
-            given or self._provider(name) for name, given in zip(named, sold, strict=True)
-        ]
+                name, seller = model, seller or provider
+            named.append(name)
+            given.append(seller or self._provider(name))
+        at = count_array(place.astype(np.int64), pa.int64())
+        return text_array(named).take(at), text_array(given).take(at)
 
     def _provider(self, model: str) -> str:
         if model not in self._providers:
@@ -48,8 +55,11 @@ class ModelNames:
         return self._providers[model]
 
 
-def _complete(models: Sequence[str], providers: Sequence[str]) -> bool:
-    return "" not in models and "" not in providers
+def _coded(column: "Sequence[str] | ArrowArray | None", rows: int) -> tuple[Int32, Sequence[str]]:
+    if column is None:
+        return np.zeros(rows, np.int32), ("",)
+    text = texts(column) if isinstance(column, pa.Array) else Text.of(column)
+    return text.codes, text.values
 
 
 def _looked_up(model: str) -> str:
@@ -59,3 +69,14 @@ def _looked_up(model: str) -> str:
 
     found = find_model(get_snapshot(), model, "")
     return found[0].id if found else ""
+
+
+@lru_cache(maxsize=1024)
+def provider_of_url(url: str) -> str:
+    """The provider whose API lies at an address, empty where it is nobody's known."""
+    from genai_prices.data_snapshot import get_snapshot
+
+    try:
+        return get_snapshot().find_provider(None, None, url).id
+    except LookupError:
+        return ""

@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
 
 from netra_optimizer.results import Audit
-from netra_optimizer.usage.arrow_types import ArrowBatch
+from netra_optimizer.usage.arrow_types import ArrowArray, ArrowBatch
 from netra_optimizer.usage.batch import batch_of, constant_text
 from netra_optimizer.usage.errors import (
     BadOption,
@@ -20,7 +20,7 @@ from netra_optimizer.usage.errors import (
     NoUsableRow,
 )
 from netra_optimizer.usage.importers import Chunk, Importer, Options, detect, importer_named
-from netra_optimizer.usage.importers.base import DUPLICATE, NO_MODEL, RowRefused
+from netra_optimizer.usage.importers.base import DUPLICATE, NO_MODEL, NO_TIME, RowRefused
 from netra_optimizer.usage.importers.values import CONTENT_ID, moment
 from netra_optimizer.usage.names import ModelNames
 from netra_optimizer.usage.occurrences import Occurrences
@@ -94,6 +94,11 @@ class Import:
         self._options = replace(options, latest_relative_us=max(latest, default=None))
         for importer, rows in self._parts:
             self._require_model(importer, rows)
+
+    @property
+    def size(self) -> int:
+        """Bytes of the files as they lie there."""
+        return self._total
 
     @property
     def format(self) -> str:
@@ -193,6 +198,8 @@ class _Tally:
         hint = "Check the format, or name it with --format."
         if set(audit.dropped) == {NO_MODEL}:
             hint = "Give --model."
+        elif set(audit.dropped) == {NO_TIME}:
+            hint = "Give --start, the time of calls that have none."
         raise NoUsableRow(
             f"Not one of {audit.rows_read} rows of {names} can be used ({reasons}).", hint=hint
         )
@@ -285,13 +292,17 @@ def _zone(name: str) -> tzinfo:
         ) from None
 
 
-def _told_apart(ids: Sequence[str], seen: Occurrences) -> tuple[Sequence[str], list[int]]:
-    """Ids made unique where they come from content, and the rows whose own id came before."""
-    before = seen.count(ids)
+def _told_apart(ids: "Sequence[str] | ArrowArray", seen: Occurrences) -> tuple[Any, list[int]]:
+    """Ids made unique where they come from content, and the rows whose own id came before.
+
+    Any: ids as they were given, or a list.
+    """
+    names: Sequence[str] = ids if isinstance(ids, Sequence) else ids.to_pylist()
+    before = seen.count(names)
     again = np.flatnonzero(before).tolist()
     if not again:
         return ids, []
-    unique = list(ids)
+    unique = list(names)
     repeated: list[int] = []
     for row in again:
         if unique[row].startswith(CONTENT_ID):

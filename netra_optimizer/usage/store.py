@@ -97,6 +97,10 @@ class UsageStore:
             raise ValueError("A tenant needs an id.")
         return TenantUsage(self._database, self._rates, self._known, self._inserting, tenant)
 
+    def rest(self) -> None:
+        """Give back memory that is held for later: for a process that goes on with other work."""
+        self._database.rest()
+
     def close(self) -> None:
         """Release the engine. The store cannot be used afterwards."""
         self._known.close()

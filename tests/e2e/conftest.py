@@ -5,10 +5,12 @@ Where no Chromium is found the tests that ask for one are skipped, each by its n
 
 import re
 import shutil
+import sqlite3
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Generator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TextIO
 
@@ -39,8 +41,11 @@ FLAGS = [
 PASSWORD = "correct horse battery staple"
 WAIT_MS = 30_000
 SIGNED_IN = "location.protocol === 'http:' && localStorage.setItem('apex.session', '1')"
-SERVER_AWAY = "ERR_CONNECTION|ERR_INCOMPLETE|ERR_EMPTY_RESPONSE|WebSocket connection to"
-"""What every browser's console says while a killed server is away."""
+SERVER_AWAY = (
+    "ERR_CONNECTION|ERR_INCOMPLETE|ERR_EMPTY_RESPONSE|ERR_CONTENT_LENGTH_MISMATCH|"
+    "WebSocket connection to"
+)
+"""What a browser's console says of a server killed before, or in the middle of, an answer."""
 
 
 class ApexServer:
@@ -84,6 +89,18 @@ class ApexServer:
         if self._process is not None:
             self._process.terminate()
             self._ended()
+
+    @contextmanager
+    def held(self) -> Generator[None]:
+        """Runs stand still between two steps while this holds.
+
+        Another writer has the file in which finished steps are recorded, so no step ends and none
+        begins; all else goes on.
+        """
+        with closing(sqlite3.connect(self._home / "dbos.sqlite", isolation_level=None)) as steps:
+            steps.execute("BEGIN IMMEDIATE")
+            yield
+            steps.execute("ROLLBACK")
 
     def _keep(self, said: TextIO) -> None:
         """Keep what the server says beside its data, for whoever looks why a test failed."""

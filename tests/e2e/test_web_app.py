@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.process, pytest.mark.xdist_group(
 
 PASSWORD = "correct horse battery staple"
 QUESTION = "What can we save without losing quality?"
-PAGES = ("/", "/data", "/chat", "/opportunities")
+PAGES = ("/", "/usage", "/data", "/chat", "/opportunities")
 
 
 def ask(page: Page, question: str = QUESTION) -> Locator:
@@ -131,7 +131,13 @@ def test_a_second_tab_opened_in_the_middle_ends_in_the_same_report(ada: Any) -> 
     first = ada.open("/chat")
     run = ask(first)
     expect(run.locator("[data-agent=data]")).to_be_visible()
-    second = ada.open(first.url.removeprefix(ada.server.url))
+    with ada.server.held():
+        second = ada.open(first.url.removeprefix(ada.server.url))
+        joined = second.locator("[data-run]")
+        expect(joined.locator("[data-agent=data]")).to_be_visible()
+        expect(joined).to_have_attribute("data-status", "running")
+        expect(run).to_have_attribute("data-status", "running")
+        assert joined.get_by_role("article", name="Report").count() == 0
     assert report_text(second) == report_text(first)
     assert trail(second) == trail(first)
     first.close()
@@ -147,7 +153,8 @@ def test_a_server_killed_in_the_middle_of_a_run_ends_in_the_same_report_in_every
     run = ask(first, question)
     second.get_by_role("link", name=question).click()
     expect(second.locator("[data-run] [data-agent=supervisor]")).to_be_visible()
-    ada.server.kill()
+    with ada.server.held():
+        ada.server.kill()
     expect(first.get_by_text("The server is away")).to_be_visible()
     assert run.get_attribute("data-status") == "running"
     ask(second, "And what do we spend most on?")

@@ -34,6 +34,10 @@ async function all<T>(path: string): Promise<Page<T>> {
 export const api = {
   summary: () => call<UsageSummary>("/api/usage/summary"),
   breakdown: (by: string) => call<Page<BreakdownRow>>(`/api/usage/breakdown?by=${id(by)}`),
+  /** Totals and groups of the calls that a query chooses. */
+  summaryOf: (query: string) => call<UsageSummary>(`/api/usage/summary?${query}`),
+  breakdownOf: (by: string, query: string) =>
+    call<Page<BreakdownRow>>(`/api/usage/breakdown?by=${id(by)}&${query}`),
   imports: () => all<Import>("/api/usage/imports"),
   import: (importId: string) => call<Import>(`/api/usage/imports/${id(importId)}`),
   cancelImport: (importId: string) =>

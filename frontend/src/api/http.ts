@@ -16,7 +16,7 @@ export async function call<T>(path: string, options: CallOptions = {}): Promise<
   return answer as T;
 }
 
-async function send(path: string, { method = "GET", body, signal }: CallOptions): Promise<Response> {
+async function send(path: string, { method = "GET", body, signal }: CallOptions = {}): Promise<Response> {
   const token = await session.token();
   const headers: Record<string, string> = { Accept: "application/json" };
   if (token) headers["Authorization"] = `Bearer ${token}`;
@@ -32,6 +32,22 @@ async function send(path: string, { method = "GET", body, signal }: CallOptions)
     if (signal?.aborted) throw thrown;
     throw unreachable();
   }
+}
+
+/** Save what the server sends under the name it gives. */
+export async function download(path: string): Promise<void> {
+  let response = await send(path);
+  if (response.status === 401 && (await session.refresh())) response = await send(path);
+  if (!response.ok) {
+    const answer: unknown = await response.json().catch(() => null);
+    throw problemOf(response.status, answer, response.headers.get("Retry-After"));
+  }
+  const named = /filename="?([^";]+)/.exec(response.headers.get("Content-Disposition") ?? "");
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(await response.blob());
+  link.download = named?.[1] ?? "usage";
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }
 
 export interface UploadOptions {

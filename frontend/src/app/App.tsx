@@ -12,6 +12,7 @@ import { OverviewPage } from "../pages/Overview";
 import { ReportPage } from "../pages/ReportPage";
 import { ARRIVED, SignInPage } from "../pages/SignIn";
 import { isTokenPath, TokenPage } from "../pages/Token";
+import { UsagePage } from "../pages/Usage";
 import { Empty } from "../ui/parts";
 import { Mark } from "../ui/Icon";
 import { go, Link, usePath } from "./router";
@@ -60,7 +61,7 @@ function Signed({ who, path }: { who: Session; path: string }) {
 function Page({ path }: { path: string }) {
   const [, section, id] = path.split("/");
   useEffect(() => {
-    const names: Record<string, string> = { "": "Overview", chat: "Chat", opportunities: "Opportunities", data: "Data", reports: "Report" };
+    const names: Record<string, string> = { "": "Overview", chat: "Chat", opportunities: "Opportunities", data: "Data", usage: "Usage", reports: "Report" };
     document.title = `${names[section ?? ""] ?? "Not found"} · Netra Apex`;
   }, [section]);
   switch (section) {
@@ -72,6 +73,8 @@ function Page({ path }: { path: string }) {
       return <OpportunitiesPage />;
     case "reports":
       return <ReportPage id={decodeURIComponent(id ?? "")} />;
+    case "usage":
+      return <UsagePage />;
     case "data":
       return <DataPage />;
     default:

@@ -8,6 +8,7 @@ import { applyTheme, NEXT, readTheme, type Theme } from "./theme";
 
 const PAGES: { to: string; label: string; icon: IconName }[] = [
   { to: "/", label: "Overview", icon: "overview" },
+  { to: "/usage", label: "Usage", icon: "usage" },
   { to: "/chat", label: "Chat", icon: "chat" },
   { to: "/opportunities", label: "Opportunities", icon: "spark" },
   { to: "/data", label: "Data", icon: "data" },

@@ -9,7 +9,7 @@ function changed(): void {
 window.addEventListener("popstate", changed);
 
 export function go(path: string, { replace = false } = {}): void {
-  if (path === location.pathname) return;
+  if (path === location.pathname + location.search) return;
   history[replace ? "replaceState" : "pushState"](null, "", path);
   changed();
 }
@@ -21,6 +21,17 @@ export function usePath(): string {
       return () => listeners.delete(listener);
     },
     () => location.pathname,
+  );
+}
+
+/** What the address says behind its question mark. */
+export function useSearch(): string {
+  return useSyncExternalStore(
+    (listener) => {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    () => location.search,
   );
 }
 

@@ -6,6 +6,7 @@ import { go, Link } from "../app/router";
 import { ago, compact, count, day, percent, period, prose, usd } from "../format";
 import { send } from "../live/outbox";
 import { Plot } from "../plots/Plot";
+import { Tile, Unpriced } from "../usage/Totals";
 import { Icon, type IconName } from "../ui/Icon";
 import { Empty, PageHead, ProblemNote, Skeleton } from "../ui/parts";
 
@@ -64,24 +65,13 @@ function Filled({ summary }: { summary: UsageSummary }) {
           note={`${count(summary.output_tokens / summary.requests)} a call`}
         />
       </dl>
+      <Unpriced summary={summary} />
       <SpendOverTime summary={summary} />
       <div className="two">
         <Breakdown />
         <Next />
       </div>
     </>
-  );
-}
-
-function Tile({ label, value, note }: { label: string; value: string; note: string }) {
-  return (
-    <div className="tile">
-      <dt>{label}</dt>
-      <dd>
-        <strong>{value}</strong>
-        <span>{note}</span>
-      </dd>
-    </div>
   );
 }
 
@@ -133,6 +123,7 @@ function Breakdown() {
       {problem && <ProblemNote problem={problem} retry={() => cache.invalidate(`breakdown:${by}`)} />}
       {!data && !problem && <Skeleton lines={4} />}
       {data && <Shares rows={data.items} by={by} />}
+      <Link to={`/usage?by=${by}`}>Look closer</Link>
     </section>
   );
 }
@@ -155,7 +146,7 @@ function Shares({ rows, by }: { rows: BreakdownRow[]; by: string }) {
             {usd(cost)} <span className="muted small">{percent(total ? (cost / total) * 100 : 0)}</span>
           </span>
           <span className="track">
-            <span style={{ width: `${total ? (cost / total) * 100 : 0}%` }} />
+            <span className="paid" style={{ width: `${total ? (cost / total) * 100 : 0}%` }} />
           </span>
         </li>
       ))}

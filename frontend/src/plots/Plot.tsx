@@ -7,7 +7,7 @@ const COLOURS = ["var(--s1)", "var(--s2)", "var(--s3)", "var(--s4)", "var(--s5)"
 
 /** Green is money kept, ember is what was paid: "before" and "after" keep their colours everywhere. */
 function colourOf(label: string, index: number): string {
-  if (/^(before|billed|paid|today)\b/i.test(label)) return "var(--s2)";
+  if (/^(before|billed|paid|today|spend)\b/i.test(label)) return "var(--s2)";
   if (/^after\b/i.test(label)) return "var(--s1)";
   return COLOURS[index % COLOURS.length] ?? "var(--s1)";
 }
@@ -22,10 +22,12 @@ export interface PlotProps {
   height?: number;
   /** Shown above the plot; the plot's title where absent. */
   heading?: ReactNode;
+  /** Draw named things as a list of bars, however short their names are. */
+  list?: boolean;
 }
 
 /** A plot as SVG, with every value in a table for who cannot see it or wants the numbers. */
-export function Plot({ plot: given, height = 220, heading }: PlotProps) {
+export function Plot({ plot: given, height = 220, heading, list }: PlotProps) {
   const plot = { ...given, x: axisTexts(given.x) };
   const titleId = useId();
   const [asTable, setAsTable] = useState(false);
@@ -47,7 +49,7 @@ export function Plot({ plot: given, height = 220, heading }: PlotProps) {
       {plot.series.length > 1 && !asTable && <Legend plot={plot} />}
       {asTable ? (
         <PlotTable plot={plot} />
-      ) : isList(plot) ? (
+      ) : (list ?? isList(plot)) ? (
         <BarList plot={plot} />
       ) : (
         <Drawing plot={plot} height={height} />
@@ -76,7 +78,13 @@ function BarList({ plot }: { plot: ReportPlot }) {
             </span>
             <span className="num">{inUnit(value, plot.unit)}</span>
             <span className="track">
-              <span className={value < 0 ? "loss" : undefined} style={{ width: `${(Math.abs(value) / most) * 100}%` }} />
+              <span
+                className={value < 0 ? "loss" : undefined}
+                style={{
+                  width: `${(Math.abs(value) / most) * 100}%`,
+                  ...(value < 0 ? {} : { background: colourOf(plot.series[0]?.label ?? "", 0) }),
+                }}
+              />
             </span>
           </li>
         );

@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Insert, insert, select, text
 
+from netra_backend.tables import nodes
 from netra_backend.tests.agents_kit import (
     Clock,
     break_reporting,
@@ -42,6 +44,7 @@ from netra_core.state import (
 )
 from netra_core.state.sql import SqlStateStore
 from netra_core.testing.base import BaseIntegrationTest
+from netra_core.testing.postgres import TestDatabase
 
 
 def user(name: str = "ada", workspace: str = "w1", **more: str) -> UserExecutionContext:
@@ -49,10 +52,9 @@ def user(name: str = "ada", workspace: str = "w1", **more: str) -> UserExecution
 
 
 class _Database:
-    """Sessions, commits and state on one SQLite file."""
+    """Sessions, commits and state on one database."""
 
-    def __init__(self, path: Path) -> None:
-        url = f"sqlite+aiosqlite:///{path}"
+    def __init__(self, url: str) -> None:
         self.clock = Clock()
         options = DatabaseOptions(max_session_s=30)
         self.sessions = DatabaseSessionManager(url, options=options, clock=self.clock)
@@ -61,8 +63,9 @@ class _Database:
         self.state = UnifiedStateManager(self.store)
 
     async def open(self) -> None:
-        async with self.sessions.engine.begin() as connection:
-            await connection.run_sync(PLATFORM.create_all)
+        if self.sessions.dialect == "sqlite":
+            async with self.sessions.engine.begin() as connection:
+                await connection.run_sync(PLATFORM.create_all)
 
     async def close(self) -> None:
         await self.state.shutdown()
@@ -71,8 +74,9 @@ class _Database:
 
 
 @pytest.fixture
-async def database(tmp_path: Path) -> AsyncGenerator[_Database]:
-    opened = _Database(tmp_path / "state.sqlite")
+async def database(tmp_path: Path, platform_at: TestDatabase | None) -> AsyncGenerator[_Database]:
+    file = f"sqlite+aiosqlite:///{tmp_path / 'state.sqlite'}"
+    opened = _Database(file if platform_at is None else platform_at.app_url)
     await opened.open()
     yield opened
     await opened.close()
@@ -135,6 +139,7 @@ class TestSharedStateOfAgents(BaseIntegrationTest):
         merged = await view.set("found:levers", ["batch", "switch"], expected_version=first.version)
         assert merged.value == ["batch", "cache", "switch"]
 
+    @pytest.mark.both_databases
     async def test_a_counter_under_ten_writers_loses_nothing(self, database: _Database) -> None:
         database.state.declare_policy("count", COUNTER)
         view = database.state.for_context(user())
@@ -274,6 +279,7 @@ class TestSharedStateOfAgents(BaseIntegrationTest):
             (4, "set", "first"),
         ]
 
+    @pytest.mark.both_databases
     async def test_a_transaction_writes_all_or_nothing(self, database: _Database) -> None:
         view = database.state.for_context(user())
         await view.set("from", 10)
@@ -289,6 +295,7 @@ class TestSharedStateOfAgents(BaseIntegrationTest):
                 move.set("to", 10)
         assert (await view.get("from"), await view.get("to")) == (11, None)
 
+    @pytest.mark.both_databases
     async def test_a_writer_with_an_old_fence_is_refused(self, database: _Database) -> None:
         view = database.state.for_context(user())
         old = await view.take_fence("leader")
@@ -309,23 +316,22 @@ class TestSessionsOfAgents(BaseIntegrationTest):
     Impact: leaks and torn writes end in an outage
     """
 
+    @pytest.mark.both_databases
     async def test_a_block_commits_rolls_back_and_closes_on_cancellation(
         self, database: _Database
     ) -> None:
         sessions, ctx = database.sessions, user()
-        async with sessions.engine.begin() as connection:
-            await connection.execute(text("CREATE TABLE note (body TEXT)"))
         async with sessions.session(ctx) as session:
-            await session.execute(text("INSERT INTO note VALUES ('kept')"))
+            await session.execute(_note("kept"))
         with pytest.raises(RuntimeError):
             async with sessions.session(ctx) as session:
-                await session.execute(text("INSERT INTO note VALUES ('rolled back')"))
+                await session.execute(_note("rolled back"))
                 raise RuntimeError("no")
         inside, never = asyncio.Event(), asyncio.Event()
 
         async def interrupted() -> None:
             async with sessions.session(ctx) as session:
-                await session.execute(text("INSERT INTO note VALUES ('cancelled')"))
+                await session.execute(_note("cancelled"))
                 inside.set()
                 await never.wait()
 
@@ -334,7 +340,7 @@ class TestSessionsOfAgents(BaseIntegrationTest):
         task.cancel()
         await asyncio.wait({task})
         async with sessions.session(ctx, read_only=True) as session:
-            rows = (await session.execute(text("SELECT body FROM note"))).scalars().all()
+            rows = (await session.execute(select(nodes.c.id))).scalars().all()
         stats = sessions.stats()
         assert rows == ["kept"]
         assert (stats.committed, stats.rolled_back, stats.open_now) == (2, 2, 0)
@@ -378,6 +384,7 @@ class TestRunsOnTheDatabase(BaseIntegrationTest):
         assert [analysis["run_id"] for analysis in listed] == [run["id"]]
         assert whole["report"] == run["report"]
 
+    @pytest.mark.both_databases
     async def test_five_runs_at_once_of_two_people_end_each_in_their_own_log(
         self, served: ServerThread
     ) -> None:
@@ -394,6 +401,7 @@ class TestRunsOnTheDatabase(BaseIntegrationTest):
             assert {event["workspace_id"] for event in log} == {who.workspace_id}
             assert [event["run_seq"] for event in log] == list(range(1, len(log) + 1))
 
+    @pytest.mark.both_databases
     async def test_a_conversation_of_three_runs_keeps_its_order(self, served: ServerThread) -> None:
         async with person(served.url, "three") as ada:
             first = await ada.ask("one")
@@ -410,6 +418,7 @@ class TestRunsOnTheDatabase(BaseIntegrationTest):
         assert asked == ["one", "two", "three"]
         assert answered == [run["id"] for run in reversed(runs["items"])]
 
+    @pytest.mark.both_databases
     async def test_a_cancelled_run_stops_and_keeps_its_history_and_usage(
         self, served: ServerThread
     ) -> None:
@@ -434,6 +443,7 @@ class TestRunsOnTheDatabase(BaseIntegrationTest):
         assert (run["status"], run["usage"]["requests"]) == ("cancelled", 0)
         assert again == run
 
+    @pytest.mark.both_databases
     async def test_runs_of_a_user_are_limited_and_the_rest_wait_their_turn(
         self, served: ServerThread
     ) -> None:
@@ -545,12 +555,15 @@ class TestRunsOverRestarts(BaseIntegrationTest):
     Impact: work that waits for people must not die with a deploy
     """
 
-    async def test_a_request_for_approval_survives_a_restart_and_is_asked_once(self) -> None:
-        async with stack(self.home, before_start=with_approval) as first:
+    @pytest.mark.both_databases
+    async def test_a_request_for_approval_survives_a_restart_and_is_asked_once(
+        self, platform_at: TestDatabase | None
+    ) -> None:
+        async with stack(self.home, database=platform_at, before_start=with_approval) as first:
             async with person(first.url, "ada") as ada:
                 accepted = await ada.ask("May I?")
                 request = await self.eventually(lambda: request_of(ada))
-        async with stack(self.home, before_start=with_approval) as second:
+        async with stack(self.home, database=platform_at, before_start=with_approval) as second:
             async with person(second.url, "ada", how="login") as ada:
                 again = await self.eventually(lambda: request_of(ada))
                 answer = await ada.http.post(
@@ -571,15 +584,17 @@ class TestRunsOverRestarts(BaseIntegrationTest):
             ("tool_completed", True),
         ]
 
-    async def test_a_run_interrupted_by_a_stop_goes_on_where_it_was(self) -> None:
-        async with stack(self.home, before_start=with_approval) as first:
+    async def test_a_run_interrupted_by_a_stop_goes_on_where_it_was(
+        self, platform_at: TestDatabase | None
+    ) -> None:
+        async with stack(self.home, database=platform_at, before_start=with_approval) as first:
             async with person(first.url, "ada") as ada:
                 accepted = await ada.ask("May I?")
                 request = await self.eventually(lambda: request_of(ada))
                 before = await first.events.read_run(
                     _of(ada, accepted["run_id"]), accepted["run_id"]
                 )
-        async with stack(self.home, before_start=with_approval) as second:
+        async with stack(self.home, database=platform_at, before_start=with_approval) as second:
             async with person(second.url, "ada", how="login") as ada:
                 await ada.http.post(f"/api/approvals/{request['id']}", json={"approve": False})
                 await ended(ada, accepted["run_id"])
@@ -589,6 +604,10 @@ class TestRunsOverRestarts(BaseIntegrationTest):
         assert after[: len(before)] == before
         assert [event.run_seq for event in after] == list(range(1, len(after) + 1))
         assert after[-1].type == "agent_completed"
+
+
+def _note(name: str) -> Insert:
+    return insert(nodes).values(id=name, incarnation="i", beat_at=datetime.now(UTC))
 
 
 def _of(ada: object, run_id: str) -> UserExecutionContext:

@@ -16,6 +16,7 @@ from netra_core.events.types import CRITICAL_EVENTS
 from netra_core.state import UnifiedStateManager
 from netra_core.state.sql import SqlStateStore
 from netra_core.testing.base import BaseIntegrationTest
+from netra_core.testing.postgres import TestDatabase
 from netra_core.websocket import CloseCode
 
 
@@ -45,6 +46,7 @@ class TestCompleteWorkflow(BaseIntegrationTest):
         assert [message["role"] for message in thread["items"]] == ["user", "assistant"]
         assert thread["items"][1]["content"].startswith(report["headline"])
 
+    @pytest.mark.both_databases
     async def test_people_who_ask_at_once_get_their_own_answers_and_nothing_of_others(
         self, served: ServerThread
     ) -> None:
@@ -104,6 +106,7 @@ class TestCompleteWorkflow(BaseIntegrationTest):
             assert event["payload"]["ok"] is True
         assert begun == {}
 
+    @pytest.mark.both_databases
     async def test_messages_are_routed_to_their_thread_in_order_and_only_once(
         self, served: ServerThread
     ) -> None:
@@ -213,6 +216,7 @@ class TestCompleteWorkflow(BaseIntegrationTest):
         assert is_terminal(seen[-1])
         assert [thread["id"] for thread in still.json()["items"]] == [accepted["thread_id"]]
 
+    @pytest.mark.both_databases
     async def test_log_state_and_database_tell_the_same_story(self, served: ServerThread) -> None:
         async with person(served.url, "agree") as ada:
             run = await ada.answer("How much did we spend by model?")
@@ -271,18 +275,29 @@ class TestWorkflowOverRestarts(BaseIntegrationTest):
     Impact: without it every restart is an incident
     """
 
-    async def test_a_conversation_goes_on_after_a_restart(self) -> None:
-        async with stack(self.home) as first, person(first.url, "ada") as ada:
+    @pytest.mark.both_databases
+    async def test_a_conversation_goes_on_after_a_restart(
+        self, platform_at: TestDatabase | None
+    ) -> None:
+        async with (
+            stack(self.home, database=platform_at) as first,
+            person(first.url, "ada") as ada,
+        ):
             before = await ada.answer("first question")
-        async with stack(self.home) as second, person(second.url, "ada", how="login") as ada:
+        async with (
+            stack(self.home, database=platform_at) as second,
+            person(second.url, "ada", how="login") as ada,
+        ):
             accepted = await ada.say(before["thread_id"], "second question")
             after = await ended(ada, accepted["run_id"])
             thread = (await ada.http.get(f"/api/threads/{before['thread_id']}/messages")).json()
         assert after["status"] == "completed"
         assert [m["role"] for m in thread["items"]] == ["user", "assistant"] * 2
 
-    async def test_start_up_ends_in_ready_and_stopping_ends_readiness(self) -> None:
-        async with stack(self.home) as platform:
+    async def test_start_up_ends_in_ready_and_stopping_ends_readiness(
+        self, platform_at: TestDatabase | None
+    ) -> None:
+        async with stack(self.home, database=platform_at) as platform:
             async with httpx.AsyncClient(base_url=platform.url) as http:
                 live = (await http.get("/health/live")).json()
                 ready = (await http.get("/health/ready")).json()
@@ -295,8 +310,13 @@ class TestWorkflowOverRestarts(BaseIntegrationTest):
         assert starting.status_code == 503
         assert (refused.status_code, refused.json()["retryable"]) == (503, True)
 
-    async def test_health_and_metrics_tell_which_part_fails_while_others_serve(self) -> None:
-        async with stack(self.home) as platform, person(platform.url, "ada") as ada:
+    async def test_health_and_metrics_tell_which_part_fails_while_others_serve(
+        self, platform_at: TestDatabase | None
+    ) -> None:
+        async with (
+            stack(self.home, database=platform_at) as platform,
+            person(platform.url, "ada") as ada,
+        ):
             revocations = platform.platform.revocations
             revocations.forget_currency()
             stale = (await ada.http.get("/health/ready")).json()
@@ -311,12 +331,14 @@ class TestWorkflowOverRestarts(BaseIntegrationTest):
         assert "apex_revocations_age_seconds -1.0" in metrics
         assert recovered.status_code == 200
 
-    async def test_state_outlives_the_process_that_wrote_it(self) -> None:
+    async def test_state_outlives_the_process_that_wrote_it(
+        self, platform_at: TestDatabase | None
+    ) -> None:
         ctx = UserExecutionContext(user_id="u", workspace_id="w", request_id="r")
-        async with stack(self.home) as first:
+        async with stack(self.home, database=platform_at) as first:
             state = UnifiedStateManager(SqlStateStore(first.sessions, first.commits))
             await state.for_context(ctx).set("draft", {"text": "hello"})
-        async with stack(self.home) as second:
+        async with stack(self.home, database=platform_at) as second:
             state = UnifiedStateManager(SqlStateStore(second.sessions, second.commits))
             assert await state.for_context(ctx).get("draft") == {"text": "hello"}
 

@@ -25,6 +25,7 @@ from netra_core.context import UserExecutionContext
 from netra_core.errors import RegistryError
 from netra_core.events import CRITICAL_EVENTS
 from netra_core.testing import BaseIntegrationTest
+from netra_core.testing.postgres import TestDatabase
 from netra_core.websocket import Connection
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -80,8 +81,10 @@ class Ours:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def platform(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[LiveStack]:
-    async with live_stack(tmp_path_factory.mktemp("registry")) as running:
+async def platform(
+    tmp_path_factory: pytest.TempPathFactory, new_database: "Callable[[], TestDatabase | None]"
+) -> AsyncGenerator[LiveStack]:
+    async with live_stack(tmp_path_factory.mktemp("registry"), database=new_database()) as running:
         yield running
 
 
@@ -156,7 +159,7 @@ class TestRegistryAndWebSocket(BaseIntegrationTest):
     async def test_the_bridge_is_injected_into_real_agents(self, platform: LiveStack) -> None:
         ada = await platform.register("bridge")
         ctx = context_of(ada, "run-bridge")
-        async with ada.socket() as socket:
+        async with ada.socket(speak=True) as socket:
             assert await work(platform, ctx) == Done("working", 2)
             on_socket = await read(socket, EVENTS_OF_A_TASK)
         logged = await platform.platform.deps.events.read_run(ctx, "run-bridge")
@@ -175,21 +178,23 @@ class TestRegistryAndWebSocket(BaseIntegrationTest):
             assert manager.get_user_connections(bob.user_id, workspace_id="another") == []
             assert manager.is_connection_active(ids[0])
 
+    @pytest.mark.both_databases
     async def test_an_agents_run_reaches_its_users_socket_and_no_other(
         self, platform: LiveStack
     ) -> None:
         ada, bob = await platform.register("only-ada"), await platform.register("only-bob")
-        async with ada.socket() as hers, bob.socket() as his:
+        async with ada.socket(speak=True) as hers, bob.socket(speak=True) as his:
             await work(platform, context_of(ada, "run-only"))
             events = await read(hers, EVENTS_OF_A_TASK)
             assert {event["run_id"] for event in events} == {"run-only"}
             assert await nothing_more(his)
 
+    @pytest.mark.both_databases
     async def test_ten_concurrent_writers_make_one_gapless_stream(
         self, platform: LiveStack
     ) -> None:
         ada = await platform.register("ten")
-        async with ada.socket() as socket:
+        async with ada.socket(speak=True) as socket:
             await asyncio.gather(
                 *[work(platform, context_of(ada, f"ten-{n}"), Task(thoughts=5)) for n in range(10)]
             )
@@ -206,7 +211,9 @@ class TestRegistryAndWebSocket(BaseIntegrationTest):
         person = await platform.register("clean")
         before, tasks = manager.get_stats(), len(asyncio.all_tasks())
         async with contextlib.AsyncExitStack() as opened:
-            sockets = [await opened.enter_async_context(person.socket()) for _ in range(5)]
+            sockets = [
+                await opened.enter_async_context(person.socket(speak=True)) for _ in range(5)
+            ]
             await work(platform, context_of(person, "run-clean"))
             for socket in sockets:
                 await read(socket, EVENTS_OF_A_TASK)
@@ -228,7 +235,7 @@ class TestRegistryAndWebSocket(BaseIntegrationTest):
         self, platform: LiveStack
     ) -> None:
         ada = await platform.register("order")
-        async with ada.socket() as socket:
+        async with ada.socket(speak=True) as socket:
             await work(platform, context_of(ada, "run-order"))
             events = await read(socket, EVENTS_OF_A_TASK)
         assert seqs(events) == [event["run_seq"] for event in events] == [1, 2, 3, 4, 5, 6]
@@ -278,7 +285,7 @@ class TestRegistryAndWebSocket(BaseIntegrationTest):
         people = [await platform.register(f"three-{n}") for n in range(3)]
         async with contextlib.AsyncExitStack() as opened:
             sockets = [
-                [await opened.enter_async_context(person.socket()) for _ in range(3)]
+                [await opened.enter_async_context(person.socket(speak=True)) for _ in range(3)]
                 for person in people
             ]
             await asyncio.gather(
@@ -291,6 +298,7 @@ class TestRegistryAndWebSocket(BaseIntegrationTest):
                 for socket in mine:
                     assert await nothing_more(socket)
 
+    @pytest.mark.both_databases
     async def test_a_real_run_sends_all_five_critical_events(self, platform: LiveStack) -> None:
         ada = await platform.register("five")
         async with ada.socket() as socket:
@@ -335,7 +343,7 @@ class TestRegistryAndWebSocket(BaseIntegrationTest):
     ) -> None:
         manager = platform.platform.sockets
         ada = await platform.register("fails")
-        async with ada.socket() as healthy:
+        async with ada.socket(speak=True) as healthy:
             doomed = manager.get_connection((await _dying(platform, ada)).connection_id)
             assert doomed is not None
             await work(platform, context_of(ada, "run-fails"))
@@ -350,7 +358,7 @@ class TestRegistryAndWebSocket(BaseIntegrationTest):
     ) -> None:
         ada = await platform.register("broken-agent")
         ctx = context_of(ada, "run-broken")
-        async with ada.socket() as socket:
+        async with ada.socket(speak=True) as socket:
             with pytest.raises(AgentFailedError):
                 await work(platform, ctx, Task(thoughts=1, fail=True))
             await RunRecorder(platform.platform.deps.events, ctx).close("failed", "it broke")
@@ -423,16 +431,17 @@ class TestAcrossARestart(BaseIntegrationTest):
     Impact: without it every update loses the runs on screen
     """
 
+    @pytest.mark.both_databases
     async def test_the_registry_serves_its_users_again_after_a_restart(
-        self, tmp_path: Path
+        self, tmp_path: Path, platform_at: TestDatabase | None
     ) -> None:
-        async with live_stack(tmp_path) as before:
+        async with live_stack(tmp_path, database=platform_at) as before:
             ada = await before.register("again")
             async with ada.socket() as socket:
                 epoch = socket.established["epoch"]
                 first = await _question(socket, "one")
             assert before.platform.agents.state().sessions == 0
-        async with live_stack(tmp_path) as after:
+        async with live_stack(tmp_path, database=platform_at) as after:
             ada = await after.login("again")
             async with ada.socket() as socket:
                 assert socket.established["epoch"] == epoch

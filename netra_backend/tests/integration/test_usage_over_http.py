@@ -1,11 +1,14 @@
 """Usage comes in as files and as spans, by people and by keys, into one workspace only."""
 
+import csv
 import gzip
+import io
 import json
 from pathlib import Path
 from typing import Any
 
 import httpx
+import pyarrow.parquet as pq
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
@@ -25,6 +28,14 @@ def unreadable_files(tmp_path: Path) -> tuple[Path, Path]:
     empty.write_bytes(b"")
     binary.write_bytes(bytes(range(256)) * 40)
     return empty, binary
+
+
+@pytest.fixture
+def half_priced(tmp_path: Path) -> Path:
+    """Two calls, one of a model that nobody knows."""
+    path = tmp_path / "half.csv"
+    path.write_bytes(CALLS + CALLS.splitlines()[1].replace(b"gpt-4o", b"house-model-9"))
+    return path
 
 
 async def api_key(owner: Person, scopes: list[str]) -> str:
@@ -165,6 +176,66 @@ class TestUsageOverHttp:
         ]
         assert [row["key"] for row in by_day] == ["2026-11-16T00:00:00Z", "2026-11-17T00:00:00Z"]
         assert one_day["requests"] == 240
+
+    async def test_usage_is_split_and_narrowed_by_every_name_it_has(
+        self, served: ServerThread, usage_file: Path
+    ) -> None:
+        async with person(served.url, "splitting") as ada:
+            await ada.upload(usage_file)
+            whole = (await ada.http.get("/api/usage/summary")).json()
+            one = (await ada.http.get("/api/usage/summary?feature=tagging")).json()
+            rows = (await ada.http.get("/api/usage/breakdown?by=model&feature=tagging")).json()
+            untagged = (await ada.http.get("/api/usage/summary?tag=&team=")).json()
+            refused = [
+                await ada.http.get(f"/api/usage/breakdown?{query}")
+                for query in ("by=shoe_size", "feture=tagging", "limit=0", "from=yesterday")
+            ]
+        assert (whole["requests"], one["requests"], untagged["requests"]) == (480, 240, 480)
+        assert sum(row["requests"] for row in rows["items"]) == 240
+        assert sum(row["cost_usd"] for row in rows["items"]) == pytest.approx(one["cost_usd"])
+        assert 0 < one["cost_usd"] < whole["cost_usd"]
+        assert [answer.status_code for answer in refused] == [422] * 4
+
+    async def test_calls_without_a_price_are_counted_beside_the_sum(
+        self, served: ServerThread, half_priced: Path
+    ) -> None:
+        async with person(served.url, "unpriced") as ada:
+            await ada.upload(half_priced)
+            summary = (await ada.http.get("/api/usage/summary")).json()
+            rows = (await ada.http.get("/api/usage/breakdown?by=model")).json()["items"]
+        assert (summary["requests"], summary["unpriced"]) == (2, {"house-model-9": 1})
+        assert {row["key"]: row["unpriced_requests"] for row in rows} == {
+            "gpt-4o": 0,
+            "house-model-9": 1,
+        }
+
+    async def test_usage_is_downloaded_in_each_form_and_leaves_no_file_behind(
+        self, served: ServerThread, usage_file: Path
+    ) -> None:
+        path = "/api/usage/export?feature=tagging&format="
+        async with person(served.url, "downloading") as ada, person(served.url, "other") as eve:
+            await ada.upload(usage_file)
+            cost = (await ada.http.get("/api/usage/summary?feature=tagging")).json()["cost_usd"]
+            text, parquet, focus = [
+                await ada.http.get(path + form) for form in ("csv", "parquet", "focus")
+            ]
+            nothing = await eve.http.get("/api/usage/export?format=csv")
+            refused = await ada.http.get(path + "xlsx")
+            kept = await served.call(lambda made: _uploads(made))
+        lines = list(csv.DictReader(io.StringIO(text.text)))
+        table = pq.read_table(io.BytesIO(parquet.content))
+        charges = list(csv.DictReader(io.StringIO(focus.text)))
+        assert text.headers["content-disposition"] == 'attachment; filename="usage.csv"'
+        assert (len(lines), {line["feature"] for line in lines}) == (240, {"tagging"})
+        assert table["id"].to_pylist() == [line["id"] for line in lines]
+        for costs in (
+            [float(line["cost_usd"]) for line in lines],
+            table["cost_usd"].to_pylist(),
+            [float(charge["BilledCost"]) for charge in charges],
+        ):
+            assert sum(costs) == pytest.approx(cost)
+        assert (len(nothing.text.splitlines()), refused.status_code) == (1, 422)
+        assert not [name for name in kept if name.endswith(".export")]
 
     async def test_a_file_that_cannot_be_read_fails_with_its_reason(
         self, served: ServerThread, unreadable_files: tuple[Path, Path]

@@ -18,13 +18,12 @@ from netra_backend.dependencies import BackendDependencies
 from netra_backend.tests.kit import Person, Socket, is_terminal
 from netra_backend.tests.live_kit import LiveStack, live_stack
 from netra_core.context import UserExecutionContext
-from netra_core.database import GroupCommit
 from netra_core.events import CRITICAL_EVENTS
-from netra_core.state import MemoryStateStore, Scope, UnifiedStateManager
-from netra_core.state.sql import SqlStateStore
+from netra_core.state import Scope
 from netra_core.testing import BaseIntegrationTest
+from netra_core.testing.postgres import TestDatabase
 from netra_core.testing.runs import reference_run
-from netra_core.websocket import LiveState, SocketLimits, TaskSupervisor
+from netra_core.websocket import SocketLimits, TaskSupervisor
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -35,10 +34,13 @@ def with_limits(limits: SocketLimits) -> Callable[[BackendDependencies], Backend
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def platform(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[LiveStack]:
+async def platform(
+    tmp_path_factory: pytest.TempPathFactory, new_database: "Callable[[], TestDatabase | None]"
+) -> AsyncGenerator[LiveStack]:
     async with live_stack(
         tmp_path_factory.mktemp("multiuser"),
-        change=with_limits(SocketLimits(connections_per_user=4, heartbeat_s=0.4)),
+        change=with_limits(SocketLimits(connections_per_user=4, heartbeat_s=0.2)),
+        database=new_database(),
     ) as running:
         yield running
 
@@ -89,7 +91,11 @@ class TestManyUsers(BaseIntegrationTest):
     async def test_the_state_of_each_users_connections_is_known(self, platform: LiveStack) -> None:
         manager = platform.platform.sockets
         ada, bob = await platform.register("state-ada"), await platform.register("state-bob")
-        async with ada.socket() as one, ada.socket(), bob.socket() as his:
+        async with (
+            ada.socket(speak=True) as one,
+            ada.socket(speak=True),
+            bob.socket(speak=True) as his,
+        ):
             count = await log_run(platform, ada, "run-state")
             await read(one, count)
             health = manager.get_connection_health(one.established["connection_id"])
@@ -99,11 +105,14 @@ class TestManyUsers(BaseIntegrationTest):
             assert len(manager.get_user_connections(ada.user_id)) == 2
             assert len(manager.get_user_connections(bob.user_id)) == 1
 
+    @pytest.mark.both_databases
     async def test_no_event_crosses_between_many_users_at_once(self, platform: LiveStack) -> None:
         people = await asyncio.gather(*[platform.register(f"many-{n}") for n in range(4)])
         async with contextlib.AsyncExitStack() as opened:
             tabs = {
-                person.user_id: [await opened.enter_async_context(person.socket()) for _ in "ab"]
+                person.user_id: [
+                    await opened.enter_async_context(person.socket(speak=True)) for _ in "ab"
+                ]
                 for person in people
             }
             counts = await asyncio.gather(
@@ -131,11 +140,12 @@ class TestManyUsers(BaseIntegrationTest):
             assert set(CRITICAL_EVENTS) <= {event["type"] for event in events}
         assert outcomes[0][0]["run_id"] != outcomes[1][0]["run_id"]
 
+    @pytest.mark.both_databases
     async def test_after_a_drop_exactly_what_was_missed_is_replayed(
         self, platform: LiveStack
     ) -> None:
         ada = await platform.register("drop")
-        async with ada.socket() as socket:
+        async with ada.socket(speak=True) as socket:
             epoch = socket.established["epoch"]
             seen = await log_run(platform, ada, "before", thoughts=4)
             before = await read(socket, seen)
@@ -186,26 +196,20 @@ class TestManyUsers(BaseIntegrationTest):
         async with ada.socket() as again:
             assert again.established["type"] == "connection_established"
 
+    @pytest.mark.both_databases
     async def test_a_change_of_state_reaches_every_tab_of_its_user_and_nobody_else(
         self, platform: LiveStack
     ) -> None:
-        commits = GroupCommit(platform.sessions)
-        state = UnifiedStateManager(SqlStateStore(platform.sessions, commits))
-        live = LiveState(state, platform.platform.sockets)
-        live.start()
+        state = platform.platform.deps.state
+        assert state is not None
         ada, bob = await platform.register("tabs-ada"), await platform.register("tabs-bob")
-        try:
-            async with ada.socket() as one, ada.socket() as two, bob.socket() as other:
-                for tab in (one, two, other):
-                    assert await nothing_more(tab)
-                await state.for_context(context_of(ada)).set("theme", {"dark": True})
-                changes = [await one.receive(), await two.receive()]
-                assert changes[0] == changes[1]
-                assert await nothing_more(other)
-        finally:
-            live.stop()
-            await state.shutdown()
-            await commits.close()
+        async with ada.socket() as one, ada.socket() as two, bob.socket() as other:
+            for tab in (one, two, other):
+                assert await nothing_more(tab)
+            await state.for_context(context_of(ada)).set("theme", {"dark": True})
+            changes = [await one.receive(), await two.receive()]
+            assert changes[0] == changes[1]
+            assert await nothing_more(other)
         assert changes[0] == {
             "type": "state_changed",
             "scope": "user",
@@ -219,35 +223,28 @@ class TestManyUsers(BaseIntegrationTest):
         self, platform: LiveStack
     ) -> None:
         manager = platform.platform.sockets
-        state = UnifiedStateManager(MemoryStateStore())
-        live = LiveState(state, manager)
-        live.start()
+        state = platform.platform.deps.state
+        assert state is not None
         ada = await platform.register("own")
         context = context_of(ada)
-        try:
-            async with ada.socket() as stays:
-                kept = stays.established["connection_id"]
-                async with ada.socket() as leaves:
-                    gone = leaves.established["connection_id"]
-                    for connection in (kept, gone):
-                        view = state.for_context(context, connection_id=connection)
-                        await view.set("cursor", connection, scope=Scope.WEBSOCKET)
-                    await state.for_context(context).set("theme", "dark")
-                left = state.for_context(context, connection_id=gone)
+        async with ada.socket() as stays:
+            kept = stays.established["connection_id"]
+            async with ada.socket() as leaves:
+                gone = leaves.established["connection_id"]
+                for connection in (kept, gone):
+                    view = state.for_context(context, connection_id=connection)
+                    await view.set("cursor", connection, scope=Scope.WEBSOCKET)
+                await state.for_context(context).set("theme", "dark")
+            left = state.for_context(context, connection_id=gone)
 
-                async def cleaned() -> bool:
-                    return await left.get("cursor", scope=Scope.WEBSOCKET) is None
+            async def cleaned() -> bool:
+                return await left.get("cursor", scope=Scope.WEBSOCKET) is None
 
-                await self.eventually(cleaned)
-                assert [c.connection_id for c in manager.get_user_connections(ada.user_id)] == [
-                    kept
-                ]
-                view = state.for_context(context, connection_id=kept)
-                assert await view.get("cursor", scope=Scope.WEBSOCKET) == kept
-                assert await view.get("theme") == "dark"
-        finally:
-            live.stop()
-            await state.shutdown()
+            await self.eventually(cleaned)
+            assert [c.connection_id for c in manager.get_user_connections(ada.user_id)] == [kept]
+            view = state.for_context(context, connection_id=kept)
+            assert await view.get("cursor", scope=Scope.WEBSOCKET) == kept
+            assert await view.get("theme") == "dark"
 
     async def test_background_tasks_are_supervised_and_restarted(self, platform: LiveStack) -> None:
         assert {task.name for task in platform.platform.sockets.get_task_health()} == {
@@ -324,15 +321,18 @@ class TestRestart(BaseIntegrationTest):
     Impact: people reload, ask twice and pay twice without it
     """
 
-    async def test_a_client_continues_after_the_server_was_restarted(self, tmp_path: Path) -> None:
-        async with live_stack(tmp_path) as before:
+    @pytest.mark.both_databases
+    async def test_a_client_continues_after_the_server_was_restarted(
+        self, tmp_path: Path, platform_at: TestDatabase | None
+    ) -> None:
+        async with live_stack(tmp_path, database=platform_at) as before:
             ada = await before.register("restart")
             async with ada.socket() as socket:
                 epoch = socket.established["epoch"]
                 await socket.send(type="user_message", content="Save?", client_message_id="r1")
                 accepted, *events = await socket.until_end()
             taken = len(events) - 3
-        async with live_stack(tmp_path) as after:
+        async with live_stack(tmp_path, database=platform_at) as after:
             ada = await after.login("restart")
             async with ada.socket() as socket:
                 await socket.send(type="resume", epoch=epoch, after_seq=taken)
@@ -343,9 +343,13 @@ class TestRestart(BaseIntegrationTest):
         assert is_terminal(replay[-2])
         assert again == [{**accepted, "duplicate": True}]
 
-    async def test_a_half_open_connection_is_found_and_dropped(self, tmp_path: Path) -> None:
+    async def test_a_half_open_connection_is_found_and_dropped(
+        self, tmp_path: Path, platform_at: TestDatabase | None
+    ) -> None:
         limits = SocketLimits(heartbeat_s=0.2)
-        async with live_stack(tmp_path, change=with_limits(limits)) as platform:
+        async with live_stack(
+            tmp_path, database=platform_at, change=with_limits(limits)
+        ) as platform:
             ada = await platform.register("half-open")
             raw = _upgrade(platform, ada)
             manager = platform.platform.sockets

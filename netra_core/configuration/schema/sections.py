@@ -57,7 +57,7 @@ class Deployment(Section):
         description="Permit SQLite and chDB in staging and production, on one node.",
     )
     debug: Annotated[bool, restart("DEBUG")] = Field(
-        default=False, description="Show internals in answers. Refused in production."
+        default=False, description="For tools beside Apex that ask for it; refused in production."
     )
     config_file: Annotated[Folder | None, restart("APEX_CONFIG_FILE", stored=False)] = Field(
         default=None,
@@ -97,12 +97,12 @@ class Http(Section):
     port: Annotated[int, restart("APEX_HTTP_PORT"), whole(ge=0, le=65535)] = Field(
         default=8000, description="Port to listen on; 0 lets the system choose."
     )
-    public_url: Annotated[HttpUrl, live("APEX_PUBLIC_URL", absence=critical_when_deployed())] = (
+    public_url: Annotated[HttpUrl, restart("APEX_PUBLIC_URL", absence=critical_when_deployed())] = (
         Field(
             default="http://localhost:8000", description="Where people reach Apex, as they type it."
         )
     )
-    cors_origins: Annotated[tuple[Origin, ...], live("APEX_CORS_ORIGINS")] = Field(
+    cors_origins: Annotated[tuple[Origin, ...], restart("APEX_CORS_ORIGINS")] = Field(
         default=(), description="Other origins whose pages may call the API."
     )
     backend_urls: Annotated[
@@ -129,11 +129,13 @@ class Paths(Section):
 class Database(Section):
     """The databases of the platform and of auth."""
 
-    platform_url: Annotated[SecretStr | None, live("DATABASE_URL", SERVERS, secret=True)] = Field(
-        default=None,
-        description="The platform's database; from the POSTGRES_ parts or SQLite when absent.",
+    platform_url: Annotated[SecretStr | None, restart("DATABASE_URL", SERVERS, secret=True)] = (
+        Field(
+            default=None,
+            description="The platform's database; from the POSTGRES_ parts or SQLite when absent.",
+        )
     )
-    auth_url: Annotated[SecretStr | None, live("AUTH_DATABASE_URL", AUTH, secret=True)] = Field(
+    auth_url: Annotated[SecretStr | None, restart("AUTH_DATABASE_URL", AUTH, secret=True)] = Field(
         default=None, description="Auth's database; beside the platform's when absent."
     )
     dbos_url: Annotated[SecretStr | None, restart("DBOS_DATABASE_URL", BACKEND, secret=True)] = (
@@ -142,20 +144,20 @@ class Database(Section):
             description="The database of durable runs; beside the platform's when absent.",
         )
     )
-    postgres_host: Annotated[HostName | None, live("POSTGRES_HOST", SERVERS)] = Field(
+    postgres_host: Annotated[HostName | None, restart("POSTGRES_HOST", SERVERS)] = Field(
         default=None,
         description="Host of PostgreSQL, or a /cloudsql/project:region:instance socket.",
     )
-    postgres_port: Annotated[int, live("POSTGRES_PORT", SERVERS), whole(ge=1, le=65535)] = Field(
+    postgres_port: Annotated[int, restart("POSTGRES_PORT", SERVERS), whole(ge=1, le=65535)] = Field(
         default=5432, description="Port of PostgreSQL."
     )
-    postgres_user: Annotated[str | None, live("POSTGRES_USER", SERVERS)] = Field(
+    postgres_user: Annotated[str | None, restart("POSTGRES_USER", SERVERS)] = Field(
         default=None, max_length=255, description="Role of PostgreSQL."
     )
     postgres_password: Annotated[
-        SecretStr | None, live("POSTGRES_PASSWORD", SERVERS, secret=True)
+        SecretStr | None, restart("POSTGRES_PASSWORD", SERVERS, secret=True)
     ] = Field(default=None, description="Password of that role.")
-    postgres_db: Annotated[str | None, live("POSTGRES_DB", SERVERS)] = Field(
+    postgres_db: Annotated[str | None, restart("POSTGRES_DB", SERVERS)] = Field(
         default=None, max_length=255, description="Name of the database."
     )
     pool_size: Annotated[int, live("APEX_DATABASE_POOL_SIZE", SERVERS), whole(ge=1, le=500)] = (
@@ -178,22 +180,22 @@ class Database(Section):
 class Auth(Section):
     """People, sessions, tokens."""
 
-    url: Annotated[HttpUrl | None, live("APEX_AUTH_URL", BACKEND)] = Field(
+    url: Annotated[HttpUrl | None, restart("APEX_AUTH_URL", BACKEND)] = Field(
         default=None, description="Where the backend reaches auth; in the same process when absent."
     )
-    issuer: Annotated[str, live("JWT_ISSUER", SERVERS)] = Field(
+    issuer: Annotated[str, restart("JWT_ISSUER", SERVERS)] = Field(
         default="netra-apex-auth",
         min_length=1,
         max_length=255,
         description="`iss` of access tokens.",
     )
-    audience: Annotated[str, live("JWT_AUDIENCE", SERVERS)] = Field(
+    audience: Annotated[str, restart("JWT_AUDIENCE", SERVERS)] = Field(
         default="netra-apex", min_length=1, max_length=255, description="`aud` of access tokens."
     )
-    algorithm: Annotated[Literal["Ed25519", "HS256"], live("JWT_ALGORITHM", SERVERS)] = Field(
+    algorithm: Annotated[Literal["Ed25519", "HS256"], restart("JWT_ALGORITHM", SERVERS)] = Field(
         default="Ed25519", description="How access tokens are signed."
     )
-    access_ttl_s: Annotated[int, live("APEX_AUTH_ACCESS_TTL_S", SERVERS)] = Field(
+    access_ttl_s: Annotated[int, restart("APEX_AUTH_ACCESS_TTL_S", SERVERS)] = Field(
         default=600, ge=30, le=86400, description="Life of an access token, seconds."
     )
     refresh_idle_ttl_s: Annotated[int, live("APEX_AUTH_REFRESH_IDLE_TTL_S", AUTH)] = Field(
@@ -211,10 +213,10 @@ class Auth(Section):
         le=300,
         description="A refresh token used twice within this time is a retry, not a theft, seconds.",
     )
-    key_rotation_s: Annotated[int, live("APEX_AUTH_KEY_ROTATION_S", AUTH)] = Field(
+    key_rotation_s: Annotated[int, restart("APEX_AUTH_KEY_ROTATION_S", AUTH)] = Field(
         default=30 * 86400, ge=3600, le=3650 * 86400, description="Life of a signing key, seconds."
     )
-    jwt_secret_key: Annotated[SecretStr | None, live("JWT_SECRET_KEY", SERVERS, secret=True)] = (
+    jwt_secret_key: Annotated[SecretStr | None, restart("JWT_SECRET_KEY", SERVERS, secret=True)] = (
         Field(
             default=None,
             description="Key that signs access tokens under HS256; at least 32 characters.",
@@ -222,7 +224,7 @@ class Auth(Section):
     )
     service_secret: Annotated[
         SecretStr | None,
-        live("SERVICE_SECRET", SERVERS, secret=True, absence=critical_when_deployed()),
+        restart("SERVICE_SECRET", SERVERS, secret=True, absence=critical_when_deployed()),
     ] = Field(
         default=None, description="Proof by which services know each other; at least 32 characters."
     )
@@ -234,7 +236,7 @@ class Auth(Section):
         description="Key that encrypts stored secrets; at least 32 characters. Older keys may "
         "follow after commas.",
     )
-    google_oauth_client_id: Annotated[str | None, live("GOOGLE_OAUTH_CLIENT_ID_{ENV}", AUTH)] = (
+    google_oauth_client_id: Annotated[str | None, restart("GOOGLE_OAUTH_CLIENT_ID_{ENV}", AUTH)] = (
         Field(
             default=None,
             max_length=255,
@@ -242,16 +244,16 @@ class Auth(Section):
         )
     )
     google_oauth_client_secret: Annotated[
-        SecretStr | None, live("GOOGLE_OAUTH_CLIENT_SECRET_{ENV}", AUTH, secret=True)
+        SecretStr | None, restart("GOOGLE_OAUTH_CLIENT_SECRET_{ENV}", AUTH, secret=True)
     ] = Field(default=None, description="Its secret.")
     google_oauth_redirect_url: Annotated[
-        HttpUrl | None, live("GOOGLE_OAUTH_REDIRECT_URL", AUTH)
+        HttpUrl | None, restart("GOOGLE_OAUTH_REDIRECT_URL", AUTH)
     ] = Field(
         default=None,
         description="Where Google sends people back; under the public URL when absent.",
     )
     oidc_providers: Annotated[
-        SecretStr | None, live("APEX_AUTH_OIDC_PROVIDERS", AUTH, secret=True, multiline=True)
+        SecretStr | None, restart("APEX_AUTH_OIDC_PROVIDERS", AUTH, secret=True, multiline=True)
     ] = Field(
         default=None,
         description="Further OpenID providers, a JSON list of {name, label, issuer, client_id, "
@@ -265,36 +267,37 @@ class Auth(Section):
         description="Who may register. When absent: anybody in development and test, elsewhere "
         "verified addresses where mail can be sent, else the invited.",
     )
-    smtp_url: Annotated[SecretStr | None, live("APEX_AUTH_SMTP_URL", AUTH, secret=True)] = Field(
+    smtp_url: Annotated[SecretStr | None, restart("APEX_AUTH_SMTP_URL", AUTH, secret=True)] = Field(
         default=None, description="Mail server, smtp://user:password@host:587."
     )
-    mail_from: Annotated[str | None, live("APEX_AUTH_MAIL_FROM", AUTH)] = Field(
+    mail_from: Annotated[str | None, restart("APEX_AUTH_MAIL_FROM", AUTH)] = Field(
         default=None, max_length=320, description="Sender of mails."
     )
     simulated_login: Annotated[bool, restart("APEX_AUTH_SIMULATED_LOGIN", AUTH)] = Field(
-        default=False, description="Log in without a password, for tests. Refused in production."
+        default=False,
+        description="For test doubles of auth; Apex itself has none. Refused in production.",
     )
 
 
 class WebSocket(Section):
     """Live connections."""
 
-    url: Annotated[SocketUrl | None, live("APEX_WEBSOCKET_URL")] = Field(
+    url: Annotated[SocketUrl | None, restart("APEX_WEBSOCKET_URL")] = Field(
         default=None, description="Where browsers connect; /ws under the public URL when absent."
     )
     allowed_origins: Annotated[
         tuple[Origin, ...], live("APEX_WEBSOCKET_ALLOWED_ORIGINS", BACKEND)
     ] = Field(default=(), description="Origins besides the public URL whose pages may connect.")
     max_connections_per_user: Annotated[
-        int, live("APEX_WEBSOCKET_MAX_CONNECTIONS_PER_USER", BACKEND, scopes=ALL_SCOPES)
+        int, live("APEX_WEBSOCKET_MAX_CONNECTIONS_PER_USER", BACKEND)
     ] = Field(default=10, ge=1, le=10_000, description="Connections a user may hold.")
-    messages_per_minute: Annotated[
-        int, live("APEX_WEBSOCKET_MESSAGES_PER_MINUTE", BACKEND, scopes=ALL_SCOPES)
-    ] = Field(
-        default=120, ge=1, le=100_000, description="Messages a connection may send in a minute."
+    messages_per_minute: Annotated[int, live("APEX_WEBSOCKET_MESSAGES_PER_MINUTE", BACKEND)] = (
+        Field(
+            default=120, ge=1, le=100_000, description="Messages a connection may send in a minute."
+        )
     )
     max_message_bytes: Annotated[
-        int, live("APEX_WEBSOCKET_MAX_MESSAGE_BYTES", (Service.BACKEND, Service.FRONTEND))
+        int, restart("APEX_WEBSOCKET_MAX_MESSAGE_BYTES", (Service.BACKEND, Service.FRONTEND))
     ] = Field(default=1_048_576, ge=1024, le=64 * 1_048_576, description="Longest message, bytes.")
     outbox_events: Annotated[int, live("APEX_WEBSOCKET_OUTBOX_EVENTS", BACKEND)] = Field(
         default=256,
@@ -303,7 +306,7 @@ class WebSocket(Section):
         description="Events that wait for a slow reader before it is closed.",
     )
     heartbeat_s: Annotated[
-        float, live("APEX_WEBSOCKET_HEARTBEAT_S", (Service.BACKEND, Service.FRONTEND))
+        float, restart("APEX_WEBSOCKET_HEARTBEAT_S", (Service.BACKEND, Service.FRONTEND))
     ] = Field(default=20.0, gt=0, le=3600, description="Time between heartbeats, seconds.")
 
 
@@ -327,8 +330,8 @@ class Usage(Section):
 class Runs(Section):
     """Durable runs."""
 
-    max_per_user: Annotated[int, live("APEX_RUNS_MAX_PER_USER", BACKEND, scopes=ALL_SCOPES)] = (
-        Field(default=3, ge=1, le=1000, description="Runs of one user at once.")
+    max_per_user: Annotated[int, live("APEX_RUNS_MAX_PER_USER", BACKEND)] = Field(
+        default=3, ge=1, le=1000, description="Runs of one user at once."
     )
     max_total: Annotated[int, live("APEX_RUNS_MAX_TOTAL", BACKEND)] = Field(
         default=50, ge=1, le=100_000, description="Runs of a node at once."
@@ -344,7 +347,13 @@ class Llm(Section):
     model: Annotated[
         str | None, live("APEX_LLM_MODEL", BACKEND, scopes=ALL_SCOPES, self_service=True)
     ] = Field(
-        default=None, max_length=255, description="Model that explains findings; none is needed."
+        default=None,
+        max_length=255,
+        description="Model that reads questions, such as openai:gpt-5-mini; none is needed.",
+    )
+    base_url: Annotated[HttpUrl | None, live("APEX_LLM_BASE_URL", BACKEND)] = Field(
+        default=None,
+        description="Where the model is reached, such as a gateway; its provider when absent.",
     )
     budget_usd: Annotated[float, live("APEX_LLM_BUDGET_USD", BACKEND, scopes=ALL_SCOPES)] = Field(
         default=1.0,

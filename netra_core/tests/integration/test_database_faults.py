@@ -1,12 +1,13 @@
 """What goes wrong with databases: each fault is a numbered error, soon, and loses nothing."""
 
 import asyncio
-import os
 import socket
-import sqlite3
+import tempfile
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing
 from pathlib import Path
+from shutil import rmtree
+from time import monotonic
 
 import pytest
 from sqlalchemy import text
@@ -30,6 +31,8 @@ from netra_core.database import (
 from netra_core.errors import DatabaseError
 from netra_core.state import UnifiedStateManager
 from netra_core.state.sql import SqlStateStore
+from netra_core.testing.file_rights import as_ordinary_user
+from netra_core.testing.lock_holder import held_by_another_process
 from netra_core.testing.tls_proxy import make_certificate, tls_proxy
 
 SYSTEM = SystemContext(actor="test")
@@ -47,40 +50,6 @@ async def failure(sessions: DatabaseSessionManager) -> DatabaseError:
             async with sessions.session(SYSTEM) as session:
                 await session.execute(text("UPDATE state_clock SET floor = 0"))
         return caught.value
-
-
-@contextmanager
-def held_by_another_process(path: Path) -> Iterator[None]:
-    """SQLite's locks do not tell a second process from a second connection of another library."""
-    with closing(sqlite3.connect(path, isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
-        yield
-        other.execute("ROLLBACK")
-
-
-async def test_a_full_disk_fails_the_write_and_keeps_what_was_acknowledged(
-    platform_sqlite: str, open_database
-) -> None:
-    sessions = open_database(platform_sqlite)
-    commits = GroupCommit(sessions)
-    state = UnifiedStateManager(SqlStateStore(sessions, commits)).for_context(ANN)
-    await state.set("kept", 1)
-    await sessions.engines.write(SYSTEM, lambda c: limit_pages(c, 20))
-    with pytest.raises(StorageFullError) as caught:
-        for number in range(200):
-            await state.set(f"k{number}", "x" * 50_000)
-    assert caught.value.code == "DB-007"
-    written = number
-    await sessions.engines.write(SYSTEM, lambda c: limit_pages(c, 1_000_000))
-    await state.set("after", 2)
-    await commits.close()
-    await sessions.dispose()
-    again = open_database(platform_sqlite)
-    store = SqlStateStore(again, GroupCommit(again))
-    view = UnifiedStateManager(store).for_context(ANN)
-    assert [await view.get(key) for key in ("kept", "after")] == [1, 2]
-    kept = [await view.get(f"k{number}") for number in range(written + 1)]
-    assert [value is not None for value in kept] == [True] * written + [False]
 
 
 def limit_pages(connection, more: int) -> None:
@@ -111,37 +80,88 @@ async def test_a_full_disk_in_a_group_acknowledges_none_of_what_it_took_back(
         assert there is not isinstance(outcome, Exception)
 
 
-async def test_a_database_held_by_another_process_is_busy_and_free_again_later(
+@pytest.mark.process
+async def test_a_database_held_by_another_process_is_busy_and_free_when_that_is_killed(
     platform_sqlite: str, open_database
 ) -> None:
     sessions = open_database(platform_sqlite, busy_timeout_s=0.05)
     commits = GroupCommit(sessions)
-    with held_by_another_process(path_of(platform_sqlite)):
+    state = UnifiedStateManager(SqlStateStore(sessions, commits)).for_context(ANN)
+    await state.set("kept", 1)
+    with held_by_another_process(path_of(platform_sqlite)) as other:
         error = await failure(sessions)
         assert isinstance(error, DatabaseBusyError)
         assert error.retryable
         with pytest.raises(DatabaseBusyError):
-            await commits.submit(SYSTEM, lambda c: None)
+            await state.set("kept", 2)
+        with pytest.raises(DatabaseBusyError):
+            await platform_migrations(platform_sqlite, options=sessions.options).upgrade()
         assert (await sessions.health_check()).ok
-    await commits.submit(SYSTEM, lambda c: None)
+        assert await state.get("kept") == 1
+        other.kill()
+        other.wait()
+        assert (await state.set("kept", 3)).version == 2
     await commits.close()
 
 
-async def test_a_read_only_file_is_named_and_can_still_be_read(
-    platform_sqlite: str, open_database
-) -> None:
-    sessions = open_database(
-        f"sqlite+aiosqlite:///file:{path_of(platform_sqlite)}?mode=ro&uri=true"
-    )
-    assert isinstance(await failure(sessions), DatabaseReadOnlyError)
+@pytest.fixture
+def open_folder(platform_sqlite: str) -> Iterator[Path]:
+    """A folder that every user may enter, with a platform database in it."""
+    folder = Path(tempfile.mkdtemp(prefix="apex-rights-"))
+    (folder / "platform.sqlite").write_bytes(path_of(platform_sqlite).read_bytes())
+    folder.chmod(0o755)
+    yield folder
+    folder.chmod(0o755)
+    rmtree(folder)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may write to any file")
-async def test_a_file_without_write_permission_is_named(
-    platform_sqlite: str, open_database
+def allow(folder: Path, file_mode: int, folder_mode: int) -> None:
+    """Set who may do what with the folder and the database in it."""
+    folder.chmod(0o755)
+    (folder / "platform.sqlite").chmod(file_mode)
+    folder.chmod(folder_mode)
+
+
+@pytest.mark.parametrize(
+    ("file_mode", "folder_mode", "kind"),
+    [
+        (0o444, 0o777, DatabaseReadOnlyError),
+        (0o666, 0o555, DatabaseReadOnlyError),
+        (0o444, 0o555, DatabaseReadOnlyError),
+        (0o000, 0o777, DatabaseUnreachableError),
+        (0o666, 0o000, DatabaseUnreachableError),
+    ],
+)
+async def test_a_file_or_folder_that_this_user_may_not_use_is_named(
+    open_folder: Path, open_database, file_mode: int, folder_mode: int, kind: type[DatabaseError]
 ) -> None:
-    path_of(platform_sqlite).chmod(0o400)
-    assert isinstance(await failure(open_database(platform_sqlite)), DatabaseReadOnlyError)
+    url = f"sqlite+aiosqlite:///{open_folder}/platform.sqlite"
+    allow(open_folder, file_mode, folder_mode)
+    with as_ordinary_user():
+        sessions = open_database(url)
+        commits = GroupCommit(sessions)
+        assert type(await failure(sessions)) is kind
+        state = UnifiedStateManager(SqlStateStore(sessions, commits)).for_context(ANN)
+        with pytest.raises(kind):
+            await state.set("k", 1)
+        with pytest.raises((DatabaseUnreachableError, DatabaseReadOnlyError)):
+            await platform_migrations(f"sqlite:///{open_folder}/platform.sqlite").downgrade()
+        await commits.close()
+        await sessions.dispose()
+    allow(open_folder, 0o644, 0o755)
+    sessions = open_database(url)
+    state = UnifiedStateManager(SqlStateStore(sessions, GroupCommit(sessions))).for_context(ANN)
+    assert (await state.set("k", 1)).version == 1
+
+
+async def test_a_file_that_may_only_be_read_is_read(open_folder: Path, open_database) -> None:
+    url = f"sqlite+aiosqlite:///{open_folder}/platform.sqlite"
+    allow(open_folder, 0o444, 0o777)
+    with as_ordinary_user():
+        sessions = open_database(url)
+        assert (await sessions.health_check()).ok
+        assert (await platform_migrations(url).check()).up_to_date
+        await sessions.dispose()
 
 
 async def test_a_missing_folder_is_named(open_database) -> None:
@@ -208,6 +228,17 @@ async def _revision(url: str) -> str:
     return revision
 
 
+def _enters(waiting: ExitStack, address: tuple[str, int]) -> bool:
+    """True when one more connection got into the queue of a server that accepts none."""
+    connection = waiting.enter_context(closing(socket.socket()))
+    connection.settimeout(0.1)
+    try:
+        connection.connect(address)
+    except TimeoutError:
+        return False
+    return True
+
+
 class TestPostgres:
     async def test_a_wrong_password_is_named_and_not_shown(
         self, platform_postgres, open_database
@@ -231,15 +262,26 @@ class TestPostgres:
         assert error.retryable
         assert f":{port}/" in error.message
 
+    @pytest.mark.parametrize("accepts", [True, False])
     async def test_a_host_that_never_answers_is_unreachable_after_the_limit(
-        self, open_database
+        self, open_database, accepts: bool
     ) -> None:
-        with closing(socket.socket()) as silent:
+        """One that takes the connection and says nothing, and one that swallows packets."""
+        with closing(socket.socket()) as silent, ExitStack() as waiting:
             silent.bind(("127.0.0.1", 0))
-            silent.listen()
-            url = f"postgresql://u:p@127.0.0.1:{silent.getsockname()[1]}/d"
-            error = await failure(open_database(url, connect_timeout_s=0.2))
+            silent.listen(8 if accepts else 0)
+            address = silent.getsockname()
+            while not accepts and _enters(waiting, address):
+                pass  # until its queue is full
+            url = f"postgresql://u:hunter2@127.0.0.1:{address[1]}/d"
+            sessions = open_database(url, connect_timeout_s=0.2)
+            started = monotonic()
+            error = await failure(sessions)
+            health = await sessions.health_check()
+            assert monotonic() - started < 10
         assert isinstance(error, DatabaseUnreachableError)
+        assert "DB-002" in (health.error or "")
+        assert "hunter2" not in f"{error}{health.error}"
 
     async def test_an_unknown_host_is_unreachable(self, open_database) -> None:
         error = await failure(open_database("postgresql://u:p@no-such-host.invalid/d"))

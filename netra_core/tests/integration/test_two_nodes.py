@@ -17,11 +17,14 @@ from netra_core.database import DatabaseSessionManager, GroupCommit
 from netra_core.events import FanOut, SqlEventLog
 from netra_core.events.fanout_postgres import PostgresFanOut
 from netra_core.events.fanout_redis import RedisFanOut
+from netra_core.state import UnifiedStateManager
+from netra_core.state.sql import SqlStateStore
 from netra_core.testing.live_node import LiveNode, live_node
 from netra_core.testing.postgres import APP_ROLE, TestDatabase
 from netra_core.testing.redis_server import redis_server
 from netra_core.testing.runs import reference_run
 from netra_core.testing.socket_app import token_of
+from netra_core.websocket import LiveState
 
 pytestmark = [pytest.mark.integration, pytest.mark.process]
 MakeFanOut = Callable[[], FanOut]
@@ -37,6 +40,7 @@ class Node:
 
     live: LiveNode
     log: SqlEventLog
+    state: UnifiedStateManager
 
     def connect(self, user: str = "ada") -> websockets.connect:
         return websockets.connect(
@@ -51,10 +55,19 @@ async def node_on(url: str, fan_out: FanOut) -> AsyncGenerator[Node]:
     sessions = DatabaseSessionManager(url)
     commits = GroupCommit(sessions)
     log = SqlEventLog(sessions, commits, fan_out=fan_out)
+    state = UnifiedStateManager(SqlStateStore(sessions, commits))
     try:
         async with live_node(log, fan_out, poll_s=3600) as live:
-            yield Node(live, log)
+            tabs = LiveState(state, live.manager)
+            tabs.start()
+            await state.catch_up()
+            following = asyncio.create_task(state.follow(every_s=0.05))
+            yield Node(live, log, state)
+            following.cancel()
+            await asyncio.wait([following])
+            tabs.stop()
     finally:
+        await state.shutdown()
         await log.close()
         await fan_out.close()
         await commits.close()
@@ -148,3 +161,25 @@ async def test_a_client_that_moves_to_the_other_node_continues_exactly(
             if message["type"] != "resumed":
                 after.append(message)
     assert [event["seq"] for event in before + after] == list(range(1, len(run) + 1))
+
+
+async def test_a_change_of_state_on_one_node_reaches_the_tabs_on_both_once(
+    nodes: tuple[Node, Node],
+) -> None:
+    first, second = nodes
+    async with first.connect() as here, second.connect() as there, second.connect("bob") as other:
+        for socket in (here, there, other):
+            await receive(socket)
+            await socket.send('{"type": "ping"}')
+            assert await receive(socket) == {"type": "pong"}
+        for number in range(5):
+            await first.state.for_context(person()).set("theme", number)
+        await second.state.for_context(person()).set("last", True)
+        told = [[await receive(socket) for _ in range(6)] for socket in (here, there)]
+        for socket in (here, there, other):
+            await socket.send('{"type": "ping"}')
+            assert await receive(socket) == {"type": "pong"}
+    for messages in told:
+        assert {message["type"] for message in messages} == {"state_changed"}
+        themes = [message["version"] for message in messages if message["key"] == "theme"]
+        assert themes == [1, 2, 3, 4, 5]

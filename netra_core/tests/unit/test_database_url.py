@@ -53,8 +53,19 @@ def test_a_deployment_needs_postgresql_or_the_embedded_switch(environment: str) 
 
 
 @pytest.mark.parametrize("flag", ["APEX_EMBEDDED", "AUTH_FAST_TEST_MODE", "TESTING"])
-def test_no_flag_makes_production_run_in_memory(flag: str) -> None:
-    values = {"ENVIRONMENT": "production", "DATABASE_URL": "sqlite:///:memory:", flag: "1"}
+@pytest.mark.parametrize(
+    "url",
+    [
+        "sqlite://",
+        "sqlite:///:memory:",
+        "sqlite+aiosqlite:///:memory:?cache=shared",
+        "sqlite:///file::memory:?cache=shared&uri=true",
+        "sqlite:///file:/data/a.sqlite?mode=memory&cache=shared&uri=true",
+        "sqlite:///file:/shared?vfs=memdb&uri=true",
+    ],
+)
+def test_no_flag_and_no_form_makes_production_run_in_memory(flag: str, url: str) -> None:
+    values = {"ENVIRONMENT": "production", "DATABASE_URL": url, flag: "1"}
     assert errors(values) == ["SQLite in memory would lose everything in production"]
 
 

@@ -207,6 +207,19 @@ def test_a_tier_without_a_price_of_its_own_is_told(model: str, provider: str, so
             ("openrouter", "anthropic/claude-3.5-sonnet"),
         ),
         ("gpt-5", "litellm_proxy", ("openai", "gpt-5")),
+        ("openai/gpt-4o:online", "openrouter", ("openrouter", "openai/gpt-4o")),
+        ("gpt-4o", "azure.ai.openai", ("azure", "gpt-4o")),
+        ("gpt-35-turbo", "azure", ("azure", "gpt-3.5-turbo")),
+        ("eu/gpt-4o-2024-08-06", "azure", ("azure", "gpt-4o")),
+        ("ft:gpt-4o-mini-2024-07-18:acme::abc123", "openai", ("openai", "ft:gpt-4o-mini")),
+        ("claude-sonnet-4-5@20250929", "vertex_ai", ("google", "claude-sonnet-4-5")),
+        ("publishers/google/models/gemini-2.5-pro", "vertex_ai", ("google", "gemini-2.5-pro")),
+        ("models/gemini-2.5-flash", "", ("google", "gemini-2.5-flash")),
+        ("text-embedding-3-small", "", ("openai", "text-embedding-3-small")),
+        ("sonar-pro", "", ("perplexity", "sonar-pro")),
+        ("llama-3.3-70b-versatile", "", ("groq", "llama-3.3-70b-versatile")),
+        ("global.anthropic.claude-sonnet-4-5-20250929-v1:0", "aws.bedrock",
+         ("aws", "global.anthropic.claude-sonnet-4-5-20250929-v1:0")),
         ("claude-sonnet-4-5-20250929", "", ("anthropic", "claude-sonnet-4-5")),
         (
             "arn:aws:bedrock:us-east-1:1:inference-profile/us.anthropic.claude-sonnet-4-5-20250929-v1:0",
@@ -230,6 +243,19 @@ def test_names_of_gateways_and_clouds_are_understood(
 
 def test_a_provider_that_does_not_list_the_model_is_not_replaced_by_another() -> None:
     assert table().resolve("claude-sonnet-4-5", "groq") is None
+
+
+@pytest.mark.parametrize("provider", ["ollama", "hosted_vllm", "sagemaker", "LM_Studio"])
+def test_a_model_on_machines_of_one_s_own_has_no_price_of_its_maker(provider: str) -> None:
+    assert table().resolve("deepseek-r1:8b", provider) is None
+    assert not table().is_priced("mistral-large", provider)
+    own = PriceTable.load(custom=[CustomPrice(model="mistral-large", provider=provider, input=0.1)])
+    assert own.is_priced("mistral-large", provider)
+
+
+@pytest.mark.parametrize("name", ["my-deployment", "prod-chat", "gpt", "llama3.2:3b", "x", ""])
+def test_a_name_that_says_nothing_is_nobody_s_model(name: str) -> None:
+    assert table().resolve(name, "") is None
 
 
 def test_an_alias_prices_a_deployment_as_the_model_behind_it() -> None:

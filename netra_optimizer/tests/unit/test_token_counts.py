@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netra_optimizer.usage.importers.base import RowRefused
-from netra_optimizer.usage.importers.tokens import Tokens, tokens_of
+from netra_optimizer.usage.importers.tokens import Tokens
+from netra_optimizer.usage.importers.usage_objects import tokens_of
 
 OPENAI = {
     "prompt_tokens": 2006, "completion_tokens": 300, "total_tokens": 2306,

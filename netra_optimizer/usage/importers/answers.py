@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
-from netra_optimizer.usage.importers.values import first, json_or, mapping, text
+from netra_optimizer.usage.importers.values import first, json_or, mapping, positive, text
 
 Answer = Mapping[str, Any]
 """A response body; Any: each provider's own."""
@@ -13,12 +13,20 @@ Answer = Mapping[str, Any]
 _TIERS: Final = {
     "default": "standard", "auto": "standard", "standard": "standard", "standard_only": "standard",
     "on_demand": "standard", "on-demand": "standard", "scale": "standard",
-    "flex": "flex", "priority": "priority", "batch": "batch", "fast": "fast",
+    "flex": "flex", "on_demand_flex": "flex", "priority": "priority",
+    "on_demand_priority": "priority", "batch": "batch", "fast": "fast",
 }  # fmt: skip
+_WRAPPERS: Final = (
+    "body", "response", "message", "result", "data", "Response", "output", "completion",
+)  # fmt: skip
+"""Where gateways and batches put the answer they hand on."""
+_DEEP: Final = 4
 
 
 def tier_of(value: object) -> str:
     """Our name of a service tier; unknown ones are standard."""
+    if isinstance(value, Mapping):
+        value = value.get("type")
     return _TIERS.get(text(value).strip().lower(), "standard")
 
 
@@ -29,17 +37,30 @@ def answer_of(value: object) -> Answer:
         if stripped.startswith(("data:", "event:")):
             return merged(_events(stripped))
         value = json_or(value, {})
+        if isinstance(value, str):  # a text that was written as a text once more
+            return answer_of(value)
     if isinstance(value, list):
         return merged(part for part in value if isinstance(part, Mapping))
     if isinstance(value, Mapping):
         for key in ("chunks", "events"):
             if isinstance(value.get(key), list):
                 return merged(part for part in value[key] if isinstance(part, Mapping))
-        for key in ("body", "response"):
-            if isinstance(inner := value.get(key), Mapping) and "usage" not in value:
-                return {"status_code": value.get("status_code"), **inner}
-        return value
+        return _unwrapped(value, _DEEP)
     return {}
+
+
+def _unwrapped(value: Answer, depth: int) -> Answer:
+    """The answer inside what a gateway or a batch wraps around it."""
+    if not depth or usage_of(value):
+        return value
+    for key in _WRAPPERS:
+        inner = value.get(key)
+        if not isinstance(inner, Mapping | str) or not (held := mapping(inner)):
+            continue
+        found = _unwrapped(held, depth - 1)
+        if usage_of(found) or key in ("body", "response"):
+            return {"status_code": value.get("status_code"), **found}
+    return value
 
 
 def merged(parts: Iterable[Answer]) -> Answer:
@@ -47,7 +68,7 @@ def merged(parts: Iterable[Answer]) -> Answer:
     whole: dict[str, Any] = {}
     usage: dict[str, Any] = {}
     for part in parts:
-        event = part.get("message") or part.get("response")
+        event = part.get("message") if part.get("type") == "message_start" else part.get("response")
         inner = event if isinstance(event, Mapping) else part
         for key, value in inner.items():
             if key == "usage":
@@ -56,43 +77,84 @@ def merged(parts: Iterable[Answer]) -> Answer:
                 whole[key] = value
         if choices := part.get("choices"):
             _add_choices(whole, choices)
-        delta = part.get("delta")
-        if isinstance(delta, Mapping) and delta.get("stop_reason"):
-            whole["stop_reason"] = delta["stop_reason"]
+        delta = mapping(part.get("delta"))
+        if stopped := first(delta, ("stop_reason", "finish_reason")):
+            whole["stop_reason"] = stopped
         block = mapping(part.get("content_block"))
         if block.get("type") == "tool_use":
             whole.setdefault("tool_blocks", []).append(block)
-        for found in (part.get("usage"), inner.get("usage"), inner.get("usageMetadata")):
-            usage |= {k: v for k, v in mapping(found).items() if v is not None}
+        for found in (part, inner, delta):
+            usage |= {k: v for k, v in usage_of(found).items() if v is not None}
     if usage:
         whole["usage"] = usage
     return whole
 
 
+_USAGES: Final = (
+    "usage", "usageMetadata", "usage_metadata", "token_usage", "tokenUsage", "Usage",
+)  # fmt: skip
+_HOLDERS: Final = ("meta", "x_groq", "metadata", "response_metadata", "llm_output")
+_COUNTERS: Final = ("amazon-bedrock-invocationMetrics", "metrics", "details")
+_OWN: Final = frozenset(
+    {
+        "prompt_eval_count", "eval_count", "generation_token_count", "generated_token_count",
+        "input_token_count", "inputTokenCount", "inputTextTokenCount", "generated_tokens",
+    }
+)  # fmt: skip
+
+
 def usage_of(answer: Answer) -> Mapping[str, Any]:
     """The usage object, wherever a provider puts it; empty where there is none."""
-    found = first(answer, ("usage", "usageMetadata", "usage_metadata", "token_usage"))
-    if found is None:
-        meta = mapping(answer.get("meta"))
-        found = meta if "billed_units" in meta or "tokens" in meta else meta.get("usage")
-    if found is None and ("prompt_eval_count" in answer or "eval_count" in answer):
-        return answer
-    if found is None and isinstance(groq := answer.get("x_groq"), Mapping):
-        found = groq.get("usage")
-    return mapping(found)
+    for name in _USAGES:
+        if name in answer and (found := mapping(answer[name])):
+            return found
+    for holder in (mapping(answer[name]) for name in _HOLDERS if name in answer):
+        for name in _USAGES:
+            if found := mapping(holder.get(name)):
+                return found
+        if "billed_units" in holder or "tokens" in holder:
+            return holder
+    results = [mapping(part) for part in _dicts(answer.get("results"))[:1]]
+    held = [mapping(answer[name]) for name in _COUNTERS if name in answer]
+    for counted in (*held, *results, answer):
+        if not _OWN.isdisjoint(counted):
+            if "inputTextTokenCount" in counted and results:
+                return {**counted, "output_token_count": results[0].get("tokenCount")}
+            return counted
+    return {}
 
 
 def model_of(answer: Answer) -> str:
     """The model that answered."""
-    return text(first(answer, ("model", "modelVersion", "model_version", "modelId")))
+    said = mapping(answer.get("response_metadata"))
+    names = ("model", "modelVersion", "model_version", "modelId", "model_id", "model_name")
+    return text(first(answer, names) or first(said, names))
+
+
+def cost_of(answer: Answer) -> float | None:
+    """What the answer itself says it cost, USD; None where it says nothing."""
+    usage = usage_of(answer)
+    said = usage.get("cost")
+    total = said.get("total_cost") if isinstance(said, Mapping) else said
+    for value, unit in (
+        (total, 1.0),
+        (usage.get("cost_in_usd_ticks"), 1e-10),
+        (usage.get("totalCents"), 0.01),
+        (answer.get("total_cost_usd"), 1.0),
+    ):
+        if (found := positive(value)) is not None:
+            return found * unit
+    return None
 
 
 def finish_reason(answer: Answer) -> str:
     """Why the answer ended: stop, length, tool_calls, content_filter, or as the provider says."""
-    found = first(answer, ("stop_reason", "stopReason", "finish_reason", "done_reason"))
-    if found is None:
-        for choice in _dicts(answer.get("choices")) or _dicts(answer.get("candidates")):
-            found = first(choice, ("finish_reason", "finishReason"))
+    found = None
+    for holder in (answer, *(mapping(answer.get(key)) for key in ("messageStop", "details"))):
+        found = found or first(holder, _REASON_KEYS)
+    for key in ("choices", "candidates", "results"):
+        for part in _dicts(answer.get(key)) if found is None else ():
+            found = first(part, _REASON_KEYS)
     if found is None and ("output" in answer or answer.get("object") == "response"):
         incomplete = mapping(answer.get("incomplete_details")).get("reason")
         found = incomplete or answer.get("status")
@@ -117,17 +179,27 @@ def error_kind(answer: Answer, *beside: object) -> str:
     status = first(answer, ("status_code", "statusCode"))
     if type(status) is int and status >= 400:
         return f"http_{status}"
-    if answer.get("type") == "error" or answer.get("status") == "failed":
-        return "error"
+    if answer.get("type") in _FAILED or answer.get("status") == "failed":
+        return text(answer["type"]) if answer.get("type") in _ENDED else "error"
     return ""
 
 
+_ENDED: Final = ("expired", "canceled")
+_FAILED: Final = ("error", "errored", *_ENDED)
+_REASON_KEYS: Final = (
+    "stop_reason", "stopReason", "finish_reason", "finishReason", "done_reason", "completionReason",
+)  # fmt: skip
 _REASONS: Final = {
-    "end_turn": "stop", "stop": "stop", "completed": "stop", "stop_sequence": "stop", "eos": "stop",
-    "max_tokens": "length", "length": "length", "max_output_tokens": "length",
-    "model_length": "length", "tool_use": "tool_calls", "tool_calls": "tool_calls",
-    "function_call": "tool_calls", "content_filter": "content_filter", "safety": "content_filter",
-    "refusal": "content_filter",
+    **dict.fromkeys(
+        ("end_turn", "stop", "completed", "complete", "stop_sequence", "eos", "eos_token", "finish",
+         "finished"), "stop"),
+    **dict.fromkeys(
+        ("max_tokens", "length", "max_output_tokens", "model_length", "max_new_tokens",
+         "model_context_window_exceeded"), "length"),
+    **dict.fromkeys(("tool_use", "tool_calls", "tool_call", "function_call"), "tool_calls"),
+    **dict.fromkeys(
+        ("content_filter", "content_filtered", "safety", "refusal", "recitation", "blocklist",
+         "prohibited_content", "spii", "guardrail_intervened"), "content_filter"),
 }  # fmt: skip
 
 

@@ -19,7 +19,8 @@ from netra_optimizer.usage.importers.base import (
     RowImporter,
     chunk_of,
 )
-from netra_optimizer.usage.importers.tokens import Tokens, anthropic_tokens
+from netra_optimizer.usage.importers.conventions import anthropic_tokens
+from netra_optimizer.usage.importers.tokens import Tokens
 from netra_optimizer.usage.importers.values import content_id, mapping, moment, positive, text
 from netra_optimizer.usage.record import UsageRecord
 from netra_optimizer.usage.sources.rows import CHUNK_ROWS, Row, Rows

@@ -21,7 +21,8 @@ from netra_optimizer.usage.importers.base import (
     Outcome,
     RowImporter,
 )
-from netra_optimizer.usage.importers.tokens import Dividing, Tokens, tokens_of
+from netra_optimizer.usage.importers.tokens import Dividing, Tokens
+from netra_optimizer.usage.importers.usage_objects import tokens_of
 from netra_optimizer.usage.importers.values import (
     canonical,
     content_id,
@@ -183,7 +184,28 @@ class GenericImporter(RowImporter):
                 f"{rows.source.name} has no column for the model (its columns: {known}).",
                 hint="Give --model, or name the column with --map model=COLUMN.",
             )
-        yield from super().chunks(rows, options)
+        if _vectorized(rows, options):
+            yield from self._blocks(rows, options)
+        else:
+            yield from super().chunks(rows, options)
+
+    def _blocks(self, rows: Rows, options: Options) -> Iterator[Chunk]:
+        """A CSV file a block of lines at a time; a block out of the ordinary row by row."""
+        from netra_optimizer.usage.importers.plain_table import PlainTable
+        from netra_optimizer.usage.sources.csv_blocks import OutOfTheOrdinary, table_of
+
+        columns = columns_of(tuple(rows.header), tuple(sorted(options.mapping.items())))
+        blocks = rows.blocks()
+        for block in blocks:
+            try:
+                table, broken = table_of(block, rows.header, rows.delimiter)
+            except OutOfTheOrdinary:
+                yield self.chunk(rows.records_of(block, blocks), options)
+                continue
+            plain = PlainTable(table, columns, options, converters=_OPTIONAL, failure=_failure)
+            found = plain.chunk(lambda row: self.outcomes(row, options))
+            found.dropped.update(broken)
+            yield found
 
     def read(self, row: Row, options: Options) -> Outcome:
         """One call."""
@@ -227,6 +249,18 @@ class GenericImporter(RowImporter):
             **{name: getattr(tokens, name) for name in TOKEN_BUCKETS},
             **more,
         )
+
+
+def _vectorized(rows: Rows, options: Options) -> bool:
+    """Whether the table is one whose usual rows can be read in columns."""
+    if rows.shape != "csv" or len(set(rows.header)) < len(rows.header):
+        return False
+    columns = columns_of(tuple(rows.header), tuple(sorted(options.mapping.items())))
+    return not _ROW_BY_ROW.intersection(columns)
+
+
+_ROW_BY_ROW: Final = frozenset({"usage", "block_hashes", "block_tokens"})
+"""Fields that say more than a column can."""
 
 
 def _stripped(value: object) -> str:

@@ -1,7 +1,8 @@
 """Helicone's export of requests: CSV, JSON or JSON Lines.
 
 The provider's own usage object is read where the response body is part of the export. Else
-prompt_tokens excludes cache tokens for Anthropic's models and includes them for all others. A
+prompt_tokens excludes cache tokens for Anthropic's models and includes them for all others;
+reasoning lies beside the completion where the total says so. A
 request answered from Helicone's cache reached no provider and is left out, by name.
 """
 
@@ -25,6 +26,7 @@ from netra_optimizer.usage.importers.base import (
     Outcome,
     RowImporter,
 )
+from netra_optimizer.usage.importers.conventions import inclusive_tokens
 from netra_optimizer.usage.importers.prompts import (
     block_names,
     prompt_hash,
@@ -32,13 +34,8 @@ from netra_optimizer.usage.importers.prompts import (
     request_params,
     tokens_a_block,
 )
-from netra_optimizer.usage.importers.tokens import (
-    NOTHING,
-    Tokens,
-    has_tokens,
-    inclusive_tokens,
-    tokens_of,
-)
+from netra_optimizer.usage.importers.tokens import NOTHING, Tokens
+from netra_optimizer.usage.importers.usage_objects import has_tokens, tokens_of
 from netra_optimizer.usage.importers.values import (
     canonical,
     content_id,
@@ -144,20 +141,19 @@ def _tokens(
         return None
     read = count(seen.get("prompt_cache_read_tokens"))
     write = count(seen.get("prompt_cache_write_tokens"))
-    if provider == "anthropic" or "claude" in model.lower():
-        return Tokens(
-            input_uncached=count(given["prompt_tokens"]),
-            cache_read=read,
-            cache_write_5m=write,
-            output_text=count(given["completion_tokens"]),
-        )
-    details = {"audio_tokens": seen.get("prompt_audio_tokens")}
+    prompt, completion = count(given["prompt_tokens"]), count(given["completion_tokens"])
+    reasoning = count(seen.get("reasoning_tokens"))
+    if reasoning > completion or count(seen.get("total_tokens")) == prompt + completion + reasoning:
+        completion += reasoning
+    apart = provider == "anthropic" or "claude" in model.lower()
     return inclusive_tokens(
         {
-            **given,
+            "prompt_tokens": prompt + (read + write if apart else 0),
+            "completion_tokens": completion,
             "cache_read_tokens": read,
             "cache_write_tokens": write,
-            "prompt_tokens_details": details,
+            "reasoning_tokens": reasoning,
+            "prompt_tokens_details": {"audio_tokens": seen.get("prompt_audio_tokens")},
             "completion_tokens_details": {"audio_tokens": seen.get("completion_audio_tokens")},
         }
     )

@@ -1,8 +1,9 @@
 """Langfuse's export of observations: JSON, JSON Lines or CSV.
 
 usage_details keep every kind of token apart: `input` excludes what was cached, `output` excludes
-reasoning. Where a total is given and says otherwise (input + output alone make it), the parts lie
-inside. Observations that are no generation or embedding are left out, by name.
+reasoning; a kind without a bucket is plain input or output, by its name. Where a total is given
+that input and output make alone, the parts lie inside. Observations that are no generation or
+embedding are left out, by name.
 """
 
 from collections.abc import Mapping
@@ -18,8 +19,9 @@ from netra_optimizer.usage.importers.base import (
     Outcome,
     RowImporter,
 )
+from netra_optimizer.usage.importers.conventions import whole_tokens
 from netra_optimizer.usage.importers.prompts import block_names, prompt_text, tokens_a_block
-from netra_optimizer.usage.importers.tokens import NOTHING, Dividing, Tokens, whole_tokens
+from netra_optimizer.usage.importers.tokens import NOTHING, Dividing, Tokens
 from netra_optimizer.usage.importers.values import (
     canonical,
     content_id,
@@ -35,7 +37,12 @@ from netra_optimizer.usage.importers.values import (
     positive,
     text,
 )
-from netra_optimizer.usage.record import UsageRecord
+from netra_optimizer.usage.record import (
+    INPUT_BUCKETS,
+    OUTPUT_BUCKETS,
+    TOKEN_BUCKETS,
+    UsageRecord,
+)
 from netra_optimizer.usage.sources.rows import Row, Rows
 
 _CALLS: Final = {"GENERATION": "chat", "EMBEDDING": "embeddings"}
@@ -136,65 +143,88 @@ def _input(value: object) -> Mapping[str, Any]:
 
 
 def _tokens(seen: Mapping[str, Any]) -> Tokens | None:
-    details = mapping(first(seen, ("usagedetails",)))
-    if not any(has_count(value) for value in details.values()):
-        return _plain_tokens(seen)
-    parts: dict[str, int] = {}
-    for key, value in details.items():
-        if key not in ("input", "output", "total") and (bucket := _bucket(key)):
-            parts[bucket] = parts.get(bucket, 0) + count(value)
-    inputs, outputs = count(_either(details, "input")), count(_either(details, "output"))
-    total = count(details.get("total"))
-    if total and total == inputs + outputs and parts:
-        left, right = Dividing(inputs), Dividing(outputs)
-        parts = {
-            bucket: (right if bucket in _OUTPUTS else left).take(tokens)
-            for bucket, tokens in parts.items()
-        }
-        inputs, outputs = left.rest, right.rest
-    return Tokens(input_uncached=inputs, output_text=outputs, **parts)
+    found = details_tokens(mapping(seen.get("usagedetails")))
+    return _plain_tokens(seen) if found is None else found
+
+
+def details_tokens(details: Mapping[str, Any]) -> Tokens | None:
+    """The tokens of Langfuse's usage types, None where none of them is one."""
+    kinds = {name: _kind(name) for name, value in details.items() if has_count(value)}
+    if not any(kinds.values()):
+        return None
+    parts: dict[str, int] = dict.fromkeys(TOKEN_BUCKETS, 0)
+    for name, kind in kinds.items():
+        if kind in parts:
+            parts[kind] += count(details[name])
+    for name, kind in kinds.items():
+        if kind == _UNSPLIT:
+            split = parts["cache_write_5m"] + parts["cache_write_1h"]
+            parts["cache_write_5m"] += max(count(details[name]) - split, 0)
+    inputs = count(first(details, _INPUT_NAMES))
+    outputs = count(first(details, _OUTPUT_NAMES))
+    total = count(first(details, _TOTAL_NAMES))
+    if total and total == inputs + outputs and any(parts.values()):
+        return _divided(inputs, outputs, parts)
+    parts["input_uncached"] += inputs
+    parts["output_text"] += outputs
+    return Tokens(**parts)
+
+
+def _divided(inputs: int, outputs: int, parts: Mapping[str, int]) -> Tokens:
+    """Parts that lie inside the input and the output."""
+    left, right = Dividing(inputs), Dividing(outputs)
+    inside = {name: left.take(parts[name]) for name in INPUT_BUCKETS if name != "input_uncached"}
+    said = {name: right.take(parts[name]) for name in OUTPUT_BUCKETS if name != "output_text"}
+    return Tokens(**inside, **said, input_uncached=left.rest, output_text=right.rest)
 
 
 def _plain_tokens(seen: Mapping[str, Any]) -> Tokens | None:
     usage = mapping(seen.get("usage"))
-    inputs = first(usage, ("input", "promptTokens", "prompt_tokens", "input_tokens"))
-    outputs = first(usage, ("output", "completionTokens", "completion_tokens", "output_tokens"))
-    inputs = (
-        first(seen, ("inputusage", "prompttokens", "inputtokens")) if inputs is None else inputs
-    )
-    outputs = (
-        first(seen, ("outputusage", "completiontokens", "outputtokens"))
-        if outputs is None
-        else outputs
-    )
+    if text(usage.get("unit")).upper() not in ("", "TOKENS"):
+        return None
+    inputs = first(usage, _INPUT_NAMES)
+    outputs = first(usage, _OUTPUT_NAMES)
+    if inputs is None:
+        inputs = first(seen, ("inputusage", "prompttokens", "inputtokens", "usage.input"))
+    if outputs is None:
+        outputs = first(seen, ("outputusage", "completiontokens", "outputtokens", "usage.output"))
     if inputs is None and outputs is None:
         return None
     return whole_tokens(inputs, outputs)
 
 
-def _either(details: Mapping[str, Any], name: str) -> object:
-    return first(details, (name, f"{name}_tokens", f"{name}_text_tokens"))
+_INPUT_NAMES: Final = ("input", "input_tokens", "prompt_tokens", "promptTokens", "inputTokens")
+_OUTPUT_NAMES: Final = (
+    "output", "output_tokens", "completion_tokens", "completionTokens", "outputTokens",
+)  # fmt: skip
+_TOTAL_NAMES: Final = ("total", "total_tokens", "totalTokens")
+_UNSPLIT: Final = "cache_write"
+_WHOLE: Final = "whole"
 
 
-_OUTPUTS: Final = frozenset({"reasoning", "audio_out", "image_out"})
+def _kind(key: str) -> str:
+    """The bucket of a usage type: what no bucket has for its own is plain input or plain output.
 
-
-def _bucket(key: str) -> str:
-    """Our bucket for a key of usage_details; empty for one that is none or counted elsewhere."""
+    `whole` for the input and the output themselves, empty for totals and what is no token.
+    """
+    if key in _TOTAL_NAMES:
+        return ""
+    if key in _INPUT_NAMES or key in _OUTPUT_NAMES:
+        return _WHOLE
     name = key.lower()
-    if "1h" in name:
-        return "cache_write_1h"
-    if "creation" in name or "write" in name:
-        return "cache_write_5m"
+    if "creation" in name or "write" in name or "ephemeral" in name:
+        return "cache_write_1h" if "1h" in name else "cache_write_5m" if "5m" in name else _UNSPLIT
     if "cache" in name:
         return "cache_read"
     if "reasoning" in name or "thinking" in name or "thought" in name:
         return "reasoning"
-    side = "out" if "output" in name or "completion" in name else "in"
+    said = any(word in name for word in ("output", "completion", "candidate"))
     for kind in ("audio", "image"):
         if kind in name:
-            return f"{kind}_{side}"
-    return ""
+            return f"{kind}_{'out' if said else 'in'}"
+    if said:
+        return "output_text"
+    return "input_uncached" if "input" in name or "prompt" in name else ""
 
 
 def _cost(seen: Mapping[str, Any]) -> float | None:

@@ -19,6 +19,7 @@ from netra_optimizer.usage.importers.base import (
     Outcome,
     RowImporter,
 )
+from netra_optimizer.usage.importers.conventions import inclusive_tokens
 from netra_optimizer.usage.importers.litellm_lines import FREE, plain_rows
 from netra_optimizer.usage.importers.prompts import (
     block_names,
@@ -27,7 +28,7 @@ from netra_optimizer.usage.importers.prompts import (
     request_params,
     tokens_a_block,
 )
-from netra_optimizer.usage.importers.tokens import NOTHING, Tokens, inclusive_tokens
+from netra_optimizer.usage.importers.tokens import NOTHING, Tokens
 from netra_optimizer.usage.importers.values import (
     content_id,
     first,
@@ -42,6 +43,7 @@ from netra_optimizer.usage.importers.values import (
     texts,
 )
 from netra_optimizer.usage.record import UsageRecord
+from netra_optimizer.usage.sources.blocks import Block
 from netra_optimizer.usage.sources.rows import Row, Rows, decode_line
 
 _MARKS: Final = frozenset(
@@ -75,7 +77,7 @@ class LiteLLMImporter(RowImporter):
             yield from super().chunks(rows, options)
             return
         for block in rows.source.blocks():
-            plain, others = plain_rows(block)
+            plain, others = plain_rows(Block(block))
             if plain is not None:
                 yield plain
             if others:

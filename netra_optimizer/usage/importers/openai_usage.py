@@ -1,7 +1,9 @@
-"""OpenAI's organization usage (completions, embeddings): results in buckets of time.
+"""OpenAI's organization usage (completions, embeddings, moderations): results in buckets of time.
 
-input_tokens includes input_cached_tokens; audio is counted apart, beside the text. How many
-requests a result sums is stated (num_model_requests).
+input_tokens includes input_cached_tokens. Where a result tells text, audio and image apart it
+includes all of them; an older one counts audio beside the text. How many requests a result sums is
+stated (num_model_requests). Results that count no tokens (images, characters, seconds, searches)
+are left out, by name.
 """
 
 from collections.abc import Iterator
@@ -9,14 +11,16 @@ from datetime import datetime
 from typing import Final
 
 from netra_optimizer.usage.importers.answers import tier_of
-from netra_optimizer.usage.importers.base import NO_MODEL, Options, RowRefused
+from netra_optimizer.usage.importers.base import NO_MODEL, NO_TOKENS, Options, RowRefused
 from netra_optimizer.usage.importers.buckets import spread
 from netra_optimizer.usage.importers.reports import ReportImporter, Result
 from netra_optimizer.usage.importers.tokens import Dividing, Tokens
-from netra_optimizer.usage.importers.values import canonical, count, text
+from netra_optimizer.usage.importers.values import canonical, count, has_count, text
 from netra_optimizer.usage.record import UsageRecord
 
-_KINDS: Final = ("organization.usage.completions.result", "organization.usage.embeddings.result")
+_KIND: Final = "organization.usage."
+_OPERATIONS: Final = {"embeddings": "embeddings", "moderations": "moderation"}
+_TOLD_APART: Final = ("input_uncached_tokens", "input_text_tokens", "output_text_tokens")
 
 
 class OpenAIUsageImporter(ReportImporter):
@@ -28,35 +32,51 @@ class OpenAIUsageImporter(ReportImporter):
 
     def owns(self, result: Result) -> bool:
         """By its kind, or by counts of requests."""
-        return result.get("object") in _KINDS or "num_model_requests" in result
+        return text(result.get("object")).startswith(_KIND) or "num_model_requests" in result
 
     def records(
         self, result: Result, start: datetime, end: datetime, options: Options
     ) -> Iterator[UsageRecord]:
         """As many records as there were requests."""
+        if not any(has_count(result.get(name)) for name in ("input_tokens", "output_tokens")):
+            raise RowRefused(NO_TOKENS)
         model = text(result.get("model")) or options.model
         if not model:
             raise RowRefused(NO_MODEL)
-        left = Dividing(count(result.get("input_tokens")))
-        tokens = Tokens(
-            cache_read=left.take(count(result.get("input_cached_tokens"))),
-            input_uncached=left.rest,
-            output_text=count(result.get("output_tokens")),
-            audio_in=count(result.get("input_audio_tokens")),
-            audio_out=count(result.get("output_audio_tokens")),
-        )
+        kind = text(result.get("object")).removeprefix(_KIND).partition(".")[0]
         batch = result.get("batch") is True
         return spread(
-            tokens,
+            _tokens(result),
             count(result.get("num_model_requests"), 1),
             start,
             end,
             canonical(["openai_usage", start.isoformat(), end.isoformat(), dict(result)]),
             model=model,
             provider="openai",
-            operation="embeddings" if "embedding" in text(result.get("object")) else "chat",
+            operation=_OPERATIONS.get(kind, "chat"),
             service_tier="batch" if batch else tier_of(result.get("service_tier")),
             user=text(result.get("user_id")),
             team=text(result.get("project_id")),
             feature=text(result.get("api_key_id")),
         )
+
+
+def _tokens(result: Result) -> Tokens:
+    def said(name: str) -> int:
+        return count(result.get(name))
+
+    inputs, outputs = said("input_tokens"), said("output_tokens")
+    audio_in, audio_out = said("input_audio_tokens"), said("output_audio_tokens")
+    if not any(has_count(result.get(name)) for name in _TOLD_APART):
+        inputs, outputs = inputs + audio_in, outputs + audio_out
+    left, right = Dividing(inputs), Dividing(outputs)
+    return Tokens(
+        cache_read=left.take(said("input_cached_tokens")),
+        cache_write_5m=left.take(said("input_cache_write_tokens")),
+        audio_in=left.take(audio_in),
+        image_in=left.take(said("input_image_tokens")),
+        input_uncached=left.rest,
+        audio_out=right.take(audio_out),
+        image_out=right.take(said("output_image_tokens")),
+        output_text=right.rest,
+    )

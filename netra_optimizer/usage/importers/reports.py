@@ -1,7 +1,7 @@
 """Reading of reports in time buckets, shared by the providers' usage APIs.
 
 A file holds pages (`{"data": [bucket, …]}`), or buckets, or a JSON array of either; a bucket holds
-`results`. The audit counts results.
+`results`. In a table of the console each row is a result. The audit counts results.
 """
 
 from abc import abstractmethod
@@ -25,9 +25,11 @@ from netra_optimizer.usage.sources.rows import CHUNK_ROWS, Row, Rows
 Result = Mapping[str, Any]
 """One result of a bucket; Any: each provider's own."""
 
-STARTS: Final = ("start_time", "starting_at", "start_time_iso")
+CONSOLE_DAY: Final = "usage_date_utc"
+STARTS: Final = ("start_time", "starting_at", "start_time_iso", CONSOLE_DAY)
 ENDS: Final = ("end_time", "ending_at", "end_time_iso")
 _DAY: Final = timedelta(days=1)
+_MINUTE: Final = timedelta(minutes=1)
 
 
 class ReportImporter(Importer):
@@ -100,6 +102,8 @@ def buckets(row: Row) -> list[Mapping[str, Any]]:
 
 def results_of(bucket: Mapping[str, Any]) -> list[Result]:
     """The results of a bucket."""
+    if CONSOLE_DAY in bucket:
+        return [bucket]
     found = first(bucket, ("results", "result"))
     return [part for part in found if isinstance(part, Mapping)] if isinstance(found, list) else []
 
@@ -112,7 +116,8 @@ def _timed(
         reason = ""
         try:
             start = moment(first(bucket, STARTS), options.timezone)
-            end = optional_moment(first(bucket, ENDS), options.timezone) or start + _DAY
+            end = optional_moment(first(bucket, ENDS), options.timezone)
+            end = end or start + (_MINUTE if start.hour or start.minute else _DAY)
         except RowRefused as refused:
             reason = refused.reason
         for result in results_of(bucket):

@@ -5,12 +5,14 @@ embeddings), Anthropic, Google, Bedrock and those who speak like them take and s
 object inside the response is read by its own convention (see tokens.py).
 """
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
 from netra_optimizer.usage.importers.answers import (
     answer_of,
+    cost_of,
     error_kind,
     finish_reason,
     model_of,
@@ -27,7 +29,8 @@ from netra_optimizer.usage.importers.prompts import (
     request_params,
     tokens_a_block,
 )
-from netra_optimizer.usage.importers.tokens import NOTHING, Tokens, tokens_of
+from netra_optimizer.usage.importers.tokens import NOTHING, Tokens
+from netra_optimizer.usage.importers.usage_objects import tokens_of
 from netra_optimizer.usage.importers.values import (
     canonical,
     content_id,
@@ -40,6 +43,7 @@ from netra_optimizer.usage.importers.values import (
     positive,
     text,
 )
+from netra_optimizer.usage.names import provider_of_url
 from netra_optimizer.usage.record import UsageRecord
 from netra_optimizer.usage.sources.rows import Row, Rows
 
@@ -52,10 +56,20 @@ TIMES: Final = (
     "started_at",
     "ts",
     "date",
+    "processed_time",
 )
 _ENDS: Final = ("end_time", "endTime", "ended_at", "completed_at", "response_timestamp")
-_REQUESTS: Final = ("request", "req", "request_body", "requestBody", "input_body", "kwargs")
-_RESPONSES: Final = ("response", "resp", "response_body", "responseBody", "result", "completion")
+_REQUESTS: Final = (
+    "request", "req", "request_body", "requestBody", "input_body", "kwargs", "modelInput",
+)  # fmt: skip
+_RESPONSES: Final = (
+    "response", "resp", "response_body", "responseBody", "result", "completion", "modelOutput",
+)  # fmt: skip
+_BATCHED: Final = ("custom_id", "modelOutput", "processed_time")
+"""Keys of the files in which providers hand back the answers of a batch."""
+_URLS: Final = ("url", "base_url", "api_base", "endpoint", "target_url")
+_MEANINGLESS_ID: Final = re.compile(r"chatcmpl-\d{1,4}")
+"""Ollama numbers its answers by chance, below a thousand."""
 _MS: Final = ("latency_ms", "duration_ms", "response_time_ms", "elapsed_ms", "latencyMs")
 _SECONDS: Final = ("latency_s", "duration_s", "latency", "duration", "elapsed", "response_time")
 _TTFT_MS: Final = ("ttft_ms", "time_to_first_token_ms", "first_token_ms")
@@ -80,23 +94,26 @@ class RequestsImporter(RowImporter):
             asks = any(key in request for key in ("messages", "input", "prompt", "contents"))
             if asks and any(name in row for name in _RESPONSES):
                 return 0.95
-            if request and answer and usage_of(answer):
+            if not usage_of(answer):
+                continue
+            if request or any(name in row for name in (*_BATCHED, *_RESPONSES)):
                 best = 0.9
-            elif not request and usage_of(row) and (model_of(row) or "id" in row):
+            elif model_of(answer) or "id" in answer or answer is not row:
                 best = max(best, 0.6)
         return best
 
     def read(self, row: Row, options: Options) -> Outcome:
-        """One call."""
+        """One call. One without a time happened at `start`, where that is given."""
         request, answer = _bodies(row)
-        start = moment(_first_time(row, answer), options.timezone)
+        stamp = _first_time(row, answer)
+        start = moment(options.start if stamp is None else stamp, options.timezone)
         model = (
             model_of(answer) or text(first(request, ("model", "modelId"))) or text(row.get("model"))
         )
         if not (model or options.model):
             return NO_MODEL
         failed = error_kind(answer, row.get("error"), _http_status(row))
-        usage = usage_of(answer) or mapping(row.get("usage"))
+        usage = usage_of(answer) or usage_of(row)
         tokens = NOTHING if failed and not usage else tokens_of(usage)
         return self._record(row, request, answer, start, model, tokens, failed, options)
 
@@ -120,7 +137,7 @@ class RequestsImporter(RowImporter):
             id=_identity(row, answer, request, start),
             start=start,
             model=model,
-            provider=text(row.get("provider")) or _provider(answer, request),
+            provider=_provider(row, request, answer, model),
             operation=_operation(request, answer),
             service_tier=_tier(row, request, answer),
             latency_ms=_duration(row, _MS, _SECONDS) or milliseconds(start, end),
@@ -139,17 +156,18 @@ class RequestsImporter(RowImporter):
             finish_reason=finish_reason(answer),
             tool_names=tool_names(answer),
             quality=number(first(row, ("quality", "score"))),
-            cost_recorded=positive(first(row, _COSTS)),
+            cost_recorded=_cost(row, answer),
         )
 
 
 def _bodies(row: Row) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
     request = mapping(first(row, _REQUESTS))
     if isinstance(body := request.get("body"), Mapping | str) and "messages" not in request:
-        request = mapping(body)
+        request = {**{key: request[key] for key in _URLS if key in request}, **mapping(body)}
     raw = first(row, _RESPONSES)
-    answer = answer_of(raw) if raw is not None else (row if not request else {})
-    return request, answer
+    if raw is not None:
+        return request, answer_of(raw)
+    return request, {} if request else answer_of(row)
 
 
 def _first_time(row: Row, answer: Mapping[str, Any]) -> object:
@@ -165,22 +183,36 @@ def _http_status(row: Row) -> object:
 def _identity(
     row: Row, answer: Mapping[str, Any], request: Mapping[str, Any], start: datetime
 ) -> str:
-    found = first(row, ("id", "request_id", "requestId", "call_id")) or first(
-        answer, ("id", "responseId")
-    )
-    if found is not None:
-        return text(found)
+    own = text(first(row, ("id", "request_id", "requestId", "call_id")))
+    found = own or text(first(answer, ("id", "responseId")))
+    if found and not _MEANINGLESS_ID.fullmatch(found):
+        return found
     return content_id("request", start, canonical(request), canonical(answer))
 
 
-def _provider(answer: Mapping[str, Any], request: Mapping[str, Any]) -> str:
-    if answer.get("type") == "message" or "stop_reason" in answer or "anthropic_version" in request:
-        return "" if "." in model_of(answer) else "anthropic"
+def _provider(row: Row, request: Mapping[str, Any], answer: Mapping[str, Any], model: str) -> str:
+    """Who answered, by what the log says, the address asked, or marks only one provider leaves."""
+    named = text(row.get("provider")).strip()
+    if named:
+        return named
+    url = text(first(row, _URLS) or first(request, _URLS))
+    if url and (found := provider_of_url(url)):
+        return found
+    if text(answer.get("id")).startswith("gen-") and "provider" in answer:
+        return "openrouter"
+    if answer.get("type") == "message" or "anthropic_version" in request:
+        return "anthropic" if model.startswith("claude") and "@" not in model else ""
     if "candidates" in answer or "contents" in request:
         return "google"
-    if "x_groq" in answer:
+    usage = usage_of(answer)
+    if "x_groq" in answer or ("queue_time" in usage and "prompt_time" in usage):
         return "groq"
     return ""
+
+
+def _cost(row: Row, answer: Mapping[str, Any]) -> float | None:
+    said = positive(first(row, _COSTS))
+    return cost_of(answer) if said is None else said
 
 
 def _operation(request: Mapping[str, Any], answer: Mapping[str, Any]) -> str:
@@ -192,10 +224,14 @@ def _operation(request: Mapping[str, Any], answer: Mapping[str, Any]) -> str:
 
 
 def _tier(row: Row, request: Mapping[str, Any], answer: Mapping[str, Any]) -> str:
-    if row.get("batch") is True or text(answer.get("object")) == "batch":
+    batched = any(name in row for name in _BATCHED)
+    if batched or row.get("batch") is True or text(answer.get("object")) == "batch":
         return "batch"
     usage = usage_of(answer)
-    found = first(answer, ("service_tier", "serviceTier")) or usage.get("service_tier")
+    found = (
+        first(answer, ("service_tier", "serviceTier"))
+        or first(usage, ("service_tier", "trafficType", "traffic_type"))
+    )  # fmt: skip
     if usage.get("speed") == "fast":
         return "fast"
     return tier_of(found or row.get("service_tier") or request.get("service_tier"))

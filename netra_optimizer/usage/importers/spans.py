@@ -6,6 +6,8 @@
 | gen_ai, old names | gen_ai.usage.prompt_tokens, completion_tokens | inside the input |
 | OpenLLMetry | the same, llm.usage.total_tokens | inside the input |
 | OpenInference | llm.token_count.prompt, completion | inside the prompt |
+| Vercel AI SDK | ai.usage.inputTokens, outputTokens | inside the input |
+| Langfuse | langfuse.observation.usage_details | apart |
 
 Where the numbers say that cached tokens lie beside the input (they exceed it, or a total counts
 them on top), they are taken so. Spans of agents, chains and tools repeat the tokens of the calls
@@ -29,13 +31,23 @@ from netra_optimizer.usage.importers.base import (
     Outcome,
     RowRefused,
 )
+from netra_optimizer.usage.importers.conventions import inclusive_tokens
+from netra_optimizer.usage.importers.langfuse import details_tokens
 from netra_optimizer.usage.importers.prompts import (
     block_names,
     prompt_text,
     request_params,
     tokens_a_block,
 )
-from netra_optimizer.usage.importers.tokens import NOTHING, Tokens, inclusive_tokens
+from netra_optimizer.usage.importers.span_names import (
+    ASSOCIATED,
+    PARAMS,
+    PREFIXES,
+    SLOTS,
+    operation_of,
+    provider_named,
+)
+from netra_optimizer.usage.importers.tokens import NOTHING, Tokens
 from netra_optimizer.usage.importers.values import (
     MAX_TOKENS,
     canonical,
@@ -53,103 +65,6 @@ from netra_optimizer.usage.record import UsageRecord
 Attributes = Mapping[str, Any]
 """A span's attributes by key; Any: OpenTelemetry's values."""
 
-_CALLS: Final = {
-    "chat": "chat", "text_completion": "completion", "completion": "completion",
-    "generate_content": "chat", "embeddings": "embeddings", "embedding": "embeddings",
-    "rerank": "rerank", "llm": "chat",
-}  # fmt: skip
-_MODEL: Final = (
-    "gen_ai.response.model", "gen_ai.request.model", "llm.model_name", "embedding.model_name",
-    "llm.response.model", "llm.request.model", "ai.response.model", "ai.model.id",
-)  # fmt: skip
-_PROVIDER: Final = (
-    "gen_ai.provider.name",
-    "gen_ai.system",
-    "llm.provider",
-    "llm.system",
-    "llm.vendor",
-)
-_INPUT: Final = (
-    "gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens", "llm.token_count.prompt",
-    "llm.usage.prompt_tokens", "ai.usage.promptTokens",
-)  # fmt: skip
-_OUTPUT: Final = (
-    "gen_ai.usage.output_tokens", "gen_ai.usage.completion_tokens", "llm.token_count.completion",
-    "llm.usage.completion_tokens", "ai.usage.completionTokens",
-)  # fmt: skip
-_TOTAL: Final = ("gen_ai.usage.total_tokens", "llm.usage.total_tokens", "llm.token_count.total")
-_READ: Final = (
-    "gen_ai.usage.cache_read.input_tokens", "gen_ai.usage.cache_read_input_tokens",
-    "gen_ai.usage.input_tokens.cached", "gen_ai.usage.cached_tokens",
-    "gen_ai.usage.cache_read_tokens", "llm.token_count.prompt_details.cache_read",
-    "gen_ai.usage.details.cached_tokens", "gen_ai.usage.details.cache_read_tokens",
-)  # fmt: skip
-_WRITE: Final = (
-    "gen_ai.usage.cache_creation.input_tokens", "gen_ai.usage.cache_creation_input_tokens",
-    "gen_ai.usage.cache_write.input_tokens", "gen_ai.usage.cache_write_tokens",
-    "llm.token_count.prompt_details.cache_write", "gen_ai.usage.details.cache_write_tokens",
-)  # fmt: skip
-_REASONING: Final = (
-    "gen_ai.usage.reasoning.output_tokens", "gen_ai.usage.reasoning_tokens",
-    "gen_ai.usage.output_tokens.reasoning", "llm.usage.reasoning_tokens",
-    "llm.token_count.completion_details.reasoning", "gen_ai.usage.details.reasoning_tokens",
-)  # fmt: skip
-_TTFT_S: Final = (
-    "gen_ai.server.time_to_first_token", "gen_ai.response.time_to_first_chunk",
-    "gen_ai.response.time_to_first_token",
-)  # fmt: skip
-_TIER: Final = (
-    "openai.response.service_tier", "gen_ai.openai.response.service_tier",
-    "gen_ai.response.service_tier", "openai.request.service_tier", "gen_ai.request.service_tier",
-    "gen_ai.openai.request.service_tier",
-)  # fmt: skip
-_NAMES: Final[Mapping[str, tuple[str, ...]]] = {
-    "model": _MODEL,
-    "provider": _PROVIDER,
-    "input": _INPUT,
-    "output": _OUTPUT,
-    "total": _TOTAL,
-    "read": _READ,
-    "write": _WRITE,
-    "reasoning": _REASONING,
-    "audio_in": ("llm.token_count.prompt_details.audio",),
-    "audio_out": ("llm.token_count.completion_details.audio",),
-    "ttft": _TTFT_S,
-    "tier": _TIER,
-    "operation": ("gen_ai.operation.name",),
-    "kind": ("openinference.span.kind",),
-    "type": ("llm.request.type",),
-    "workflow": ("traceloop.span.kind",),
-    "error": ("error.type",),
-    "id": ("gen_ai.response.id", "llm.response.id"),
-    "cost": ("gen_ai.usage.cost", "llm.cost.total", "operation.cost"),
-    "tags": ("tag.tags", "tags"),
-    "metadata": ("metadata",),
-    "user": ("user.id", "enduser.id", "gen_ai.user.id"),
-    "conversation": ("gen_ai.conversation.id", "session.id", "conversation.id"),
-    "feature": ("feature", "gen_ai.agent.name", "traceloop.workflow.name", "code.function.name"),
-    "team": ("team", "team.id"),
-    "finish": (
-        "gen_ai.response.finish_reasons",
-        "gen_ai.completion.0.finish_reason",
-        "llm.response.finish_reason",
-    ),
-    "tools": ("gen_ai.tool.definitions",),
-    "system": ("gen_ai.system_instructions",),
-    "messages": ("gen_ai.input.messages",),
-    "shown": ("input.value",),
-    "stated": ("llm.invocation_parameters",),
-}
-_SLOTS: Final = {
-    name: (slot, rank) for slot, names in _NAMES.items() for rank, name in enumerate(names)
-}
-"""Attribute → what it says, and its rank among those that say it: the first name wins."""
-_PREFIXES: Final = (
-    "traceloop.association.properties.", "gen_ai.request.", "gen_ai.prompt.",
-    "llm.input_messages.", "gen_ai.completion.", "llm.output_messages.",
-)  # fmt: skip
-_PARAMS: Final = "gen_ai.request."
-_ASSOCIATED: Final = "traceloop.association.properties."
 _LATEST_NS: Final = 7_258_118_400 * 10**9
 
 
@@ -167,9 +82,9 @@ def record_of_span(
 ) -> Outcome:
     """The call a span records, or why it records none."""
     seen, families = _sorted(attributes)
-    operation = _operation(seen)
-    counted = "input" in seen or "output" in seen
-    if not operation and not (counted and not seen.keys() & {"operation", "kind", "workflow"}):
+    counted = "input" in seen or "output" in seen or "usage" in seen
+    operation = operation_of(seen, counted=counted)
+    if not operation:
         return NOT_A_CALL
     if not 0 < start_ns < _LATEST_NS:
         return BAD_TIME
@@ -187,16 +102,16 @@ def record_of_span(
             return NO_TOKENS
         tokens = NOTHING
     prompt, params = _prompt(seen, families)
-    first_token = positive(seen.get("ttft"))
+    first_token, in_ms = positive(seen.get("ttft")), positive(seen.get("ttft_ms"))
     return UsageRecord(
         id=text(seen.get("id")) or f"{trace}:{span}",
         start=EPOCH + timedelta(microseconds=start_ns // 1000),
         model=model,
-        provider=_provider(text(seen.get("provider"))),
-        operation=operation or "chat",
+        provider=provider_named(text(seen.get("provider"))),
+        operation=operation,
         service_tier=tier_of(seen["tier"]) if "tier" in seen else "standard",
         latency_ms=(end_ns - start_ns) / 1e6 if end_ns >= start_ns else None,
-        ttft_ms=None if first_token is None else first_token * 1000,
+        ttft_ms=in_ms if first_token is None else first_token * 1000,
         **msgspec.structs.asdict(tokens),
         **_who(seen, resource, families),
         tags=texts(seen["tags"]) if "tags" in seen else (),
@@ -214,7 +129,7 @@ def record_of_span(
         finish_reason=_finish(seen["finish"]) if "finish" in seen else "",
         tool_names=_tools(families) if families else (),
         source="otlp",
-        cost_recorded=positive(seen.get("cost")),
+        cost_recorded=_cost(seen),
     )
 
 
@@ -224,9 +139,9 @@ def _sorted(attributes: Attributes) -> tuple[dict[str, Any], dict[str, Any]]:
     ranks: dict[str, int] = {}
     families: dict[str, Any] = {}
     for key, value in attributes.items():
-        place = _SLOTS.get(key)
+        place = SLOTS.get(key)
         if place is None:
-            if key.startswith(_PREFIXES):
+            if key.startswith(PREFIXES):
                 families[key] = value
         elif value is not None and value != "":
             slot, rank = place
@@ -245,14 +160,16 @@ def _asked_model(seen: Mapping[str, Any]) -> str:
     return ""
 
 
-def _operation(seen: Mapping[str, Any]) -> str:
-    for slot in ("operation", "kind", "type"):
-        if slot in seen:
-            return _CALLS.get(text(seen[slot]).lower(), "")
-    return ""
+def _cost(seen: Mapping[str, Any]) -> float | None:
+    said = seen.get("cost")
+    return positive(
+        mapping(seen["costs"]).get("total") if said is None and "costs" in seen else said
+    )
 
 
 def _tokens(seen: Mapping[str, Any]) -> Tokens:
+    if "usage" in seen and (found := details_tokens(mapping(seen["usage"]))):
+        return found
     inputs, outputs = seen.get("input", 0), seen.get("output", 0)
     read, write = seen.get("read", 0), seen.get("write", 0)
     reasoning = seen.get("reasoning", 0)
@@ -284,19 +201,6 @@ def _tokens(seen: Mapping[str, Any]) -> Tokens:
     )
 
 
-_PROVIDERS: Final = {
-    "az.ai.openai": "azure", "azure.ai.openai": "azure", "az.ai.inference": "azure",
-    "azure.ai.inference": "azure", "aws.bedrock": "aws", "aws_bedrock": "aws",
-    "gcp.gemini": "google", "gcp.vertex_ai": "google", "gcp.gen_ai": "google",
-    "vertex_ai": "google", "vertexai": "google", "google_genai": "google",
-    "mistral_ai": "mistral", "mistralai": "mistral", "x_ai": "x-ai", "xai": "x-ai",
-}  # fmt: skip
-
-
-def _provider(named: str) -> str:
-    return _PROVIDERS.get(named.lower(), named.lower())
-
-
 def _who(
     seen: Mapping[str, Any], resource: Attributes, families: Mapping[str, Any]
 ) -> dict[str, Any]:
@@ -306,9 +210,10 @@ def _who(
         if slot in seen
     }
     associated = {
-        key.removeprefix(_ASSOCIATED): value
+        key.removeprefix(prefix): value
         for key, value in families.items()
-        if key.startswith(_ASSOCIATED)
+        for prefix in ASSOCIATED
+        if key.startswith(prefix)
     }
     metadata = mapping(seen.get("metadata"))
     if associated or metadata:
@@ -341,9 +246,9 @@ def _prompt(seen: Mapping[str, Any], families: Mapping[str, Any]) -> tuple[str, 
         elif shown:
             request["messages"] = shown
     listed = {
-        key.removeprefix(_PARAMS): value
+        key.removeprefix(PARAMS): value
         for key, value in families.items()
-        if key.startswith(_PARAMS) and not isinstance(value, Mapping)
+        if key.startswith(PARAMS) and not isinstance(value, Mapping)
     }
     params = request_params({**request, **mapping(seen.get("stated")), **listed})
     return prompt_text(request), params
@@ -366,7 +271,7 @@ def _finish(found: object) -> str:
         found = json_or(found, [])
     if isinstance(found, list | tuple):
         found = found[0] if found else ""
-    return finish_reason({"stop_reason": found})
+    return finish_reason({"stop_reason": text(found).replace("-", "_")})
 
 
 def _tools(attributes: Attributes) -> tuple[str, ...]:

@@ -23,6 +23,8 @@ CONTENT_ID: Final = "row:"
 MAX_TOKENS: Final = 10**12
 _UNITS: Final = ((10**17, 10**9), (10**14, 10**6), (10**11, 10**3), (0, 1))
 """An epoch number at least this large counts so many to the second."""
+_FARTHEST: Final = 1e22
+"""No epoch number is larger, whatever its unit; compared so that nan and infinity are none."""
 _EARLIEST: Final = datetime(1990, 1, 1, tzinfo=UTC)
 _LATEST: Final = datetime(2200, 1, 1, tzinfo=UTC)
 _SLASHED: Final = ("%m/%d/%Y %H:%M:%S", "%m/%d/%Y %H:%M", "%Y/%m/%d %H:%M:%S", "%d.%m.%Y %H:%M:%S")
@@ -91,7 +93,7 @@ def _loosely(text: str) -> datetime:
 
 
 def _epoch(value: float) -> datetime:
-    if not math.isfinite(value):
+    if not abs(value) < _FARTHEST:
         raise RowRefused(BAD_TIME)
     per_second = next(unit for floor, unit in _UNITS if abs(value) >= floor)
     try:
@@ -152,7 +154,10 @@ def number(value: object) -> float | None:
             return None
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return float(value) if math.isfinite(value) else None
+    try:
+        return float(value) if math.isfinite(value) else None
+    except OverflowError:  # a whole number beyond every float
+        return None
 
 
 def positive(value: object) -> float | None:
@@ -186,10 +191,15 @@ def texts(value: object) -> tuple[str, ...]:
 
 
 def mapping(value: object) -> Mapping[str, Any]:
-    """A JSON object, also when it was written as text; empty where there is none."""
+    """A JSON object, also written as text or as a map of Parquet; empty where there is none."""
+    if isinstance(value, Mapping):
+        return value
     if isinstance(value, str) and value.lstrip().startswith("{"):
-        value = json_or(value, {})
-    return value if isinstance(value, Mapping) else {}
+        found = json_or(value, {})
+        return found if isinstance(found, Mapping) else {}
+    if isinstance(value, list) and value and all(isinstance(item, tuple) for item in value):
+        return {text(pair[0]): pair[1] for pair in value if len(pair) == 2}
+    return {}
 
 
 def json_or(value: str, fallback: Any) -> Any:

@@ -1,14 +1,10 @@
 """Whole lines by the megabyte, and where each begins and ends."""
 
-from collections.abc import Iterator
 from functools import cached_property
-from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-BLOCK: Final = 1 << 20
-"""Bytes of a block; more where one line is longer."""
 _LINE_END, _RETURN, _OPEN, _CLOSE = b"\n\r{}"
 
 
@@ -66,44 +62,3 @@ class Block:
         if self.data and self.data[-1] != _LINE_END:
             ends = np.append(ends, len(self.data))
         return ends
-
-
-def blocks_of(pieces: Iterator[bytes], max_line: int, size: int = BLOCK) -> Iterator[bytes]:
-    """Whole lines, about `size` bytes at a time.
-
-    A line longer than `max_line` is cut to its first bytes, with more than `max_line` of them: the
-    rest is skipped, memory stays bounded.
-    """
-    rest = b""
-    skipping = False
-    for piece in _gathered(pieces, size):
-        chunk = piece
-        if skipping:
-            begin = chunk.find(b"\n") + 1
-            if not begin:
-                continue
-            chunk, skipping = chunk[begin:], False
-        cut = chunk.rfind(b"\n") + 1
-        if cut:
-            yield rest + chunk[:cut]
-            rest = chunk[cut:]
-        else:
-            rest += chunk
-        if len(rest) > max_line:
-            yield rest
-            rest, skipping = b"", True
-    if rest:
-        yield rest
-
-
-def _gathered(pieces: Iterator[bytes], size: int) -> Iterator[bytes]:
-    held: list[bytes] = []
-    length = 0
-    for piece in pieces:
-        held.append(piece)
-        length += len(piece)
-        if length >= size:
-            yield b"".join(held)
-            held, length = [], 0
-    if held:
-        yield b"".join(held)

@@ -1,7 +1,7 @@
 """CSV records out of lines, broken ones left out and counted."""
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from netra_optimizer.usage.sources.files import MAX_LINE
@@ -19,12 +19,18 @@ def delimiter_of(header: str) -> str:
     return max(DELIMITERS, key=lambda mark: len(next(csv.reader([header], delimiter=mark), [])))
 
 
-def records(lines: Iterator[bytes], columns: int, delimiter: str) -> Iterator[list[str] | None]:
+def records(
+    lines: Iterator[bytes],
+    columns: int,
+    delimiter: str,
+    ended: Callable[[], bool] = lambda: False,
+) -> Iterator[list[str] | None]:
     """Records below the header with exactly `columns` fields; None for one that has not.
 
-    A quote left open costs its own line alone: the lines behind it are read again.
+    A quote left open costs its own line alone: the lines behind it are read again. Between records
+    `ended` is asked whether to stop there.
     """
-    feed = _Feed(lines)
+    feed = _Feed(lines, ended)
     while True:
         reader = csv.reader(feed, delimiter=delimiter)
         try:
@@ -51,8 +57,9 @@ def records(lines: Iterator[bytes], columns: int, delimiter: str) -> Iterator[li
 class _Feed:
     """Lines for csv.reader, remembered until their record is accepted."""
 
-    def __init__(self, lines: Iterator[bytes]) -> None:
+    def __init__(self, lines: Iterator[bytes], ended: Callable[[], bool]) -> None:
         self._lines = lines
+        self._ended = ended
         self._again: list[str] = []
         self._taken: list[str] = []
 
@@ -62,6 +69,8 @@ class _Feed:
     def __next__(self) -> str:
         if len(self._taken) >= _MAX_LINES:
             raise csv.Error("a quote was left open")
+        if not self._taken and not self._again and self._ended():
+            raise StopIteration
         line = self._again.pop() if self._again else self._read()
         self._taken.append(line)
         return line

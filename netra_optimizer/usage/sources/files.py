@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from netra_optimizer.usage.errors import FileBinary, FileDamaged, FileMissing, FileTooLarge
-from netra_optimizer.usage.sources.blocks import BLOCK, Block, blocks_of
 
 CHUNK: Final = 1 << 20
 MAX_LINE: Final = 32 << 20
@@ -89,12 +88,38 @@ class Source:
         A line longer than `max_line` comes as its first bytes, with more than `max_line` of them:
         the rest is skipped, memory stays bounded.
         """
-        for block in self.blocks(max_line, CHUNK):
-            yield from block.lines()
+        for block in self.blocks(max_line):
+            lines = block.split(b"\n")
+            if not lines[-1]:
+                lines.pop()
+            yield from lines
 
-    def blocks(self, max_line: int = MAX_LINE, size: int = BLOCK) -> Iterator[Block]:
-        """The same lines, about `size` bytes at a time."""
-        return map(Block, blocks_of(self.chunks(), max_line, size))
+    def blocks(self, max_line: int = MAX_LINE) -> Iterator[bytes]:
+        """Whole lines with their ends, about CHUNK bytes at a time; too long ones as in `lines`."""
+        rest: list[bytes] = []
+        size = 0
+        skipping = False
+        for chunk in self.chunks():
+            end = chunk.rfind(b"\n") + 1
+            if skipping:
+                begin = chunk.find(b"\n") + 1
+                if not begin:
+                    continue
+                skipping = False
+            else:
+                begin = 0
+            if end:
+                block = b"".join([*rest, chunk[begin:end]])
+                rest, size = [], 0
+                if block:
+                    yield block
+            rest.append(chunk[max(begin, end) :])
+            size += len(rest[-1])
+            if size > max_line:
+                yield b"".join(rest)
+                rest, size, skipping = [], 0, True
+        if size:
+            yield b"".join(rest)
 
     def _unpacked(self) -> Iterator[bytes]:
         self.bytes_read = 0

@@ -71,6 +71,27 @@ class Rows:
             pass
         return records(lines, len(self.header), self.delimiter)
 
+    def blocks(self) -> Iterator[bytes]:
+        """Lines of a CSV file below its header, many at a time."""
+        headed = False
+        for block in self.source.blocks():
+            below = block
+            while not headed and below:
+                line, _, below = below.partition(b"\n")
+                headed = bool(line.strip())
+            if below:
+                yield below
+
+    def records_of(self, block: bytes, following: Iterator[bytes]) -> Iterator[Row | str]:
+        """Rows that begin in a block of `blocks`; their ends may lie in the following ones."""
+        waiting = _Waiting(block, following)
+        found = records(waiting, len(self.header), self.delimiter, lambda: not waiting.lines)
+        for fields in found:
+            yield self._row(fields)
+
+    def _row(self, fields: list[str] | None) -> Row | str:
+        return WRONG_COLUMNS if fields is None else dict(zip(self.header, fields, strict=True))
+
     def _json(self) -> Iterator[Row | str]:
         if self.document:
             text = b"".join(self.source.chunks())
@@ -83,9 +104,8 @@ class Rows:
                 yield value if isinstance(value, dict) else NOT_AN_OBJECT
 
     def _csv(self) -> Iterator[Row | str]:
-        header = self.header
         for fields in self.records():
-            yield WRONG_COLUMNS if fields is None else dict(zip(header, fields, strict=True))
+            yield self._row(fields)
 
     def _parquet(self) -> Iterator[Row | str]:
         import pyarrow as pa
@@ -97,6 +117,29 @@ class Rows:
                     yield from batch.to_pylist()
         except (pa.ArrowException, OSError) as error:
             raise _damaged(self.source, error) from None
+
+
+class _Waiting:
+    """Lines of a block, and of the following ones when they are asked for."""
+
+    def __init__(self, block: bytes, following: Iterator[bytes]) -> None:
+        self._following = following
+        self.lines: list[bytes] = []
+        self._fill(block)
+
+    def __iter__(self) -> "_Waiting":
+        return self
+
+    def __next__(self) -> bytes:
+        while not self.lines:
+            self._fill(next(self._following))
+        return self.lines.pop()
+
+    def _fill(self, block: bytes) -> None:
+        lines = block.split(b"\n")
+        if not lines[-1]:
+            lines.pop()
+        self.lines = lines[::-1]
 
 
 def open_rows(source: Source) -> Rows:

@@ -645,6 +645,8 @@ export interface components {
         /**
          * UsageRowOut
          * @description Usage of one group. Latency in milliseconds, None where no record tells.
+         *
+         *     `cost_usd` is of the calls whose model has a price; `unpriced_requests` counts the others.
          */
         UsageRowOut: {
             /** Cached Input Tokens */
@@ -665,6 +667,8 @@ export interface components {
             p95_ms: number | null;
             /** Requests */
             requests: number;
+            /** Unpriced Requests */
+            unpriced_requests: number;
         };
         /**
          * UsageRowPage
@@ -679,12 +683,17 @@ export interface components {
         /**
          * UsageTotalsOut
          * @description Usage of a period; all input counts, cached included.
+         *
+         *     `cost_usd` is of the calls whose model has a price; `unpriced` has the others (model: calls).
+         *     `recorded_usd` is what the sources said, null where none said.
          */
         UsageTotalsOut: {
             /** Cached Input Tokens */
             cached_input_tokens: number;
             /** Cost Usd */
             cost_usd: number;
+            /** Errors */
+            errors: number;
             /** First */
             first: string | null;
             /** Input Tokens */
@@ -693,8 +702,14 @@ export interface components {
             last: string | null;
             /** Output Tokens */
             output_tokens: number;
+            /** Recorded Usd */
+            recorded_usd: number | null;
             /** Requests */
             requests: number;
+            /** Unpriced */
+            unpriced: {
+                [key: string]: number;
+            };
         };
         /**
          * WhileBusy

@@ -1,0 +1,52 @@
+"""Which of a workspace's calls a question is about, as a request says it."""
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from netra_backend.errors import InvalidRequestError
+
+if TYPE_CHECKING:
+    from netra_optimizer import UsageFilter
+
+
+class UsageChoice(msgspec.Struct, frozen=True, kw_only=True):
+    """Calls that fit everything given. Empty text means calls that have none of it.
+
+    `start` is included, `end` is not; both are RFC 3339, UTC without a zone.
+    """
+
+    start: str | None = None
+    end: str | None = None
+    model: str | None = None
+    provider: str | None = None
+    feature: str | None = None
+    user: str | None = None
+    team: str | None = None
+    tag: str | None = None
+    service_tier: str | None = None
+    status: str | None = None
+
+    def as_filter(self) -> "UsageFilter":
+        """For the store. Raises InvalidRequestError for a time that is none."""
+        from netra_optimizer import UsageFilter
+
+        names = {
+            name: text for name, text in msgspec.structs.asdict(self).items() if name in _NAMES
+        }
+        return UsageFilter(start=moment(self.start), end=moment(self.end), **names)
+
+
+_NAMES = frozenset(UsageChoice.__struct_fields__) - {"start", "end"}
+
+
+def moment(text: str | None) -> datetime | None:
+    """An aware time; UTC where the text names no zone. Raises InvalidRequestError."""
+    if text is None:
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise InvalidRequestError(f"{text!r} is no time.", hint="Write RFC 3339.") from error
+    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)

@@ -1,0 +1,190 @@
+"""Files in which batches and gateways hand answers back: their times, tiers, costs and names."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from netra_optimizer import InputError, read_files
+from netra_optimizer.results import Audit
+
+AT = "2026-11-20T10:00:00Z"
+USAGE = {"prompt_tokens": 30, "completion_tokens": 12, "total_tokens": 42}
+CLAUDE = {
+    "id": "msg_1", "type": "message", "role": "assistant", "model": "claude-sonnet-4-5-20250929",
+    "content": [{"type": "text", "text": "x"}], "stop_reason": "end_turn",
+    "usage": {"input_tokens": 30, "output_tokens": 12, "service_tier": "batch"},
+}  # fmt: skip
+CHAT = {"id": "chatcmpl-abc", "object": "chat.completion", "created": 1795168800,
+        "model": "gpt-4o-2024-08-06", "choices": [], "usage": USAGE}  # fmt: skip
+
+
+def read(folder: Path, rows: list, **options) -> tuple[list[dict], Audit, str]:
+    path = folder / "log.jsonl"
+    path.write_text("\n".join(json.dumps(row) for row in rows))
+    imported = read_files(path, **options)
+    found = [row for batch in imported.batches() for row in batch.to_pylist()]
+    return found, imported.audit, imported.format
+
+
+def shown(row: dict) -> tuple:
+    return (row["model"], row["provider"], row["service_tier"], row["input_uncached"],
+            row["output_text"], row["status"])  # fmt: skip
+
+
+def test_openai_s_batch_output_is_dated_by_its_answers_and_priced_as_batch(tmp_path: Path) -> None:
+    rows = [
+        {"id": "batch_req_1", "custom_id": "a", "error": None, "response": {
+            "status_code": 200, "request_id": "r1", "body": CHAT}},
+        {"id": "batch_req_2", "custom_id": "b", "error": None, "response": {
+            "status_code": 400, "request_id": "r2", "body": {
+                "created": 1795168800, "model": "gpt-4o-2024-08-06",
+                "error": {"message": "bad", "type": "invalid_request_error"}}}},
+    ]  # fmt: skip
+    found, audit, name = read(tmp_path, rows)
+    assert (name, audit) == ("requests", Audit(2, 2, {}))
+    assert [shown(row) for row in found] == [
+        ("gpt-4o-2024-08-06", "openai", "batch", 30, 12, "ok"),
+        ("gpt-4o-2024-08-06", "openai", "batch", 0, 0, "error"),
+    ]
+    assert found[0]["start"].isoformat() == "2026-11-20T10:00:00+00:00"
+
+
+def test_anthropic_s_batch_results_take_their_time_from_start(tmp_path: Path) -> None:
+    rows = [
+        {"custom_id": "a", "result": {"type": "succeeded", "message": CLAUDE}},
+        {"custom_id": "b", "result": {"type": "errored", "error": {
+            "type": "error", "error": {"type": "invalid_request_error"}}}},
+        {"custom_id": "c", "result": {"type": "expired"}},
+    ]  # fmt: skip
+    found, audit, name = read(tmp_path, rows, start=AT, model="claude-sonnet-4-5")
+    assert (name, audit) == ("requests", Audit(3, 3, {}))
+    assert shown(found[0]) == (
+        "claude-sonnet-4-5-20250929", "anthropic", "batch", 30, 12, "ok")  # fmt: skip
+    assert [row["status"] for row in found] == ["ok", "error", "error"]
+    assert found[2]["error_kind"] == "expired"
+    with pytest.raises(InputError, match="no_time: 3") as refused:
+        read(tmp_path, rows)
+    assert "--start" in refused.value.hint
+
+
+def test_gemini_s_and_bedrock_s_batches_are_batches(tmp_path: Path) -> None:
+    vertex = {
+        "status": "", "processed_time": "2026-11-20T10:00:00.826+00:00",
+        "request": {"contents": [{"role": "user", "parts": [{"text": "?"}]}]},
+        "response": {"candidates": [], "modelVersion": "gemini-2.5-flash", "usageMetadata": {
+            "promptTokenCount": 30, "candidatesTokenCount": 12, "totalTokenCount": 42}},
+    }  # fmt: skip
+    bedrock = {
+        "recordId": "1", "modelInput": {"anthropic_version": "bedrock-2023-05-31", "messages": []},
+        "modelOutput": CLAUDE,
+    }  # fmt: skip
+    [first], _, _ = read(tmp_path, [vertex])
+    assert shown(first) == ("gemini-2.5-flash", "google", "batch", 30, 12, "ok")
+    [second], _, _ = read(tmp_path, [bedrock], start=AT)
+    assert shown(second)[2:] == ("batch", 30, 12, "ok")
+
+
+def test_bare_answers_one_a_line_are_a_log(tmp_path: Path) -> None:
+    responses = {"id": "resp_1", "object": "response", "created_at": 1795168800.0, "model": "gpt-5",
+                 "status": "completed", "service_tier": "flex", "output": [], "usage": {
+                     "input_tokens": 30, "output_tokens": 12, "total_tokens": 42}}  # fmt: skip
+    embedding = {"object": "list", "created": 1795168800, "data": [],
+                 "model": "text-embedding-3-small",
+                 "usage": {"prompt_tokens": 8, "total_tokens": 8}}  # fmt: skip
+    found, audit, name = read(tmp_path, [CHAT, responses, embedding])
+    assert (name, audit) == ("requests", Audit(3, 3, {}))
+    assert [shown(row) for row in found] == [
+        ("gpt-4o-2024-08-06", "openai", "standard", 30, 12, "ok"),
+        ("gpt-5", "openai", "flex", 30, 12, "ok"),
+        ("text-embedding-3-small", "openai", "standard", 8, 0, "ok"),
+    ]
+    assert [row["operation"] for row in found] == ["chat", "chat", "embeddings"]
+
+
+def test_answers_of_a_server_that_numbers_them_by_chance_are_different_calls(
+    tmp_path: Path,
+) -> None:
+    rows = [{**CHAT, "id": "chatcmpl-123", "created": 1795168800 + i} for i in range(3)]
+    found, audit, _ = read(tmp_path, rows)
+    assert audit == Audit(3, 3, {})
+    assert len({row["id"] for row in found}) == 3
+
+
+@pytest.mark.parametrize(
+    ("answer", "cost"),
+    [
+        ({"id": "gen-1", "provider": "Groq", "usage": {**USAGE, "cost": 0.0014}}, 0.0014),
+        ({"usage": {**USAGE, "cost": {"request_cost": 0.005, "total_cost": 0.0053}}}, 0.0053),
+        ({"usage": {**USAGE, "cost_in_usd_ticks": 37_756_000}}, 0.0037756),
+        ({"total_cost_usd": 0.02, "usage": USAGE}, 0.02),
+        ({"usage": USAGE}, None),
+    ],
+)
+def test_what_an_answer_says_it_cost_is_recorded(
+    answer: dict, cost: float | None, tmp_path: Path
+) -> None:
+    [row], _, _ = read(tmp_path, [{"timestamp": AT, "model": "m", "response": answer}])
+    assert row["cost_recorded"] == (None if cost is None else pytest.approx(cost))
+    [row], _, _ = read(tmp_path, [{"timestamp": AT, "model": "m", "cost": 7.5, "response": answer}])
+    assert row["cost_recorded"] == 7.5
+
+
+@pytest.mark.parametrize(
+    ("line", "provider"),
+    [
+        ({"provider": "azure"}, "azure"),
+        ({"url": "https://api.groq.com/openai/v1/chat/completions"}, "groq"),
+        ({"request": {"url": "https://openrouter.ai/api/v1/chat/completions", "body": {
+            "model": "openai/gpt-oss-120b", "messages": []}}}, "openrouter"),
+        ({"base_url": "https://acme.openai.azure.com/openai"}, "azure"),
+        ({"base_url": "https://gateway.internal/v1"}, "openai"),  # by the name alone
+        ({"response": {"usage": {**USAGE, "queue_time": 0.1, "prompt_time": 0.1}}}, "groq"),
+        ({"response": {"id": "gen-2", "provider": "DeepInfra", "usage": USAGE}}, "openrouter"),
+    ],
+)  # fmt: skip
+def test_who_answered_is_told_by_the_address_or_by_the_provider_s_marks(
+    line: dict, provider: str, tmp_path: Path
+) -> None:
+    row = {"timestamp": AT, "model": "openai/gpt-oss-120b", "response": {"usage": USAGE}, **line}
+    [found], _, _ = read(tmp_path, [row])
+    assert found["provider"] == provider
+
+
+@pytest.mark.parametrize(
+    ("answer", "tier"),
+    [
+        ({"service_tier": "default", "usage": USAGE}, "standard"),
+        ({"service_tier": "priority", "usage": USAGE}, "priority"),
+        ({"service_tier": "on_demand", "usage": USAGE}, "standard"),
+        ({"serviceTier": {"type": "flex"}, "usage": USAGE}, "flex"),
+        ({"usageMetadata": {"promptTokenCount": 3, "trafficType": "ON_DEMAND_PRIORITY"}},
+         "priority"),
+        ({"usageMetadata": {"promptTokenCount": 3, "trafficType": "PROVISIONED_THROUGHPUT"}},
+         "standard"),
+        ({"usage": {"input_tokens": 3, "output_tokens": 1, "speed": "fast"}}, "fast"),
+    ],
+)  # fmt: skip
+def test_the_tier_that_served_a_call_is_the_answer_s(
+    answer: dict, tier: str, tmp_path: Path
+) -> None:
+    row = {"timestamp": AT, "model": "m", "request": {"service_tier": "auto"}, "response": answer}
+    [found], _, _ = read(tmp_path, [row])
+    assert found["service_tier"] == tier
+
+
+def test_an_answer_without_counts_is_left_out_never_counted_as_nothing(tmp_path: Path) -> None:
+    rows = [
+        {"timestamp": AT, "model": "m", "request": {"messages": []}, "response": answer}
+        for answer in (
+            {"generated_text": "x", "details": {"generated_tokens": 12}},
+            {"text": "x", "usage": {"type": "duration", "seconds": 27}},
+            {"results": [{"relevance_score": 1}], "meta": {"billed_units": {"search_units": 1}}},
+            {"choices": [], "usage": None},
+            {"pages": [], "usage_info": {"pages_processed": 3, "doc_size_bytes": 9}},
+            {"choices": [], "usage": USAGE},
+        )
+    ]
+    found, audit, _ = read(tmp_path, rows)
+    assert len(found) == 1
+    assert audit == Audit(6, 1, {"no_token_counts": 5})

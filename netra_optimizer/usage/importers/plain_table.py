@@ -1,0 +1,309 @@
+"""Tables of calls read a block of lines at a time.
+
+Rows that hold nothing out of the ordinary become columns at once; every other row goes to the reader
+of single rows. Both give the same records, the same audit and the same order.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+
+from netra_optimizer.usage.arrow_types import ArrowArray, ArrowTable
+from netra_optimizer.usage.batch import batch_of, batch_of_records, to_us
+from netra_optimizer.usage.columns import (
+    Bool,
+    Float64,
+    Int64,
+    count_array,
+    list_array,
+    scalar,
+    text_array,
+)
+from netra_optimizer.usage.importers.base import (
+    NO_MODEL,
+    NO_TOKENS,
+    Chunk,
+    Options,
+    Outcome,
+    RowRefused,
+)
+from netra_optimizer.usage.importers.values import canonical, digest, moment, optional_moment, positive
+from netra_optimizer.usage.importers.vectors import (
+    Strings,
+    coded,
+    content_ids,
+    counts,
+    mapped,
+    real_numbers,
+    times,
+)
+from netra_optimizer.usage.record import UsageRecord
+from netra_optimizer.usage.sources.rows import Row
+
+ReadRow = Callable[[Row], Sequence[Outcome]]
+"""What becomes of one row."""
+Convert = Callable[[object], Any]
+"""How a field is read; Any: each field has its own type."""
+
+INPUT_PARTS: Final = ("cache_read", "cache_write_5m", "cache_write_1h", "audio_in", "image_in")
+OUTPUT_PARTS: Final = ("reasoning", "audio_out", "image_out")
+_TOTALS: Final = ("input", "input_uncached", "output", "output_text")
+_REALS: Final = ("latency_ms", "ttft_ms", "quality", "cost_recorded")
+_LISTS: Final = ("tags", "tool_names")
+_MOST: Final = int(np.iinfo(np.int32).max)
+
+
+class PlainTable:
+    """Some rows of a table in columns of text, read as one chunk.
+
+    `columns` names the column of each field; `converters` read the fields a call may do without, and
+    `failure` says from status and error what went wrong.
+    """
+
+    def __init__(
+        self,
+        table: ArrowTable,
+        columns: Mapping[str, str],
+        options: Options,
+        *,
+        converters: Mapping[str, Convert],
+        failure: Callable[[object, object], str],
+    ) -> None:
+        self._table = table
+        self._columns = columns
+        self._options = options
+        self._converters = converters
+        self._failure = failure
+        self._rows: int = table.num_rows
+        self._dropped: Counter[str] = Counter()
+
+    def chunk(self, read_row: ReadRow) -> Chunk:
+        """The rows' records in their order; `read_row` reads those out of the ordinary."""
+        if not self._rows:
+            return Chunk(rows=0, columns={})
+        start, timed = self._starts()
+        model, named = self._models()
+        error_kind, failed = self._failures()
+        tokens, given, plain = self._tokens()
+        self._drop(NO_MODEL, timed & ~named)
+        self._drop(NO_TOKENS, timed & named & plain & ~given & ~failed)
+        usual = np.flatnonzero(timed & named & plain & (given | failed))
+        columns: dict[str, Any] = {
+            "start": start,
+            "model": model,
+            "error_kind": error_kind,
+            "status": mapped(error_kind, lambda kind: "error" if kind else "ok"),
+            **tokens,
+            **self._optional(start),
+            "id": self._ids(model),
+        }
+        if len(usual) < self._rows:
+            columns = {name: _taken(values, usual) for name, values in columns.items()}
+        odd = np.flatnonzero(timed & named & ~plain)
+        places, records = self._single(odd, read_row)
+        if records:
+            columns = _merged(columns, usual, records, places)
+        return Chunk(rows=len(usual) + len(records), columns=columns, dropped=self._dropped)
+
+    def _column(self, field: str) -> Strings | None:
+        if field not in self._columns or self._columns[field] not in self._table.column_names:
+            return None
+        return Strings.of(self._table.column(self._columns[field]).chunk(0))
+
+    def _drop(self, reason: str, rows: Bool) -> None:
+        if rows.any():
+            self._dropped[reason] += int(rows.sum())
+
+    def _starts(self) -> tuple[Int64, Bool]:
+        column = self._column("start") or _blank(self._rows)
+        us, ok = times(column, naive=str(self._options.timezone) == "UTC")
+        for row in np.flatnonzero(~ok).tolist():
+            try:
+                us[row] = to_us(moment(column.array[row].as_py(), self._options.timezone))
+                ok[row] = True
+            except RowRefused as refused:
+                self._dropped[refused.reason] += 1
+        return us, ok
+
+    def _models(self) -> tuple[ArrowArray, Bool]:
+        column = mapped((self._column("model") or _blank(self._rows)).array, str.strip)
+        named = Strings.of(column).lengths > 0
+        return column, named | bool(self._options.model)
+
+    def _failures(self) -> tuple[ArrowArray, Bool]:
+        """The kind of error of each row, and whether there is one."""
+        status, error = self._column("status"), self._column("error_kind")
+        codes = np.zeros(self._rows, np.int64)
+        given: list[Sequence[str | None]] = []
+        for column in (status, error):
+            code, values = coded(column) if column else (np.zeros(1, np.int32), [None])
+            codes = codes * len(values) + code
+            given.append(values)
+        pairs, place = np.unique(codes, return_inverse=True)
+        width = len(given[1])
+        kinds = [self._failure(given[0][at // width], given[1][at % width]) for at in pairs.tolist()]
+        failed = np.array([bool(kind) for kind in kinds], np.bool_)[place]
+        return text_array(kinds).take(count_array(place.astype(np.int64), pa.int64())), failed
+
+    def _tokens(self) -> tuple[dict[str, Int64], Bool, Bool]:
+        """The buckets, whether a total is given at all, and whether all counts are plain."""
+        read = {
+            field: counts(column)
+            for field in (*_TOTALS, *INPUT_PARTS, "cache_write", *OUTPUT_PARTS)
+            if (column := self._column(field)) is not None
+        }
+        nothing = np.zeros(self._rows, np.int64)
+        plain = np.ones(self._rows, np.bool_)
+        for _, _, ok in read.values():
+            plain &= ok
+
+        def value(field: str) -> Int64:
+            return read[field][0] if field in read else nothing
+
+        def has(field: str) -> Bool:
+            return read[field][1] if field in read else np.zeros(self._rows, np.bool_)
+
+        given = has("input") | has("input_uncached") | has("output") | has("output_text")
+        parts = {name: value(name) for name in INPUT_PARTS if name in read}
+        if "cache_write" in read:
+            five, hour = value("cache_write_5m"), value("cache_write_1h")
+            parts["cache_write_5m"] = five + np.maximum(0, value("cache_write") - five - hour)
+        found = _divided(
+            value("input"), INPUT_PARTS, parts, "input_uncached", value, has("input_uncached")
+        )
+        said = {name: value(name) for name in OUTPUT_PARTS if name in read}
+        found |= _divided(
+            value("output"), OUTPUT_PARTS, said, "output_text", value, has("output_text")
+        )
+        return {name: np.where(given, counted, 0) for name, counted in found.items()}, given, plain
+
+    def _optional(self, start: Int64) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for field, convert in self._converters.items():
+            column = self._column(field)
+            if column is None:
+                continue
+            if field in _REALS:
+                found[field] = real_numbers(column, convert)
+            elif field in _LISTS or field == "attempt":
+                codes, values = coded(column)
+                read = [convert(value) for value in values]
+                found[field] = (
+                    np.array([min(attempt, _MOST) for attempt in read], np.int32)[codes]
+                    if field == "attempt"
+                    else list_array(read).take(count_array(codes, pa.int32()))
+                )
+            else:
+                found[field] = mapped(column.array, convert)
+        self._durations(found, start)
+        if (prompts := self._column("prompt")) is not None:
+            found["prompt_hash"] = _or_digests(found.get("prompt_hash"), prompts)
+        return found
+
+    def _durations(self, found: dict[str, Any], start: Int64) -> None:
+        """Durations from columns in seconds, and the latency from the end, where there is none."""
+        for field in ("latency", "ttft"):
+            seconds = self._column(f"{field}_s")
+            if seconds is not None:
+                known = found.get(f"{field}_ms", np.full(self._rows, np.nan))
+                found[f"{field}_ms"] = np.where(
+                    np.isnan(known), real_numbers(seconds, positive) * 1000, known
+                )
+        column = self._column("end")
+        if column is None:
+            return
+        known: Float64 = found.get("latency_ms", np.full(self._rows, np.nan))
+        zone = self._options.timezone
+        end, ok = times(column, naive=str(zone) == "UTC")
+        for row in np.flatnonzero(~ok & (column.lengths > 0)).tolist():
+            when = optional_moment(column.array[row].as_py(), zone)
+            if when is not None:
+                end[row], ok[row] = to_us(when), True
+        taken = np.where(ok & (end >= start), (end - start) / 1000, np.nan)
+        found["latency_ms"] = np.where(np.isnan(known) | (known == 0), taken, known)
+
+    def _ids(self, model: ArrowArray) -> ArrowArray:
+        """The source's own, else by the row's content."""
+        own = self._column("id")
+        if own is not None and own.lengths.all():
+            return own.array
+        names = list(msgspec.json.decode(canonical(dict.fromkeys(self._table.column_names, 0))))
+        parts: list[ArrowArray | str] = ["row\x1f", model, "\x1f{"]
+        for at, name in enumerate(names):
+            parts += [f'{"," if at else ""}{canonical(name)}:"', self._table.column(name).chunk(0), '"']
+        made = content_ids([*parts, "}"], self._rows)
+        if own is None:
+            return made
+        from pyarrow import compute
+
+        return compute.if_else(compute.equal(own.array, scalar("")), made, own.array)
+
+    def _single(self, odd: Int64, read_row: ReadRow) -> tuple[list[int], list[UsageRecord]]:
+        places: list[int] = []
+        records: list[UsageRecord] = []
+        names = self._table.column_names
+        for place in odd.tolist():
+            row = {name: self._table.column(name)[place].as_py() for name in names}
+            for outcome in read_row(row):
+                if isinstance(outcome, str):
+                    self._dropped[outcome] += 1
+                else:
+                    places.append(place)
+                    records.append(outcome)
+        return places, records
+
+
+def _divided(
+    total: Int64,
+    order: Sequence[str],
+    parts: Mapping[str, Int64],
+    rest: str,
+    value: Callable[[str], Int64],
+    own: Bool,
+) -> dict[str, Int64]:
+    """Parts and their rest: no part takes more than is left of the total; `own`: the rest is said."""
+    left = total
+    found: dict[str, Int64] = {}
+    for name in order:
+        if name in parts:
+            taken = np.minimum(parts[name], left)
+            left = left - taken
+            found[name] = np.where(own, parts[name], taken)
+    found[rest] = np.where(own, value(rest), left)
+    return found
+
+
+def _blank(rows: int) -> Strings:
+    return Strings.of(text_array([""] * rows))
+
+
+def _or_digests(hashes: "ArrowArray | None", prompts: Strings) -> ArrowArray:
+    """Hashes where they are given, else of the prompt's text."""
+    known = hashes.to_pylist() if hashes is not None else [""] * len(prompts)
+    return text_array(
+        [
+            name or (digest("prompt", prompt) if prompt else "")
+            for name, prompt in zip(known, prompts.array.to_pylist(), strict=True)
+        ]
+    )
+
+
+def _taken(values: Any, rows: Int64) -> Any:
+    """Any: a numpy or an Arrow column."""
+    if isinstance(values, np.ndarray):
+        return values[rows]
+    return values.take(count_array(rows, pa.int64()))
+
+
+def _merged(
+    columns: dict[str, Any], rows: Int64, records: Sequence[UsageRecord], places: Sequence[int]
+) -> dict[str, Any]:
+    """Columns with records put between their rows."""
+    both = pa.Table.from_batches([batch_of(len(rows), columns), batch_of_records(records)])
+    order = np.argsort(np.concatenate([rows, places]), kind="stable")
+    ordered = both.take(count_array(order, pa.int64())).combine_chunks()
+    return {name: ordered.column(name).chunk(0) for name in ordered.column_names}
