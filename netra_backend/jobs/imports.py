@@ -127,7 +127,7 @@ class ImportService:
         teller = asyncio.create_task(self._tell(record, so_far))
         try:
             outcome = await token.guard(
-                self._usage.run(
+                self._usage.run_import(
                     record.context(), lambda tenant, prices: _load(record, so_far, tenant, prices)
                 )
             )
@@ -150,6 +150,7 @@ class ImportService:
                 error_message=f"The file could not be read: unexpected {type(error).__name__}.",
             )
         finally:
+            so_far.stop = lambda: True  # nobody waits for the thread any more, if it still reads
             teller.cancel()
         return msgspec.to_builtins(outcome)
 

@@ -183,17 +183,18 @@ def text_array(values: Sequence[str]) -> ArrowArray:
     """Arrow strings without nulls."""
     import pyarrow as pa
 
-    encoded = [value.encode("utf-8", "replace") for value in values]
-    offsets = np.zeros(len(encoded) + 1, np.int64)
-    np.cumsum(np.fromiter(map(len, encoded), np.int64, len(encoded)), out=offsets[1:])
+    joined = "".join(values)
+    if joined.isascii():
+        lengths, data = map(len, values), joined.encode()
+    else:
+        encoded = [value.encode("utf-8", "replace") for value in values]
+        lengths, data = map(len, encoded), b"".join(encoded)
+    offsets = np.zeros(len(values) + 1, np.int64)
+    np.cumsum(np.fromiter(lengths, np.int64, len(values)), out=offsets[1:])
     if offsets[-1] > np.iinfo(np.int32).max:
         raise OverflowError("more than 2 GiB of text in one batch")
-    buffers = [
-        None,
-        pa.py_buffer(offsets.astype(np.int32)),
-        pa.py_buffer(b"".join(encoded)),
-    ]
-    return pa.Array.from_buffers(pa.string(), len(encoded), buffers)
+    buffers = [None, pa.py_buffer(offsets.astype(np.int32)), pa.py_buffer(data)]
+    return pa.Array.from_buffers(pa.string(), len(values), buffers)
 
 
 def compute() -> Any:

@@ -32,6 +32,9 @@ class ModelNames:
         if models is None and providers is None:
             provider = provider or self._provider(model)
             return constant_text(model, rows), constant_text(provider, rows)
+        if isinstance(models, list) and isinstance(providers, list):
+            if "" not in models and "" not in providers:
+                return models, providers
         codes, names = _coded(models, rows)
         sold, sellers = _coded(providers, rows)
         pairs, place = np.unique(codes.astype(np.int64) * len(sellers) + sold, return_inverse=True)
