@@ -168,7 +168,12 @@ def test_a_database_that_cannot_be_used_is_one_numbered_line_soon(
     tmp_path: Path,
     request: pytest.FixtureRequest,
     capsys: pytest.CaptureFixture[str],
+    full_counts: bool,
 ) -> None:
+    if arguments[0] == "serve" and fault in (locked, silent_host) and not full_counts:
+        pytest.skip("five seconds of waiting: belongs to the full counts")
+    if arguments[0] == "db" and fault is silent_host:
+        arguments = [*arguments, "--only", "platform"]  # each of the three is waited for
     home = tmp_path / "home"
     variables = {"APEX_HOME": str(home), "APEX_CONFIG_URL": f"sqlite:///{home}/config.sqlite"}
     assert run(["db", "upgrade"], capsys, **variables).code == 0
