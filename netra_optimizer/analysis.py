@@ -259,8 +259,8 @@ def _combined(
     below = sum(combination.attribution[p.id] * (1 - p.low_factor) for p in combination.chosen)
     above = sum(combination.attribution[p.id] * (p.high_factor - 1) for p in combination.chosen)
     interval = Interval(interval.low - max(0.0, below), alone, interval.high + max(0.0, above))
-    every = np.flatnonzero(context.claim)
-    interval = _within(interval, context, blocks, every)
+    if interval.high > before:
+        interval = _within(interval, context, blocks, np.flatnonzero(context.claim))
     return Combined(
         period=Period(
             iso_time(split.cut_us) if split.last_us else None,
