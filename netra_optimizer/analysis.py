@@ -27,7 +27,7 @@ from netra_optimizer.results import (
     Period,
     UsageTotals,
 )
-from netra_optimizer.usage.columns import Float64
+from netra_optimizer.usage.columns import Float64, Int64
 from netra_optimizer.usage.frame import UsageFrame
 from netra_optimizer.verify.bootstrap import Blocks, widened
 from netra_optimizer.verify.outcomes import Outcomes
@@ -161,7 +161,7 @@ def _figure(context: LeverContext, proposal: Proposal, blocks: Blocks) -> _Figur
     claimed_rows = rows if claimed.all() else rows[claimed]
     interval = blocks.interval(claimed_rows, saved if claimed.all() else saved[claimed])
     interval = widened(interval, proposal.low_factor, proposal.high_factor)
-    interval = _within(interval, float(context.traffic.cost_usd[claimed_rows].sum()))
+    interval = _within(interval, context, blocks, claimed_rows)
     worth = context.options.min_share * context.claimed_cost
     chosen = float(saved[context.choose[rows]].sum())
     if proposal.standing == "loses_money":
@@ -174,11 +174,13 @@ def _figure(context: LeverContext, proposal: Proposal, blocks: Blocks) -> _Figur
     return _Figure(proposal, "verified", interval, chosen) if interval.low >= 0 else None
 
 
-def _within(interval: Interval, cost: float) -> Interval:
-    """No more is saved than was paid."""
-    return Interval(
-        interval.low, interval.expected, max(interval.expected, min(interval.high, cost))
-    )
+def _within(interval: Interval, context: LeverContext, blocks: Blocks, rows: Int64) -> Interval:
+    """No more is saved than might have been paid for such calls."""
+    cost = context.traffic.cost_usd[rows]
+    if interval.high <= cost.sum():
+        return interval
+    most = max(interval.expected, blocks.interval(rows, cost).high)
+    return Interval(interval.low, interval.expected, min(interval.high, most))
 
 
 def _opportunity(
@@ -257,7 +259,8 @@ def _combined(
     below = sum(combination.attribution[p.id] * (1 - p.low_factor) for p in combination.chosen)
     above = sum(combination.attribution[p.id] * (p.high_factor - 1) for p in combination.chosen)
     interval = Interval(interval.low - max(0.0, below), alone, interval.high + max(0.0, above))
-    interval = _within(interval, before)
+    if interval.high > before:
+        interval = _within(interval, context, blocks, np.flatnonzero(context.claim))
     return Combined(
         period=Period(
             iso_time(split.cut_us) if split.last_us else None,
