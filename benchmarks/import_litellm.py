@@ -2,22 +2,24 @@
 
     python benchmarks/import_litellm.py [--rows 100000]
 
-Ours: read, audited, repeats recognized, stored in ClickHouse. The plain loop: json.loads and one
-pydantic record a row, nothing stored. Then the same file again: every row is recognized.
+The plain loop: json.loads and one pydantic record a row in one process, nothing recognized and
+nothing stored. Ours: read and audited, repeats in the file recognized; then the same with what the
+store has recognized, and stored in ClickHouse (on two cores); then the same file again. The loop
+runs before and after, and the best of its rounds counts, as the best of ours does.
 """
 
 import argparse
 import json
 import random
-import resource
 import tempfile
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from pydantic import BaseModel, NonNegativeInt
 
-from netra_optimizer import UsageStore, read_files
+from netra_optimizer import TenantUsage, UsageStore, read_files
 
 
 class PlainRecord(BaseModel):
@@ -129,23 +131,44 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "spend.jsonl"
         write(path, rows)
+        loops = [_timed(lambda: plain(path)) for _ in range(2)]
+        reads = [_timed(lambda: [None for _ in read_files(path).batches()]) for _ in range(3)]
         with UsageStore.open(Path(folder) / "store") as store:
             tenant = store.for_tenant("bench")
             tenant.insert(read_files(_first(path, Path(folder))).batches())  # loads what is lazy
             tenant.erase()
-            times = {}
-            for name in ("ours", "again"):
-                imported = read_files(path)
-                began = time.perf_counter()
-                inserted = tenant.insert(imported.batches())
-                times[name] = rows / (time.perf_counter() - began)
-                print(f"{name:6} {times[name]:12,.0f} rows/s  {inserted} {imported.audit}")
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        began = time.perf_counter()
-        plain(path)
-        loop = rows / (time.perf_counter() - began)
-        print(f"plain  {loop:12,.0f} rows/s  (json.loads and pydantic, nothing stored)")
-        print(f"ratio  {times['ours'] / loop:12.1f} x; peak memory of the import {peak:,.0f} MB")
+            stored = [_import(tenant, path) for _ in range(2)]
+        loops.append(_timed(lambda: plain(path)))
+    loop = min(loops)
+    print(f"plain loop {rows / loop:10,.0f} rows/s  json.loads and pydantic, nothing stored")
+    for name, took in (
+        ("read", min(reads)),
+        ("stored", stored[0]),
+        ("again", stored[1]),
+    ):
+        print(f"{name:10} {rows / took:10,.0f} rows/s  {loop / took:5.1f} x  {SAYS[name]}")
+
+
+SAYS = {
+    "read": "audited, repeats in the file recognized, columns in Arrow",
+    "stored": "the same, recognized against the store, stored and queryable",
+    "again": "the same file again: every row recognized",
+}
+
+
+def _timed(work: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def _import(tenant: TenantUsage, path: Path) -> float:
+    began = time.perf_counter()
+    imported = read_files(path)
+    inserted = tenant.insert(imported.batches())
+    took = time.perf_counter() - began
+    print(f"{inserted} {imported.audit}")
+    return took
 
 
 def _first(path: Path, folder: Path) -> Path:

@@ -1,92 +1,173 @@
-"""OTLP over HTTP's body to queryable rows: decoded, stored, counted, in one run.
+"""OTLP over HTTP into a real server: from a client's first span until a query sees the last one.
 
-    python benchmarks/import_otlp.py [--spans 100000]
+    python benchmarks/import_otlp.py [--spans 100000] [--senders 4] [--sdk]
 
-Bodies of 500 spans are built beforehand with the protobuf classes a client uses; measured are
-building and serializing (the client), decoding, storing, and the query that sees them all. HTTP
-itself is not measured.
+`apex serve` runs in a process of its own, the client in another with an API key. The client makes
+spans, serializes them as the OpenTelemetry SDK does (exports of 512) and sends them over as many
+connections as it has senders. With `--sdk` the SDK makes and encodes the spans. The clock stops
+when the summary of the workspace counts every span.
 """
 
 import argparse
+import asyncio
+import http.client
+import re
+import subprocess
+import sys
 import tempfile
 import time
-from pathlib import Path
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from threading import local
+from urllib.parse import urlsplit
 
+import httpx
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from netra_optimizer import UsageStore
-from netra_optimizer.usage.importers import decode_traces
-
-BATCH = 500
-STORE = 20
-"""Bodies stored in one insert, as a server that groups writers does."""
+EXPORT = 512
+FIRST_NS = 1_795_168_800_000_000_000
 
 
-def body(number: int) -> bytes:
-    """One export of BATCH spans by the semantic conventions."""
+def attributes(place: int) -> dict[str, str | int]:
+    """What an instrumented call says, by the semantic conventions."""
+    return {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.provider.name": "openai",
+        "gen_ai.request.model": "gpt-4o",
+        "gen_ai.response.model": "gpt-4o-2024-08-06",
+        "gen_ai.response.id": f"chatcmpl-{place:012x}",
+        "gen_ai.conversation.id": f"c-{place // 9}",
+        "user.id": f"u-{place % 40}",
+        "gen_ai.usage.input_tokens": 2000 + place % 512,
+        "gen_ai.usage.output_tokens": 300,
+        "gen_ai.usage.cache_read.input_tokens": 1024,
+    }
+
+
+def body(first: int, count: int) -> bytes:
+    """One export, made with the protobuf classes."""
     request = ExportTraceServiceRequest()
     holder = request.resource_spans.add()
     holder.resource.attributes.add(key="service.name").value.string_value = "bench"
-    scope = holder.scope_spans.add()
-    for place in range(BATCH):
-        at = 1_795_168_800_000_000_000 + (number * BATCH + place) * 1_000_000
-        span = scope.spans.add(
+    spans = holder.scope_spans.add().spans
+    for place in range(first, first + count):
+        span = spans.add(
             name="chat gpt-4o",
-            trace_id=(number * BATCH + place).to_bytes(16, "big"),
-            span_id=(number * BATCH + place + 1).to_bytes(8, "big"),
-            start_time_unix_nano=at,
-            end_time_unix_nano=at + 1_500_000_000,
+            trace_id=(place + 1).to_bytes(16, "big"),
+            span_id=(place + 1).to_bytes(8, "big"),
+            start_time_unix_nano=FIRST_NS + place * 1_000_000,
+            end_time_unix_nano=FIRST_NS + place * 1_000_000 + 1_500_000_000,
         )
-        texts = {
-            "gen_ai.operation.name": "chat",
-            "gen_ai.provider.name": "openai",
-            "gen_ai.request.model": "gpt-4o",
-            "gen_ai.response.model": "gpt-4o-2024-08-06",
-            "gen_ai.conversation.id": f"c-{place // 9}",
-            "user.id": f"u-{place % 40}",
-        }
-        counts = {
-            "gen_ai.usage.input_tokens": 2000 + place,
-            "gen_ai.usage.output_tokens": 300,
-            "gen_ai.usage.cache_read.input_tokens": 1024,
-        }
-        for key, text in texts.items():
-            span.attributes.add(key=key).value.string_value = text
-        for key, count in counts.items():
-            span.attributes.add(key=key).value.int_value = count
+        for key, value in attributes(place).items():
+            if isinstance(value, str):
+                span.attributes.add(key=key).value.string_value = value
+            else:
+                span.attributes.add(key=key).value.int_value = value
     return request.SerializeToString()
 
 
+def sdk_body(first: int, count: int) -> bytes:
+    """One export, made by the SDK: spans begun, ended and encoded."""
+    from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
+    from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+
+    tracer = TracerProvider().get_tracer("bench")
+    ended: list[ReadableSpan] = []
+    for place in range(first, first + count):
+        at = FIRST_NS + place * 1_000_000
+        span = tracer.start_span("chat gpt-4o", attributes=attributes(place), start_time=at)
+        span.end(at + 1_500_000_000)
+        assert isinstance(span, ReadableSpan)
+        ended.append(span)
+    return encode_spans(ended).SerializeToString()
+
+
+def send_all(url: str, key: str, spans: int, senders: int, *, sdk: bool) -> None:
+    """Be the client: make and send everything; print how often the server was full."""
+    address = urlsplit(url)
+    headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/x-protobuf"}
+    mine = local()
+    full: list[float] = []
+
+    def send(data: bytes) -> None:
+        if not hasattr(mine, "connection"):
+            mine.connection = http.client.HTTPConnection(address.hostname or "", address.port)
+        while True:
+            mine.connection.request("POST", "/v1/traces", data, headers)
+            answer = mine.connection.getresponse()
+            answer.read()
+            if answer.status == 200:
+                return
+            if answer.status != 429:
+                raise SystemExit(f"the server answered {answer.status}")
+            full.append(float(answer.headers["Retry-After"]))
+            time.sleep(full[-1])
+
+    make = sdk_body if sdk else body
+    with ThreadPoolExecutor(senders) as pool:
+        waiting = []
+        for first in range(0, spans, EXPORT):
+            waiting.append(pool.submit(send, make(first, min(EXPORT, spans - first))))
+            if len(waiting) > 2 * senders:  # an exporter's queue is bounded, too
+                waiting.pop(0).result()
+        for sent in waiting:
+            sent.result()
+    print(f"answered 429: {len(full)} times")
+
+
+async def measure(url: str, options: argparse.Namespace) -> None:
+    """Sign up, make a key, let the client send, wait until a query sees all of it."""
+    async with httpx.AsyncClient(base_url=url, timeout=60) as http:
+        who = {"email": "bench@example.com", "password": "a long enough benchmark phrase 7"}
+        token = (await http.post("/auth/register", json=who)).json()["access_token"]
+        http.headers["Authorization"] = f"Bearer {token}"
+        wanted = {"name": "bench", "scopes": ["usage:write"]}
+        key = (await http.post("/auth/api-keys", json=wanted)).json()["key"]
+        for spans in (EXPORT, options.spans):  # the first loads what is lazy
+            arguments = ["--client", url, "--key", key, "--spans", str(spans)]
+            arguments += ["--senders", str(options.senders)] + ["--sdk"] * options.sdk
+            began = time.perf_counter()
+            sending = await asyncio.create_subprocess_exec(
+                sys.executable, __file__, *arguments, stdout=asyncio.subprocess.PIPE
+            )
+            said, _ = await sending.communicate()
+            sent = time.perf_counter() - began
+            while (await http.get("/api/usage/summary")).json()["requests"] < spans:
+                pass  # asking takes its time
+            took = time.perf_counter() - began
+        print(said.decode().strip())
+        print(f"{spans:,} spans sent and acknowledged in {sent:.2f} s, seen in {took:.2f} s")
+        print(f"{spans / took:10,.0f} spans/s accepted and queryable, client included")
+
+
+def addresses(lines: Iterator[str]) -> Iterator[str]:
+    """Where the server says that it listens."""
+    for line in lines:
+        if found := re.search(r"ready on (\S+)", line):
+            yield found[1]
+
+
 def main() -> None:
-    """Measure and print."""
+    """Start a server on a fresh folder, measure, stop it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--spans", type=int, default=100_000)
-    spans = parser.parse_args().spans
-    began = time.perf_counter()
-    bodies = [body(number) for number in range(spans // BATCH)]
-    client = time.perf_counter() - began
-    with tempfile.TemporaryDirectory() as folder, UsageStore.open(Path(folder) / "s") as store:
-        tenant = store.for_tenant("bench")
-        tenant.insert([decode_traces(body(10**6), content_type="application/x-protobuf").records])
-        began, decoding = time.perf_counter(), 0.0
-        for first in range(0, len(bodies), STORE):
-            at = time.perf_counter()
-            decoded = [
-                decode_traces(data, content_type="application/x-protobuf").records
-                for data in bodies[first : first + STORE]
-            ]
-            decoding += time.perf_counter() - at
-            tenant.insert(decoded)
-        served = time.perf_counter() - began
-        began = time.perf_counter()
-        seen = tenant.count() - BATCH
-        query = time.perf_counter() - began
-    assert seen == spans
-    whole = spans / (client + served + query)
-    print(f"client    {spans / client:10,.0f} spans/s built and serialized")
-    print(f"decoded   {spans / decoding:10,.0f} spans/s")
-    print(f"queryable {spans / served:10,.0f} spans/s, seen by a query in {query * 1e3:.0f} ms")
-    print(f"all       {whole:10,.0f} spans/s, client included, one after the other")
+    parser.add_argument("--senders", type=int, default=4)
+    parser.add_argument("--sdk", action="store_true")
+    parser.add_argument("--client")
+    parser.add_argument("--key")
+    options = parser.parse_args()
+    if options.client:
+        send_all(options.client, options.key, options.spans, options.senders, sdk=options.sdk)
+        return
+    with tempfile.TemporaryDirectory() as home:
+        command = [sys.executable, "-m", "netra_apex", "serve", "--port", "0", "--home", home]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+            assert server.stdout is not None
+            try:
+                url = next(addresses(server.stdout))
+                asyncio.run(asyncio.wait_for(measure(url, options), 300))
+            finally:
+                server.terminate()
 
 
 if __name__ == "__main__":

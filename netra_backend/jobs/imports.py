@@ -127,7 +127,7 @@ class ImportService:
         teller = asyncio.create_task(self._tell(record, so_far))
         try:
             outcome = await token.guard(
-                self._usage.run(
+                self._usage.run_import(
                     record.context(), lambda tenant, prices: _load(record, so_far, tenant, prices)
                 )
             )
@@ -137,7 +137,7 @@ class ImportService:
             outcome = ImportOutcome(
                 status=ImportStatus.FAILED,
                 error_code=error.code,
-                error_message=f"{error.message} {error.hint}".strip(),
+                error_message=_said_of(record, f"{error.message} {error.hint}".strip()),
                 rows_read=so_far.rows,
                 bytes_read=so_far.bytes,
                 format=so_far.format,
@@ -150,6 +150,7 @@ class ImportService:
                 error_message=f"The file could not be read: unexpected {type(error).__name__}.",
             )
         finally:
+            so_far.stop = lambda: True  # nobody waits for the thread any more, if it still reads
             teller.cancel()
         return msgspec.to_builtins(outcome)
 
@@ -162,6 +163,11 @@ class ImportService:
                 bytes_read=min(so_far.bytes, record.bytes_total),
                 file_format=so_far.format,
             )
+
+
+def _said_of(record: ImportRecord, message: str) -> str:
+    """With the name that the file came with, not the one it is stored under."""
+    return message.replace(Path(record.path).name, record.file_name)
 
 
 def _load(

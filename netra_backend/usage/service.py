@@ -32,6 +32,8 @@ Stop = Callable[[], bool]
 
 _log = structlog.get_logger(__name__)
 _THREADS = 2
+_IMPORTS = 1
+"""Files read at once: reading keeps a core busy, and questions must not wait for it."""
 _REST_S = 0.5
 """After so long without work the memory that work left behind is given back."""
 MAX_EXPORTED = 1_000_000
@@ -57,6 +59,7 @@ class UsageService:
         self._open_store = open_store
         self._kept = kept
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="usage")
+        self._imports = ThreadPoolExecutor(_IMPORTS, thread_name_prefix="usage-import")
         self._opening = Lock()
         self._store: UsageStore | None = None
         self._prices: PriceTable | None = None
@@ -95,13 +98,13 @@ class UsageService:
         self, ctx: UserExecutionContext, work: "Callable[[TenantUsage, PriceTable], T]"
     ) -> T:
         """Run `work` in a thread on this workspace's usage."""
-        loop = asyncio.get_running_loop()
-        self._at_work += 1
-        try:
-            return await loop.run_in_executor(self._threads, self._call, ctx.workspace_id, work)
-        finally:
-            self._at_work -= 1
-            self._rest_soon(loop)
+        return await self._run_in(self._threads, ctx, work)
+
+    async def run_import(
+        self, ctx: UserExecutionContext, work: "Callable[[TenantUsage, PriceTable], T]"
+    ) -> T:
+        """The same for work that takes minutes; it waits for others of its kind alone."""
+        return await self._run_in(self._imports, ctx, work)
 
     async def totals(self, ctx: UserExecutionContext, choice: UsageChoice) -> "UsageSummary":
         """Totals of the chosen calls; zeros where there are none."""
@@ -241,7 +244,8 @@ class UsageService:
         """Wait for what runs in the threads, and close the store."""
         if self._rest is not None:
             self._rest.cancel()
-        await asyncio.to_thread(self._threads.shutdown, wait=True, cancel_futures=True)
+        for threads in (self._threads, self._imports):
+            await asyncio.to_thread(threads.shutdown, wait=True, cancel_futures=True)
         if self._store is not None:
             await asyncio.to_thread(self._store.close)
             self._store = None
@@ -254,6 +258,20 @@ class UsageService:
     def _rest_now(self) -> None:
         if self._store is not None and not self._at_work:
             self._threads.submit(self._store.rest)
+
+    async def _run_in(
+        self,
+        threads: ThreadPoolExecutor,
+        ctx: UserExecutionContext,
+        work: "Callable[[TenantUsage, PriceTable], T]",
+    ) -> T:
+        loop = asyncio.get_running_loop()
+        self._at_work += 1
+        try:
+            return await loop.run_in_executor(threads, self._call, ctx.workspace_id, work)
+        finally:
+            self._at_work -= 1
+            self._rest_soon(loop)
 
     def _call(self, workspace_id: str, work: "Callable[[TenantUsage, PriceTable], T]") -> T:
         store, prices = self._open()

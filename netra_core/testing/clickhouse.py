@@ -24,6 +24,9 @@ from urllib.parse import parse_qsl, urlsplit
 _FORMAT = re.compile(r"\bFORMAT\s+(\w+)\s*;?\s*$", re.IGNORECASE)
 _INSERT = re.compile(rb"\s*INSERT\b[^\n]*?\bFORMAT\s+(\w+)[ \t]*\n?", re.IGNORECASE | re.DOTALL)
 
+MAX_FIELD = 128 * 1024
+"""Bytes of a form's field: a server's http_max_field_value_size, as it is by default."""
+
 
 class ClickHouseEngine:
     """The embedded engine, one statement at a time."""
@@ -132,7 +135,10 @@ class _Handler(BaseHTTPRequestHandler):
     def _statement(self, given: dict[str, str], body: bytes) -> tuple[str, bytes]:
         kind = self.headers.get("Content-Type", "")
         if kind.startswith("multipart/form-data"):
-            given.update(_form(kind, body))
+            form = _form(kind, body)
+            if any(len(value.encode()) > MAX_FIELD for value in form.values()):
+                raise RuntimeError("Code: 1000. DB::Exception: HTML Form Exception: Field too long")
+            given.update(form)
             return given["query"], b""
         data = _unpacked(body, self.headers.get("Content-Encoding", ""))
         if "query" in given:

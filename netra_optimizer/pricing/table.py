@@ -182,15 +182,17 @@ class PriceTable:
     def cost(self, calls: "Calls") -> Float64:
         """USD for each call, nan where its model has no price."""
         total = np.full(len(calls), np.nan)
-        for group in self.groups(calls):
-            if group.schedule is None:
-                continue
-            for first in range(0, len(group.rows), _SLICE):
-                rows = group.rows[first : first + _SLICE]
-                counts = np.stack([getattr(calls, b)[rows] for b in TOKEN_BUCKETS], axis=1)
-                rates = self._lookup(group, calls, rows)
-                total[rows] = np.einsum("ij,ij->i", counts, rates[:, :-1]) + rates[:, -1]
+        for first in range(0, len(calls), _SLICE):
+            part = calls.take(np.arange(first, min(first + _SLICE, len(calls))))
+            for group in self.groups(part):
+                if group.schedule is not None:
+                    total[first + group.rows] = self._cost_of(group, part)
         return total
+
+    def _cost_of(self, group: Group, calls: "Calls") -> Float64:
+        counts = np.stack([getattr(calls, b)[group.rows] for b in TOKEN_BUCKETS], axis=1)
+        rates = self._lookup(group, calls, group.rows)
+        return np.einsum("ij,ij->i", counts, rates[:, :-1]) + rates[:, -1]
 
     def cost_of_usage(
         self,

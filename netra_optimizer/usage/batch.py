@@ -41,7 +41,12 @@ def batch_of(rows: int, columns: Mapping[str, Values]) -> ArrowBatch:
     """A batch of `rows` records; `start` in microseconds, columns not given hold their default."""
     import pyarrow as pa
 
-    arrays = [_column(field, columns.get(field.name), rows) for field in schema()]
+    arrays = [
+        _default(field.name, rows)
+        if (values := columns.get(field.name)) is None
+        else _column(field, values, rows)
+        for field in schema()
+    ]
     return pa.RecordBatch.from_arrays(arrays, schema=schema())
 
 
@@ -58,6 +63,18 @@ def batch_of_records(records: Sequence[UsageRecord]) -> ArrowBatch:
 
 def constant_text(value: str, rows: int) -> ArrowArray:
     """The same text in every row."""
+    return _repeated(value).slice(0, rows) if rows <= _AT_HAND else _constant(value, rows)
+
+
+_AT_HAND: Final = 8192
+
+
+@lru_cache(maxsize=64)
+def _repeated(value: str) -> ArrowArray:
+    return _constant(value, _AT_HAND)
+
+
+def _constant(value: str, rows: int) -> ArrowArray:
     import pyarrow as pa
 
     encoded = value.encode()
@@ -70,6 +87,17 @@ def to_us(moment: datetime) -> int:
     """Microseconds since 1970; a time without a zone is UTC."""
     aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return (aware - EPOCH) // MICROSECOND
+
+
+def _default(name: str, rows: int) -> ArrowArray:
+    if rows > _AT_HAND:
+        return _column(schema().field(name), None, rows)
+    return _defaults(name).slice(0, rows)
+
+
+@lru_cache(maxsize=64)
+def _defaults(name: str) -> ArrowArray:
+    return _column(schema().field(name), None, _AT_HAND)
 
 
 def _column(field: ArrowType, values: "Values | None", rows: int) -> ArrowArray:
@@ -103,6 +131,8 @@ def _no_lists(rows: int, child: ArrowArray) -> ArrowArray:
 def _reals(values: "Values | None", rows: int) -> npt.NDArray[np.float64]:
     if values is None:
         return np.full(rows, np.nan)
+    if isinstance(values, np.ndarray):
+        return np.asarray(values, np.float64)
     return np.array([np.nan if value is None else value for value in values], np.float64)
 
 

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from netra_optimizer.usage.arrow_types import ArrowArray
 from netra_optimizer.usage.batch import constant_text
-from netra_optimizer.usage.columns import Int32, Text, count_array, text_array, texts
+from netra_optimizer.usage.columns import Int32, Text, Texts, count_array, text_array, texts
 
 
 class ModelNames:
@@ -32,6 +32,9 @@ class ModelNames:
         if models is None and providers is None:
             provider = provider or self._provider(model)
             return constant_text(model, rows), constant_text(provider, rows)
+        if isinstance(models, list) and isinstance(providers, list):
+            if "" not in models and "" not in providers:
+                return models, providers
         codes, names = _coded(models, rows)
         sold, sellers = _coded(providers, rows)
         pairs, place = np.unique(codes.astype(np.int64) * len(sellers) + sold, return_inverse=True)
@@ -52,9 +55,7 @@ class ModelNames:
         return self._providers[model]
 
 
-def _coded(
-    column: "Sequence[str] | ArrowArray | None", rows: int
-) -> tuple[Int32, Sequence[str]]:
+def _coded(column: "Sequence[str] | ArrowArray | None", rows: int) -> tuple[Int32, Texts]:
     if column is None:
         return np.zeros(rows, np.int32), ("",)
     text = texts(column) if isinstance(column, pa.Array) else Text.of(column)

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
@@ -63,17 +63,57 @@ class RateRows:
         return {(p, m, t) for p, m, t in self._database.rows(sql, {"prices": name})}
 
 
-def join_sql(prices: "PriceTable") -> str:
-    """The join of calls `u` with rates `p`: exactly one rate row for every call."""
-    at = "toUnixTimestamp64Micro(u.start)" if prices.as_of is None else f"{prices.as_of_us}"
+class Call(NamedTuple):
+    """The expressions by which a call, or calls that cost alike, are joined with their rate."""
+
+    provider: str = "u.provider"
+    model: str = "u.model"
+    tier: str = "u.service_tier"
+    start_us: str = "toUnixTimestamp64Micro(u.start)"
+    size: str = INPUT_SQL
+
+
+_CALL: Final = Call()
+
+
+def join_sql(prices: "PriceTable", call: Call = _CALL) -> str:
+    """The join of calls with rates `p`: exactly one rate row for every call."""
+    at = call.start_us if prices.as_of is None else f"{prices.as_of_us}"
+    clock = f"modulo({call.start_us}, {DAY_US})"
     return (
         f"INNER JOIN {RATES_TABLE} AS p ON p.prices = {{prices:String}} "
-        "AND p.provider = u.provider AND p.model = u.model AND p.tier = u.service_tier "
+        f"AND p.provider = {call.provider} AND p.model = {call.model} AND p.tier = {call.tier} "
         f"AND {at} >= p.from_us AND {at} < p.until_us "
-        f"AND modulo(toUnixTimestamp64Micro(u.start), {DAY_US}) >= p.clock_from_us "
-        f"AND modulo(toUnixTimestamp64Micro(u.start), {DAY_US}) < p.clock_until_us "
-        f"AND {INPUT_SQL} > p.over AND {INPUT_SQL} <= p.upto"
+        f"AND {clock} >= p.clock_from_us AND {clock} < p.clock_until_us "
+        f"AND {call.size} > p.over AND {call.size} <= p.upto"
     )
+
+
+def cell_sql(prices: "PriceTable", combinations: Iterable[Combination]) -> list[str]:
+    """Expressions that are equal for calls of one combination only where their rate is.
+
+    They count how many of the dates, times of day and sizes at which any of the combinations
+    changes its price lie behind the call.
+    """
+    call = _CALL
+    dates: set[int] = set()
+    times: set[int] = set()
+    sizes: set[int] = set()
+    for provider, model, tier in combinations:
+        schedule = prices.schedule(model, provider, tier)
+        if schedule is not None:
+            dates.update(schedule.dates_us.tolist()[1:])
+            times.update(schedule.times_us.tolist()[1:])
+            sizes.update(schedule.over.tolist()[1:])
+    if prices.as_of is not None:
+        dates = set()
+    clock = f"modulo({call.start_us}, {DAY_US})"
+    steps = (
+        [f"({call.start_us} >= {date})" for date in sorted(dates)],
+        [f"({clock} >= {time})" for time in sorted(times)],
+        [f"({call.size} > {size})" for size in sorted(sizes)],
+    )
+    return [" + ".join(step) for step in steps if step]
 
 
 def _rows(prices: "PriceTable", combinations: Iterable[Combination]) -> ArrowTable:

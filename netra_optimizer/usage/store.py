@@ -3,6 +3,7 @@
 import math
 import threading
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -16,10 +17,12 @@ from netra_optimizer.usage.columns import count_array, lists, numbers
 from netra_optimizer.usage.database import Database
 from netra_optimizer.usage.filters import EVERYTHING, UsageFilter, dimensions, rfc3339
 from netra_optimizer.usage.frame import UsageFrame
+from netra_optimizer.usage.known import KnownIds
 from netra_optimizer.usage.occurrences import Occurrences
-from netra_optimizer.usage.rates import COST_SQL, INPUT_SQL, RateRows, join_sql
-from netra_optimizer.usage.record import OUTPUT_BUCKETS, TOKEN_BUCKETS, UsageRecord
+from netra_optimizer.usage.rates import COST_SQL, RateRows, join_sql
+from netra_optimizer.usage.record import TOKEN_BUCKETS, UsageRecord
 from netra_optimizer.usage.schema import USAGE_TABLE
+from netra_optimizer.usage.totals import LATENCY, TOTALS, summed_sql
 
 if TYPE_CHECKING:
     from netra_optimizer.pricing.table import PriceTable
@@ -28,7 +31,6 @@ if TYPE_CHECKING:
 INSERT_ROWS: Final = 65_536
 WHOLE_ROWS: Final = 200_000
 """Up to so many records a frame is read in one query."""
-_OUTPUT_SQL: Final = "(" + " + ".join(f"u.{bucket}" for bucket in OUTPUT_BUCKETS) + ")"
 
 
 class Inserted(msgspec.Struct, frozen=True):
@@ -77,6 +79,7 @@ class UsageStore:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._rates = RateRows(database)
+        self._known = KnownIds(database)
         self._inserting = threading.Lock()
 
     @classmethod
@@ -92,7 +95,7 @@ class UsageStore:
         """The view of one tenant. Raises ValueError for an empty id."""
         if not tenant:
             raise ValueError("A tenant needs an id.")
-        return TenantUsage(self._database, self._rates, self._inserting, tenant)
+        return TenantUsage(self._database, self._rates, self._known, self._inserting, tenant)
 
     def rest(self) -> None:
         """Give back memory that is held for later: for a process that goes on with other work."""
@@ -100,6 +103,7 @@ class UsageStore:
 
     def close(self) -> None:
         """Release the engine. The store cannot be used afterwards."""
+        self._known.close()
         self._database.close()
 
     def __enter__(self) -> "UsageStore":
@@ -113,10 +117,16 @@ class TenantUsage:
     """One tenant's records. Every statement carries the tenant; none can be made without it."""
 
     def __init__(
-        self, database: Database, rates: RateRows, inserting: threading.Lock, tenant: str
+        self,
+        database: Database,
+        rates: RateRows,
+        known: KnownIds,
+        inserting: threading.Lock,
+        tenant: str,
     ) -> None:
         self._database = database
         self._rates = rates
+        self._known = known
         self._inserting = inserting
         self._tenant = tenant
 
@@ -133,16 +143,20 @@ class TenantUsage:
         again. `import_id` overrides the records' own.
         """
         rows = repeated = 0
-        with self._inserting:
-            empty = not self.count()
-            seen = Occurrences()
+        with ThreadPoolExecutor(1, thread_name_prefix="usage-insert") as behind:
+            before: Future[int] | None = None
             for table in _blocks(batches):
-                fresh = self._fresh(table, seen, stored=not empty)
-                rows += fresh.num_rows
-                repeated += table.num_rows - fresh.num_rows
-                if fresh.num_rows:
-                    self._database.insert(USAGE_TABLE, self._owned(fresh, import_id))
-        return Inserted(rows, repeated)
+                if before is not None:
+                    rows += before.result()
+                before = None
+                repeated += table.num_rows
+                if table.num_rows < INSERT_ROWS:
+                    rows += self._add(table, import_id)
+                else:  # stored while the next block is being made
+                    before = behind.submit(self._add, table, import_id)
+            if before is not None:
+                rows += before.result()
+        return Inserted(rows, repeated - rows)
 
     def count(self, where: UsageFilter = EVERYTHING) -> int:
         """How many records fit."""
@@ -178,16 +192,17 @@ class TenantUsage:
 
     def summary(self, where: UsageFilter = EVERYTHING, *, prices: "PriceTable") -> UsageSummary:
         """Totals of the records that fit."""
-        columns = (
-            f"{_TOTALS}, toUnixTimestamp64Micro(min(u.start)), toUnixTimestamp64Micro(max(u.start))"
-        )
-        sql, parameters = self._priced(columns, prices, where)
-        row = self._database.rows(sql, parameters)[0]
-        sql, parameters = self._priced("u.model, count()", prices, where)
-        unpriced = self._database.rows(
-            f"{sql} AND isNaN({COST_SQL}) GROUP BY u.model ORDER BY count() DESC, u.model",
-            parameters,
-        )
+        sql, parameters = self._summed([], prices, where)
+        row = self._database.rows(
+            f"SELECT {TOTALS}, min(first_us), max(last_us) FROM ({sql})", parameters
+        )[0]
+        unpriced: list[tuple[Any, ...]] = []
+        if row[6]:
+            unpriced = self._database.rows(
+                f"SELECT model, sum(requests) AS calls FROM ({sql}) WHERE isNaN(cost) "
+                "GROUP BY model ORDER BY calls DESC, model",
+                parameters,
+            )
         requests = int(row[0])
         return UsageSummary(
             requests=requests,
@@ -215,14 +230,14 @@ class TenantUsage:
         Raises BadQuery for a name that is no dimension.
         """
         groups = dimensions(by)
-        keys = ", ".join(f"{expression} AS g{i}" for i, (_, expression) in enumerate(groups))
-        latency = ", ".join(f"quantileExactOrNull({share})(u.latency_ms)" for share in (0.5, 0.95))
-        sql, parameters = self._priced(f"{keys}, {_TOTALS}, {latency}", prices, where)
-        names = [f"g{i}" for i in range(len(groups))]
+        sql, parameters = self._summed([key for _, key in groups], prices, where, latency=True)
+        names = ", ".join(f"g{place}" for place in range(len(groups)))
         timed = any(name in ("day", "hour", "month") for name, _ in groups)
-        order = ", ".join(names) if timed else f"t_cost DESC, t_requests DESC, {', '.join(names)}"
+        order = names if timed else f"t_cost DESC, t_requests DESC, {names}"
         rows = self._database.rows(
-            f"{sql} GROUP BY {', '.join(names)} ORDER BY {order} LIMIT {int(limit)}", parameters
+            f"SELECT {names}, {TOTALS}, {LATENCY} FROM ({sql}) "
+            f"GROUP BY {names} ORDER BY {order} LIMIT {int(limit)}",
+            parameters,
         )
         return [_breakdown_row([name for name, _ in groups], row) for row in rows]
 
@@ -292,25 +307,23 @@ class TenantUsage:
         table = self._database.table(f"{sql} ORDER BY u.start, u.id {limit}", parameters)
         return table.column("found")
 
-    def _fresh(self, table: ArrowTable, seen: Occurrences, *, stored: bool) -> ArrowTable:
+    def _add(self, table: ArrowTable, import_id: str | None) -> int:
+        """Store what is new of a block; how many that are."""
+        with self._inserting:
+            fresh = self._fresh(table)
+            if fresh.num_rows:
+                self._database.insert(USAGE_TABLE, self._owned(fresh, import_id))
+        return fresh.num_rows
+
+    def _fresh(self, table: ArrowTable) -> ArrowTable:
         import pyarrow as pa
 
         ids: list[str] = table["id"].to_pylist()
-        fresh = seen.count(ids) == 0
-        if stored:
-            known = self._known(ids)
-            fresh &= np.fromiter((name not in known for name in ids), np.bool_, len(ids))
+        fresh = Occurrences().count(ids) == 0
+        fresh[self._known.places(self._tenant, ids)] = False
         if fresh.all():
             return table
         return table.take(count_array(np.flatnonzero(fresh), pa.int64()))
-
-    def _known(self, ids: list[str]) -> set[str]:
-        found = self._database.rows(
-            f"SELECT id FROM {USAGE_TABLE} WHERE tenant = {{tenant:String}} "
-            "AND id_hash IN (SELECT xxh3(arrayJoin({ids:Array(String)})))",
-            {"tenant": self._tenant, "ids": ids},
-        )
-        return {name for (name,) in found}
 
     def _owned(self, table: ArrowTable, import_id: str | None) -> ArrowTable:
         rows = table.num_rows
@@ -330,18 +343,33 @@ class TenantUsage:
     def _priced(
         self, columns: str, prices: "PriceTable", where: UsageFilter
     ) -> tuple[str, dict[str, Any]]:
-        used = self._rows("SELECT DISTINCT u.provider, u.model, u.service_tier FROM", "", where)
-        name = self._rates.ensure(prices, [(p, m, t) for p, m, t in used])
+        name, _ = self._rated(prices, where)
         sql, parameters = self._from(f"SELECT {columns} FROM", join_sql(prices), where)
         return sql, {**parameters, "prices": name}
 
+    def _summed(
+        self,
+        keys: Sequence[str],
+        prices: "PriceTable",
+        where: UsageFilter,
+        *,
+        latency: bool = False,
+    ) -> tuple[str, dict[str, Any]]:
+        name, used = self._rated(prices, where)
+        conditions, parameters = where.where()
+        sql = summed_sql(keys, conditions, prices, used, latency=latency)
+        return sql, {**parameters, "tenant": self._tenant, "prices": name}
 
-_TOTALS: Final = (
-    "count() AS t_requests, countIf(u.status = 'error'), "
-    f"sum({INPUT_SQL}), sum(u.cache_read), sum({_OUTPUT_SQL}), "
-    f"sumIf({COST_SQL}, NOT isNaN({COST_SQL})) AS t_cost, countIf(isNaN({COST_SQL})), "
-    "if(count(u.cost_recorded) = 0, NULL, sum(u.cost_recorded))"
-)
+    def _rated(
+        self, prices: "PriceTable", where: UsageFilter
+    ) -> tuple[str, list[tuple[str, str, str]]]:
+        """The name of the prices, and what they are needed of; their rates are in the store."""
+        sql, parameters = self._from("SELECT u.provider, u.model, u.service_tier FROM", "", where)
+        used = self._database.rows(
+            f"{sql} GROUP BY u.provider, u.model, u.service_tier", parameters
+        )
+        combinations = [(provider, model, tier) for provider, model, tier in used]
+        return self._rates.ensure(prices, combinations), combinations
 
 
 def _breakdown_row(names: list[str], row: tuple[Any, ...]) -> BreakdownRow:
@@ -356,8 +384,8 @@ def _breakdown_row(names: list[str], row: tuple[Any, ...]) -> BreakdownRow:
         cost_usd=float(totals[5]),
         unpriced_requests=int(totals[6]),
         recorded_usd=_optional(totals[7]),
-        latency_p50_ms=_optional(totals[8]),
-        latency_p95_ms=_optional(totals[9]),
+        latency_p50_ms=_optional(totals[8][0]),
+        latency_p95_ms=_optional(totals[8][1]),
     )
 
 
@@ -383,7 +411,8 @@ _CHARGED: Final = ("provider", "model", "service_tier", "team", "feature", "user
 
 
 def _optional(value: Any) -> float | None:
-    return None if value is None else float(value)
+    """Any: a number of the engine's; nan is none."""
+    return None if value is None or math.isnan(value) else float(value)
 
 
 def _batch(given: ArrowBatch | Sequence[UsageRecord]) -> ArrowBatch:
@@ -401,7 +430,7 @@ def _blocks(batches: Iterable[ArrowBatch | Sequence[UsageRecord]]) -> Iterator[A
         held.append(batch)
         rows += batch.num_rows
         if rows >= INSERT_ROWS:
-            yield pa.Table.from_batches(held)
+            yield pa.Table.from_batches(held).combine_chunks()
             held, rows = [], 0
     if held:
-        yield pa.Table.from_batches(held)
+        yield pa.Table.from_batches(held).combine_chunks()

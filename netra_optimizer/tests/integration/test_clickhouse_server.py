@@ -1,11 +1,13 @@
 """The usage store on a server by URL: the same SQL and client over HTTP, in another process."""
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from clickhouse_connect.driver.exceptions import DatabaseError
 
 from netra_optimizer import (
     PriceTable,
@@ -14,6 +16,8 @@ from netra_optimizer import (
     UsageRecord,
     UsageStore,
 )
+from netra_optimizer.usage.database import Database
+from netra_optimizer.usage.schema import MIGRATIONS
 
 T0 = datetime(2026, 11, 20, 10, tzinfo=UTC)
 PASSWORD = "p@ss/wörd"
@@ -66,6 +70,37 @@ def test_a_server_stores_prices_recognizes_and_erases_like_the_embedded_engine(s
         assert [row.requests for row in rows] == [3000]
         assert tenant.erase(UsageFilter(end=T0 + timedelta(seconds=10))) == 10
         assert (tenant.count(), other.count()) == (2990, 1)
+
+
+@pytest.mark.process
+def test_a_block_of_an_import_needs_no_field_longer_than_a_server_takes(server: str) -> None:
+    records = [call(f"{'long-id-' * 4}{i:06}") for i in range(6000)]
+    with UsageStore.open(url(server)) as store:
+        tenant = store.for_tenant("dora")
+        assert tenant.insert([records[:5000]]).rows == 5000
+        assert (tenant.insert([records]).rows, tenant.insert([records]).rows) == (1000, 0)
+        with pytest.raises(DatabaseError, match="too long"):
+            tenant.count(UsageFilter(user="x" * 200_000))
+
+
+@pytest.mark.process
+def test_no_table_of_an_insert_is_left_behind(server: str) -> None:
+    store = UsageStore.open(url(server))
+    assert store.for_tenant("eve").insert([[call("a")]]).rows == 1
+    store.close()
+    database = Database.open(url(server))
+    names = [name for (name,) in database.rows("SHOW TABLES")]
+    database.close()
+    assert sorted(names) == ["apex_schema", "price_rates", "usage_records"]
+
+
+def test_whatever_holds_a_tenant_is_ordered_by_it_first() -> None:
+    statements = [statement for version in MIGRATIONS for statement in version]
+    tables = [text for text in statements if re.search(r"^\s*tenant ", text, re.MULTILINE)]
+    assert tables
+    for text in tables:
+        orders = re.findall(r"ORDER BY \(?(\w+)", text)
+        assert set(orders) == {"tenant"}, text
 
 
 @pytest.mark.process

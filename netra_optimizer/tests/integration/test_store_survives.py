@@ -39,12 +39,12 @@ def trace(path: Path, rows: int) -> Path:
 
 @pytest.mark.process
 def test_an_import_killed_in_the_middle_ends_with_each_row_once(tmp_path: Path) -> None:
-    rows = 80_000
+    rows = 150_000
     path = trace(tmp_path / "trace.jsonl", rows)
     command = [sys.executable, "-c", IMPORT, str(tmp_path / "store"), str(path)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
-    for _ in range(9):  # one block is stored, the second is being gathered
+    for _ in range(17):  # one block is stored, the second is being, the third is gathered
         assert process.stdout.readline() == "batch\n"
     process.send_signal(signal.SIGKILL)
     process.wait()

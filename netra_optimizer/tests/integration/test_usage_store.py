@@ -196,6 +196,60 @@ def test_a_breakdown_groups_by_any_dimensions_and_adds_up(
     assert [row.key for row in one] == [{"feature": "x"}]
 
 
+def test_totals_are_what_the_calls_cost_one_by_one_whatever_became_of_them(
+    tenant: TenantUsage, full_counts: bool
+) -> None:
+    """Over every change of a price: dates, times of day, sizes; repeats, erasure, other prices."""
+    rng = random.Random(12)
+    snapshot = get_snapshot()
+    models = [(p.id, m.id) for p in snapshot.providers for m in p.models]
+    models = rng.sample(models, 60) + [("deepseek", "deepseek-chat"), ("", "acme-llm-9")] * 9
+    step = timedelta(microseconds=1)
+    edges = [datetime(2025, 2, 9, 0, 30, tzinfo=UTC), datetime(2025, 6, 10, tzinfo=UTC), T0]
+    records = [
+        call(
+            str(number), model=model, provider=provider, service_tier=rng.choice([*TIER_CONTEXTS]),
+            start=rng.choice(edges) + rng.choice([-step, step, timedelta(hours=rng.randrange(72))]),
+            status=rng.choice(["ok", "error"]), feature=rng.choice("xyz"), tags=("a", "b"),
+            cost_recorded=rng.choice([None, 0.5]), latency_ms=rng.choice([None, 1.0, 7.0]),
+            **{b: rng.choice((0, 900, 200_000, 200_001, 10**6)) for b in TOKEN_BUCKETS},
+        )
+        for number, (provider, model) in enumerate(
+            rng.choice(models) for _ in range(20_000 if full_counts else 1500)
+        )
+    ]  # fmt: skip
+    tenant.insert([records[:900]])
+    tenant.insert([records, records[:50]])
+    tenant.erase(UsageFilter(feature="z", status="error"))
+    kept = {r.id: r for r in records if not (r.feature == "z" and r.status == "error")}
+    for prices in (PriceTable.load(), PriceTable.load(date(2025, 6, 9))):
+        table = tenant.cost(prices)
+        cost = dict(zip(table["id"].to_pylist(), reals(table["cost_usd"]).tolist(), strict=True))
+        assert cost.keys() == kept.keys()
+        whole = tenant.summary(prices=prices)
+        priced = [found for found in cost.values() if not np.isnan(found)]
+        assert 0 < len(priced) < len(cost)
+        assert whole.requests == len(kept)
+        assert whole.cost_usd == pytest.approx(sum(priced), rel=1e-12)
+        assert sum(whole.unpriced.values()) == len(cost) - len(priced)
+        for by in ("feature", "model", "hour", "service_tier", "tag", ["day", "model", "status"]):
+            rows = tenant.breakdown(by, prices=prices)
+            times = 2 if by == "tag" else 1
+            assert sum(row.cost_usd for row in rows) == pytest.approx(times * sum(priced))
+            assert sum(row.requests for row in rows) == times * len(kept)
+        for row in tenant.breakdown("feature", prices=prices):
+            mine = [r for r in kept.values() if r.feature == row.key["feature"]]
+            known = [cost[r.id] for r in mine if not np.isnan(cost[r.id])]
+            assert row.cost_usd == pytest.approx(sum(known), rel=1e-12)
+            assert row.unpriced_requests == len(mine) - len(known)
+            assert row.errors == sum(r.status == "error" for r in mine)
+            assert row.recorded_usd == sum(r.cost_recorded or 0 for r in mine)
+            assert row.latency_p95_ms == 7.0
+            assert row.output_tokens == sum(
+                r.output_text + r.reasoning + r.audio_out + r.image_out for r in mine
+            )
+
+
 def test_a_breakdown_by_what_is_no_dimension_is_refused(
     tenant: TenantUsage, prices: PriceTable
 ) -> None:

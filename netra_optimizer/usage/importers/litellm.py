@@ -43,6 +43,7 @@ from netra_optimizer.usage.importers.values import (
     texts,
 )
 from netra_optimizer.usage.record import UsageRecord
+from netra_optimizer.usage.sources.blocks import Block
 from netra_optimizer.usage.sources.rows import Row, Rows, decode_line
 
 _MARKS: Final = frozenset(
@@ -75,8 +76,8 @@ class LiteLLMImporter(RowImporter):
         if rows.shape != "jsonl":
             yield from super().chunks(rows, options)
             return
-        for lines in rows.lines():
-            plain, others = plain_rows(lines)
+        for block in rows.source.blocks():
+            plain, others = plain_rows(Block(block))
             if plain is not None:
                 yield plain
             if others:

@@ -1,0 +1,146 @@
+"""Usage that was acknowledged outlives the server; an import cut off is brought to its end."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from netra_core.testing import BaseIntegrationTest
+
+PASSWORD = "correct horse ada staple 9"
+LITELLM = {
+    "call_type": "acompletion", "spend": 0.01, "total_tokens": 150, "prompt_tokens": 100,
+    "completion_tokens": 50, "model": "gpt-4o", "custom_llm_provider": "openai", "metadata": {},
+}  # fmt: skip
+
+
+def spans(first: int, count: int) -> dict[str, Any]:
+    """An export of OTLP JSON with so many calls."""
+    given = {
+        "gen_ai.operation.name": {"stringValue": "chat"},
+        "gen_ai.request.model": {"stringValue": "gpt-4o"},
+        "gen_ai.usage.input_tokens": {"intValue": "100"},
+        "gen_ai.usage.output_tokens": {"intValue": "50"},
+    }
+    made = [
+        {
+            "traceId": f"{number:032x}", "spanId": f"{number:016x}", "name": "chat",
+            "startTimeUnixNano": "1795168800000000000", "endTimeUnixNano": "1795168801000000000",
+            "attributes": [
+                {"key": key, "value": value} for key, value in given.items()
+            ],
+        }
+        for number in range(first, first + count)
+    ]  # fmt: skip
+    return {"resourceSpans": [{"scopeSpans": [{"spans": made}]}]}
+
+
+def spend_logs(path: Path, rows: int) -> Path:
+    """An export of the gateway's."""
+    with path.open("w") as file:
+        for row in range(rows):
+            at = f"2026-11-20T{row // 3600 % 24:02}:{row // 60 % 60:02}:{row % 60:02}Z"
+            call = {"request_id": f"chatcmpl-{row}", "startTime": at, "endTime": at, **LITELLM}
+            file.write(json.dumps(call) + "\n")
+    return path
+
+
+@pytest.mark.integration
+@pytest.mark.process
+class TestUsageSurvives(BaseIntegrationTest):
+    """Segment: operators.
+
+    Goal: a crash costs nobody a record, and nobody is charged twice.
+    Value: a collector may forget what was acknowledged.
+    Impact: usage with holes makes every figure above it wrong.
+    """
+
+    def serve(self) -> "tuple[subprocess.Popen[str], httpx.AsyncClient]":
+        """A server on this test's home, and a client of its address."""
+        self.env.update({"ENVIRONMENT": "development"}, "operator")
+        server = self.start_process(["-m", "netra_apex", "serve", "--port", "0"])
+        assert server.stdout
+        for line in server.stdout:
+            if found := re.search(r"ready on (http://\S+)", line):
+                return server, httpx.AsyncClient(base_url=found[1], timeout=60)
+        raise AssertionError("the server ended before it was ready")
+
+    @staticmethod
+    async def sign_in(http: httpx.AsyncClient) -> None:
+        """As ada, who is registered at the first time."""
+        who = {"email": "ada@example.com", "password": PASSWORD}
+        answer = await http.post("/auth/register", json=who)
+        if answer.status_code != 201:
+            answer = await http.post("/auth/login", json=who)
+        http.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+
+    @staticmethod
+    async def requests(http: httpx.AsyncClient) -> int:
+        """How many calls a query sees."""
+        return (await http.get("/api/usage/summary")).json()["requests"]
+
+    async def upload(self, http: httpx.AsyncClient, path: Path) -> str:
+        """The id of the import that has begun."""
+        with path.open("rb") as file:
+            answer = await http.post("/api/usage/import", files={"file": (path.name, file)})
+        assert answer.status_code == 202, answer.text
+        return answer.json()["import_id"]
+
+    async def ended(self, http: httpx.AsyncClient, import_id: str) -> dict[str, Any]:
+        """The import once it has ended."""
+
+        async def look() -> dict[str, Any] | None:
+            found = (await http.get(f"/api/usage/imports/{import_id}")).json()
+            return None if found["status"] in ("queued", "running") else found
+
+        return await self.eventually(look, what="the import's end", within_s=120)
+
+    async def test_spans_acknowledged_just_before_a_kill_are_there_after_it(self) -> None:
+        server, http = self.serve()
+        async with http:
+            await self.sign_in(http)
+            for first in range(0, 1500, 500):
+                answer = await http.post("/v1/traces", json=spans(first, 500))
+                assert answer.status_code == 200
+            os.kill(server.pid, signal.SIGKILL)
+            server.wait()
+        _, http = self.serve()
+        async with http:
+            await self.sign_in(http)
+            assert await self.requests(http) == 1500
+            again = await http.post("/v1/traces", json=spans(0, 1500))
+            assert (again.status_code, await self.requests(http)) == (200, 1500)
+
+    @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+    async def test_an_import_cut_off_ends_after_the_next_start_with_each_row_once(
+        self, number: signal.Signals
+    ) -> None:
+        rows = 140_000
+        path = spend_logs(self.home / "spend.jsonl", rows)
+        server, http = self.serve()
+        async with http:
+            await self.sign_in(http)
+            import_id = await self.upload(http, path)
+
+            async def begun() -> int:
+                return await self.requests(http)
+
+            stored = await self.eventually(begun, what="the first block", within_s=60)
+            os.kill(server.pid, number)
+            server.wait()
+        assert 0 < stored < rows
+        _, http = self.serve()
+        async with http:
+            await self.sign_in(http)
+            found = await self.ended(http, import_id)
+            assert (found["status"], found["rows_kept"]) == ("completed", rows)
+            assert await self.requests(http) == rows
+            again = await self.ended(http, await self.upload(http, path))
+            assert (again["status"], await self.requests(http)) == ("completed", rows)
+        assert not list((self.home / "uploads").iterdir())
