@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from netra_backend.tests.live_kit import live_stack
+from netra_core.testing import BaseIntegrationTest
 
 pytestmark = [pytest.mark.integration, pytest.mark.process]
 PASSWORD = "correct horse importer staple 9"
@@ -89,21 +90,30 @@ async def test_alone_files_and_folders_are_loaded_and_repeats_recognized(tmp_pat
     assert "In the workspace: 310 calls" in again.out
 
 
-async def test_killed_in_the_middle_and_started_again_no_call_is_lost_or_twice(
-    tmp_path: Path,
-) -> None:
-    home = tmp_path / "home"
-    file = log(tmp_path / "a.jsonl", 20_000)
-    process = await start(home, file, "--alone")
-    uploads = home / "uploads"
-    while not (uploads.is_dir() and any(uploads.iterdir())):  # the import has begun
-        assert process.returncode is None
-        await asyncio.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    await process.wait()
-    again = await apex_import(home, file, "--alone")
-    assert (again.code, again.err) == (0, "")
-    assert "In the workspace: 20,000 calls" in again.out
+class TestAnImportIsKilled(BaseIntegrationTest):
+    """What a killed import has begun, the next one ends.
+
+    Segment: every team that loads its history
+    Goal: trust
+    Value: no call is lost or counted twice, whatever happens to the machine
+    Impact: a bill that is off by one import is no bill
+    """
+
+    async def test_and_started_again_no_call_is_lost_or_twice(self, tmp_path: Path) -> None:
+        file = log(tmp_path / "a.jsonl", 20_000)
+        process = await start(self.home, file, "--alone")
+        uploads = self.home / "uploads"
+
+        def begun() -> bool:
+            assert process.returncode is None
+            return uploads.is_dir() and any(uploads.iterdir())
+
+        await self.eventually(begun, what="the import to begin", within_s=60)
+        process.send_signal(signal.SIGKILL)
+        await process.wait()
+        again = await apex_import(self.home, file, "--alone")
+        assert (again.code, again.err) == (0, "")
+        assert "In the workspace: 20,000 calls" in again.out
 
 
 async def test_what_cannot_be_imported_is_one_line_and_no_traceback(tmp_path: Path) -> None:
