@@ -8,7 +8,6 @@ from netra_backend.answers.constraints import constraints_of
 from netra_backend.reasoner import Topic
 from netra_backend.report import CombinedOut, Figure, IntervalOut, Plot, Report, Series
 from netra_backend.usage.facts import Profile
-from netra_optimizer import Goals, plan_for_goals
 from netra_optimizer.results import Analysis
 
 
@@ -56,6 +55,9 @@ def _plan(evidence: Evidence, analysis: Analysis) -> list[str]:
     goals = evidence.intent.goals
     if goals.cost_change is None and goals.speed_factor is None:
         return []
+    # Imported where it is used: it loads numpy and scipy, and an idle server needs neither.
+    from netra_optimizer import Goals, plan_for_goals
+
     plan = plan_for_goals(
         analysis,
         Goals(
