@@ -21,13 +21,13 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from msgspec import structs
 
 from netra_optimizer import PriceTable, analyze, generate_workload, scenarios
 from netra_optimizer.generate import scaled
+from netra_optimizer.usage.arrow_types import ArrowBatch
+from netra_optimizer.usage.columns import compute
 from netra_optimizer.usage.spool import spooled_frame
 
 CALLS_OF_THE_DEMO = 24_000
@@ -44,7 +44,7 @@ def write(path: Path, records: int, block_tokens: int) -> None:
         scenario = scaled(scenarios()["demo"], scale=scale)
         scenario = structs.replace(scenario, block_tokens=block_tokens)
         table = generate_workload(1 + piece, scenario=scenario, start=start).table
-        ids = pc.binary_join_element_wise(f"{piece:03}", table["id"], "-")
+        ids = compute().binary_join_element_wise(f"{piece:03}", table["id"], "-")
         table = table.set_column(0, table.schema.field("id"), ids)
         writer = writer or pq.ParquetWriter(path, table.schema)
         writer.write_table(table, row_group_size=50_000)
@@ -53,7 +53,7 @@ def write(path: Path, records: int, block_tokens: int) -> None:
         writer.close()
 
 
-def batches(path: Path) -> Iterator[pa.RecordBatch]:
+def batches(path: Path) -> Iterator[ArrowBatch]:
     """What the file holds, some thousand records at a time."""
     with pq.ParquetFile(path) as file:
         for group in range(file.num_row_groups):

@@ -6,6 +6,7 @@ come with the extra `notebook` or by themselves.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
@@ -89,7 +90,7 @@ def rows_of(frame: UsageFrame, **named: str) -> Int64:
         chosen &= _column(frame, name).equals(value)
     if not chosen.any():
         wanted = ", ".join(f"{name}={value!r}" for name, value in named.items())
-        values = [f"{name}: {', '.join(_column(frame, name).values[:8])}" for name in named]
+        values = [f"{name}: {', '.join(islice(_column(frame, name).values, 8))}" for name in named]
         raise AnalysisError(f"No call has {wanted}.", hint=f"There are {'; '.join(values)}.")
     return np.flatnonzero(chosen)
 
