@@ -253,7 +253,7 @@ WITHOUT_MODEL = frozenset({"azure", "trace", "talks"})
 
 
 def measure(path: Path, name: str, *, output: Path) -> dict[str, float | str]:
-    """Run the command on a file: exit code, seconds, peak memory in MB, its error line."""
+    """Run the command on a file: exit code, seconds, CPU, peak memory in MB, its error line."""
     command = [sys.executable, "-m", "netra_apex", "analyze", str(path), "--json"]
     command += ["--model", "gpt-4o"] if name in WITHOUT_MODEL else []
     started = time.perf_counter()
@@ -264,6 +264,7 @@ def measure(path: Path, name: str, *, output: Path) -> dict[str, float | str]:
     return {
         "exit": process.returncode,
         "seconds": time.perf_counter() - started,
+        "cpu": used.ru_utime + used.ru_stime,
         "peak_mb": used.ru_maxrss / 1024,
         "error": output.with_suffix(".error").read_text()[:100].strip(),
     }
@@ -295,8 +296,8 @@ def main() -> None:
             found = measure(path, name, output=output)
             print(
                 f"{path.name:15} {path.stat().st_size / 1e6:4.0f} MB  exit {found['exit']}  "
-                f"{found['seconds']:6.1f} s  peak {found['peak_mb']:6,.0f} MB  "
-                f"{said(output)}{found['error']}",
+                f"{found['seconds']:6.1f} s (CPU {found['cpu']:5.1f})  "
+                f"peak {found['peak_mb']:6,.0f} MB  {said(output)}{found['error']}",
                 flush=True,
             )
 
