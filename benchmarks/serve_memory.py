@@ -18,6 +18,7 @@ from pathlib import Path
 from netra_client import ApexClient
 from netra_optimizer.generate import demo_scenario, generate_workload, scaled, write_workload
 
+REST_S = 2
 DEMO_CALLS = 24_365
 QUESTIONS = (
     "Where can we save money at equal quality?",
@@ -75,6 +76,8 @@ async def use(url: str, pid: int, calls: Path) -> None:
             for question in QUESTIONS:
                 await ask(client, question)
         say("after asking each of them five times", pid)
+        await asyncio.sleep(REST_S)
+        say("at rest", pid)
 
 
 def ready(command: list[str]) -> tuple[subprocess.Popen[str], str, float]:

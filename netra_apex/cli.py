@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from netra_apex.errors import exit_with
+from netra_apex.plain_output import speak_any_encoding
 
 HELP = "FinOps for AI: savings in dollars, computed by replaying your own LLM traffic."
 
@@ -57,6 +58,7 @@ def build_app(only: str | None = None) -> typer.Typer:
 def main(arguments: list[str] | None = None) -> None:
     """Run the command; errors end as one line and exit code 1, wrong use as exit code 2."""
     given = sys.argv[1:] if arguments is None else arguments
+    speak_any_encoding()
     only = next((word for word in given if not word.startswith("-")), None)
     try:
         build_app(only)(given, prog_name="apex")

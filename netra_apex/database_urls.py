@@ -13,9 +13,9 @@ class DatabaseUrls:
     """URLs for the drivers that use them; they hold credentials."""
 
     platform: str
-    """For async SQLAlchemy."""
+    """For DatabaseSessionManager."""
     auth: str
-    """For async SQLAlchemy."""
+    """For DatabaseSessionManager."""
     dbos: str
     """For synchronous SQLAlchemy."""
 
@@ -27,8 +27,8 @@ def database_urls(settings: Settings) -> DatabaseUrls:
         DatabaseUrlError: what is set cannot be used; says all of it.
     """
     return DatabaseUrls(
-        platform=_builder(settings, "platform", settings.database.platform_url).build("async"),
-        auth=_builder(settings, "auth", settings.database.auth_url).build("async"),
+        platform=_builder(settings, "platform", settings.database.platform_url).build_for_engine(),
+        auth=_builder(settings, "auth", settings.database.auth_url).build_for_engine(),
         dbos=_builder(settings, "dbos", settings.database.dbos_url).build("sync"),
     )
 

@@ -6,12 +6,13 @@ from typing import NoReturn
 
 from netra_core.errors import ApexError
 from netra_optimizer.errors import OptimizerError
+from netra_optimizer.usage.errors import BadOption
 
 
 def exit_with(error: BaseException) -> NoReturn:
-    """Print the error in one line and leave with exit code 1."""
+    """Print the error in one line; exit code 2 for an option that means nothing, 1 otherwise."""
     print(f"apex: {describe(error)}", file=sys.stderr)  # noqa: T201
-    raise SystemExit(1) from None
+    raise SystemExit(2 if isinstance(error, BadOption) else 1) from None
 
 
 def describe(error: BaseException) -> str:

@@ -1,7 +1,6 @@
 """From a frame of usage to ranked savings that add up: the one entry of the optimizer."""
 
-from collections.abc import Callable, Iterable
-from typing import Final
+from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 import numpy as np
@@ -9,11 +8,14 @@ import numpy as np
 from netra_optimizer.combine import Combination, combine
 from netra_optimizer.levers.base import LeverContext, Proposal
 from netra_optimizer.levers.context_text import read_context
-from netra_optimizer.levers.prefix_text import PromptText, find_prefix_breaks
+from netra_optimizer.levers.labelled_pairs import LabelledPair
+from netra_optimizer.levers.prompt_log import PromptText
 from netra_optimizer.levers.registry import LeverRegistry, default_levers
 from netra_optimizer.levers.segments import find_segments
+from netra_optimizer.levers.semantic_cache import SemanticCacheLever
 from netra_optimizer.options import AnalysisOptions
-from netra_optimizer.period import DAY_US, Split, iso_time, split_period
+from netra_optimizer.period import DAY_US, DAYS_A_MONTH, Split, iso_time, split_period
+from netra_optimizer.prefix_findings import with_prefix_breaks
 from netra_optimizer.pricing import PriceTable
 from netra_optimizer.replay.stream import Traffic
 from netra_optimizer.results import (
@@ -30,7 +32,6 @@ from netra_optimizer.usage.frame import UsageFrame
 from netra_optimizer.verify.bootstrap import Blocks, widened
 from netra_optimizer.verify.outcomes import Outcomes
 
-DAYS_A_MONTH: Final = 365.25 / 12
 Progress = Callable[[str, float], None]
 """Told what is being done and how far it is, 0 to 1."""
 
@@ -45,12 +46,15 @@ def analyze(
     progress: Progress | None = None,
     levers: LeverRegistry | None = None,
     prompts: Iterable[PromptText] | None = None,
+    pairs: Sequence[LabelledPair] | None = None,
 ) -> Analysis:
     """Find, replay, combine and attribute savings; the same input gives the same answer.
 
     `frame` is priced with `prices` when it carries no cost yet. `prompts` are the full texts where
-    the source has them (`read_prompts`): what broke their prefixes is then said. Calls whose model
-    has no price count in no figure and are listed in `unpriced_models`.
+    the source has them (`read_prompts`): what broke their prefixes is then said, and questions
+    alike are looked for; `pairs` (`read_pairs`) replace the labelled pairs that prove how alike is
+    alike enough. With `levers` of your own, only they propose. Calls whose model has no price count
+    in no figure and are listed in `unpriced_models`.
     """
     options = options or AnalysisOptions()
     tell = progress or _silent
@@ -61,7 +65,8 @@ def analyze(
     context = LeverContext(
         frame, Traffic.of(frame), prices, options, outcomes, split.choose, split.claim
     )
-    proposals = _proposals(context, levers or default_levers(), tell)
+    texts = list(prompts or ())
+    proposals = _proposals(context, levers or _levers(texts, pairs), tell)
     blocks = Blocks.of(frame)
     tell("Replaying all changes together", 0.75)
     figures = [_figure(context, proposal, blocks) for proposal in proposals]
@@ -70,9 +75,9 @@ def analyze(
     opportunities = [_opportunity(context, figure, combination, split) for figure in figures]
     opportunities.sort(key=_rank)
     notes = _notes(frame, split)
-    if prompts is not None:
-        texts = list(prompts)
-        opportunities, said = with_prefix_breaks(context, opportunities, texts)
+    if texts:
+        opportunities, said = with_prefix_breaks(context, opportunities, texts, split)
+        opportunities.sort(key=_rank)
         opportunities, more = with_context_texts(context, opportunities, texts)
         notes += said + more
     combined = _combined(context, combination, blocks, split)
@@ -114,6 +119,15 @@ def _silent(_what: str, _share: float) -> None:
     pass
 
 
+def _levers(texts: Sequence[PromptText], pairs: Sequence[LabelledPair] | None) -> LeverRegistry:
+    """All levers; the one by likeness where questions are known."""
+    registry = default_levers()
+    questions = {t.prompt_hash: t.question for t in texts if t.prompt_hash and t.question}
+    if questions:
+        registry.register(SemanticCacheLever(questions, pairs))
+    return registry
+
+
 def _proposals(context: LeverContext, levers: LeverRegistry, tell: Progress) -> list[Proposal]:
     segments = find_segments(context.frame, limit=context.options.max_segments)
     worth = context.options.min_share * float(context.traffic.cost_usd.sum())
@@ -123,7 +137,7 @@ def _proposals(context: LeverContext, levers: LeverRegistry, tell: Progress) -> 
         if float(context.traffic.cost_usd[segment.rows].sum()) < worth:
             continue
         for lever in levers.levers():
-            if context.options.allows(lever.id, segment.feature):
+            if context.options.allows(getattr(lever, "kind", lever.id), segment.feature):
                 proposed = lever.propose(segment, context)
                 found += [p for p in proposed if _fast_enough(context, p)]
     return found
@@ -144,9 +158,10 @@ def _figure(context: LeverContext, proposal: Proposal, blocks: Blocks) -> _Figur
     rows = proposal.policy.rows
     saved = context.savings(rows, [proposal.policy])
     claimed = context.claim[rows]
-    interval = blocks.interval(rows[claimed], saved[claimed])
+    claimed_rows = rows if claimed.all() else rows[claimed]
+    interval = blocks.interval(claimed_rows, saved if claimed.all() else saved[claimed])
     interval = widened(interval, proposal.low_factor, proposal.high_factor)
-    interval = _within(interval, float(context.traffic.cost_usd[rows[claimed]].sum()))
+    interval = _within(interval, float(context.traffic.cost_usd[claimed_rows].sum()))
     worth = context.options.min_share * context.claimed_cost
     chosen = float(saved[context.choose[rows]].sum())
     if proposal.standing == "loses_money":
@@ -201,36 +216,6 @@ def _opportunity(
         risk=proposal.risk,
         rollback=proposal.rollback,
     )
-
-
-def with_prefix_breaks(
-    context: LeverContext, opportunities: list[Opportunity], prompts: Iterable[PromptText]
-) -> tuple[list[Opportunity], list[str]]:
-    """Add what broke prefixes to the evidence of the dearest prompt-cache entry, and notes."""
-    report = find_prefix_breaks(prompts)
-    if not report.calls or not len(context.frame):
-        return opportunities, []
-    rates = context.prices.rates(context.frame.calls)
-    plain = float(np.nan_to_num(rates.input_uncached).mean())
-    read = float(np.nan_to_num(rates.cache_read).mean())
-    rows = report.evidence(plain, read)
-    notes = [
-        f"{report.continued} of {report.calls} calls carry an earlier prompt of their conversation "
-        "on unbroken."
-    ]
-    notes += [
-        f"Prefix broken, {row['cause'].replace('_', ' ')}: {row['calls']} calls, about "
-        f"{row['tokens_lost']:,} tokens, ${row['cost_usd']:.2f}. {row['advice']}"
-        for row in rows
-        if row["tokens_lost"]
-    ]
-    at = next((at for at, o in enumerate(opportunities) if o.lever == "prompt_cache"), None)
-    if at is not None:
-        found = opportunities[at]
-        evidence = found.evidence | {"prefix_breaks": rows}
-        opportunities = [*opportunities]
-        opportunities[at] = msgspec.structs.replace(found, evidence=evidence)
-    return opportunities, notes
 
 
 def with_context_texts(
@@ -305,6 +290,6 @@ def _notes(frame: UsageFrame, split: Split) -> list[str]:
         notes.append(
             "The records name no prompt prefixes: what a prompt cache would save is not known."
         )
-    if len(frame) and set(frame.prompt_hash.values) <= {""}:
+    if len(frame) and frame.prompt_hash.equals("").all():
         notes.append("The records name no prompts: repeats cannot be found.")
     return notes

@@ -1,20 +1,16 @@
 """What the same calls would cost otherwise: another model, other prices, more traffic."""
 
-from typing import Final
-
 import msgspec
 import numpy as np
 
 from netra_optimizer.errors import AnalysisError
 from netra_optimizer.levers.batch_tier import Tier, UseTier
 from netra_optimizer.levers.model_switch import SwitchModel
-from netra_optimizer.period import DAY_US
+from netra_optimizer.period import DAY_US, DAYS_A_MONTH
 from netra_optimizer.pricing import PriceTable
 from netra_optimizer.replay.stream import Policy, Traffic, replay
 from netra_optimizer.usage.columns import Int64
 from netra_optimizer.usage.frame import UsageFrame
-
-DAYS_A_MONTH: Final = 365.25 / 12
 
 
 class WhatIfSegment(msgspec.Struct, frozen=True):
@@ -61,6 +57,7 @@ def what_if(
     multiplies the traffic (1.3: 30 % more of the same). `prices_then` prices the result, for
     instance `prices.on(day)`. AnalysisError when the model or tier has no price.
     """
+    _refuse_nonsense(growth, output_factor)
     if np.isnan(frame.cost_usd).all():
         frame = frame.priced(prices)
     rows = _rows(frame, feature)
@@ -73,6 +70,7 @@ def what_if(
             )
         policies.append(SwitchModel(rows, model, provider or found.provider, output_factor))
     if tier is not None:
+        _require_tier(frame, rows, prices, tier, (model, provider))
         policies.append(UseTier(rows, tier))
     traffic = Traffic.of(frame)
     after = replay(traffic, policies, prices)
@@ -95,6 +93,34 @@ def what_if(
         unpriced_requests=int((~traffic.priced).sum()),
         assumptions=_assumptions(model, tier, growth, output_factor),
     )
+
+
+def _refuse_nonsense(growth: float, output_factor: float) -> None:
+    for name, value in (("growth", growth), ("output_factor", output_factor)):
+        if not 0 <= value < float("inf"):
+            raise AnalysisError(
+                f"{name} is {value!r}.", hint="It is a factor: 1.3 stands for 30 % more."
+            )
+
+
+def _require_tier(
+    frame: UsageFrame, rows: Int64, prices: PriceTable, tier: Tier, to: tuple[str | None, str]
+) -> None:
+    """AnalysisError where none of the models is sold in the tier."""
+    model, provider = to
+    names = {(model, provider)} if model is not None else _models(frame, rows)
+    if not any(name and prices.has_tier(name, seller, tier) for name, seller in names):
+        said = ", ".join(sorted(name for name, _ in names if name))
+        raise AnalysisError(
+            f"None of these models is sold in the tier {tier!r}: {said}.",
+            hint="Its price is not in the list; give one with a custom price.",
+        )
+
+
+def _models(frame: UsageFrame, rows: Int64) -> set[tuple[str | None, str]]:
+    models, providers = frame.calls.model, frame.calls.provider
+    pairs = np.unique(np.stack([models.codes[rows], providers.codes[rows]], axis=1), axis=0)
+    return {(models.values[int(model)], providers.values[int(seller)]) for model, seller in pairs}
 
 
 def _rows(frame: UsageFrame, feature: str | None) -> Int64:
@@ -139,7 +165,7 @@ def _segments(frame: UsageFrame, before: np.ndarray, after: np.ndarray) -> list[
             float(was[at]),
             float(is_then[at]),
         )
-        for at, name in enumerate(names.tolist())
+        for at, name in enumerate(map(int, names))
     ]
     return sorted(found, key=lambda s: -abs(s.cost_after_usd - s.cost_before_usd))
 

@@ -9,6 +9,7 @@ import numpy as np
 from netra_optimizer.usage.columns import Bool, Int64
 
 DAY_US: Final = 86_400_000_000
+DAYS_A_MONTH: Final = 365.25 / 12
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 

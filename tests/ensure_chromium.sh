@@ -12,7 +12,9 @@ fi
 command -v apt-get >/dev/null 2>&1 || { echo "No Chromium and no apt-get: browser tests will be skipped."; exit 0; }
 echo "Installing Chromium for the browser tests ..."
 export DEBIAN_FRONTEND=noninteractive
-$as_root apt-get update -qq >/dev/null 2>&1
-$as_root apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core >/dev/null 2>&1 \
+# Where the registry cannot be reached this gives up soon, rather than after minutes of trying again.
+patience="-o Acquire::Retries=1 -o Acquire::http::Timeout=20 -o Acquire::https::Timeout=20"
+$as_root apt-get $patience update -qq >/dev/null 2>&1
+$as_root apt-get $patience install -y -qq --no-install-recommends chromium fonts-dejavu-core >/dev/null 2>&1 \
   || echo "Chromium could not be installed: browser tests will be skipped."
 exit 0

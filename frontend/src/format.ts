@@ -21,6 +21,27 @@ export function usd(value: number): string {
   return `${sign}$${fixed(size, Math.max(2, digits))}`;
 }
 
+/** Dollars to the cent, for parts that add up: $1,204.37. */
+export function cents(value: number): string {
+  return `${value < 0 ? MINUS : ""}$${fixed(Math.abs(value), 2)}`;
+}
+
+/**
+ * Parts rounded to the cent so that they add up to their rounded total; what plain rounding would
+ * lose goes to the largest remainders. A total below a dollar stays as it is.
+ */
+export function inCents(parts: Record<string, number>): Record<string, number> {
+  const total = Object.values(parts).reduce((sum, part) => sum + part, 0);
+  if (Math.abs(total) < 1) return { ...parts };
+  const floors = Object.entries(parts).map(([name, part]) => {
+    const floor = Math.floor(part * 100);
+    return { name, floor, rest: part * 100 - floor };
+  });
+  const missing = Math.round(total * 100) - floors.reduce((sum, one) => sum + one.floor, 0);
+  const up = new Set([...floors].sort((a, b) => b.rest - a.rest).slice(0, missing).map((one) => one.name));
+  return Object.fromEntries(floors.map(({ name, floor }) => [name, (floor + Number(up.has(name))) / 100]));
+}
+
 export function count(value: number): string {
   return new Intl.NumberFormat(LOCALE, { maximumFractionDigits: 0 }).format(value).replace("-", MINUS);
 }

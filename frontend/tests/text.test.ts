@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { axisTexts, bytes, compact, elapsed, inUnit, percent, period, prose, usd } from "../src/format";
+import { axisTexts, bytes, cents, compact, elapsed, inCents, inUnit, percent, period, prose, usd } from "../src/format";
 import { shownLabels, ticks } from "../src/plots/scale";
 import { labelOf, patchText, shapeOf, unitOf } from "../src/report/patch";
 import { problemOf } from "../src/api/problem";
@@ -19,6 +19,13 @@ describe("numbers", () => {
       "\u2212$3.46",
     ]);
     expect(usd(Number.NaN)).toBe("no price");
+  });
+
+  it("shares cents out so that parts add up to their total as shown", () => {
+    const parts = inCents({ a: 10.004, b: 10.004, c: 10.004, d: -0.5 });
+    expect(Object.values(parts).reduce((sum, part) => sum + Math.round(part * 100), 0)).toBe(2951);
+    expect(inCents({ a: 0.001, b: 0.002 })).toEqual({ a: 0.001, b: 0.002 });
+    expect([cents(1204.371), cents(-3)]).toEqual(["$1,204.37", "\u2212$3.00"]);
   });
 
   it("shows each unit as itself", () => {

@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+import msgspec
 import typer
 
+from netra_apex.given_files import distinct_files
+from netra_apex.outcomes_option import unused_outcomes
 from netra_apex.price_options import pairs, price_table
 
 if TYPE_CHECKING:
@@ -17,6 +20,15 @@ if TYPE_CHECKING:
     from netra_optimizer import PriceTable
     from netra_optimizer.report import ReportSource
     from netra_optimizer.results import Analysis
+_Margin = Annotated[
+    float, typer.Option("--margin", min=0, max=1, help="Quality loss that counts as none.")
+]
+_Pairs = Annotated[
+    Path | None,
+    typer.Option(
+        "--pairs", help="Pairs of your questions (one, other, same): which may share an answer."
+    ),
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +44,7 @@ class Request:
     prices: "PriceTable"
     outcomes: tuple[Path, ...]
     margin: float
+    pairs: Path | None = None
 
 
 def analyze(
@@ -54,10 +67,8 @@ def analyze(
         list[Path] | None,
         typer.Option("--outcomes", help="Scores by item and model, to prove a model switch."),
     ] = None,
-    margin: Annotated[
-        float,
-        typer.Option("--margin", min=0, max=1, help="Quality loss that counts as none."),
-    ] = 0.02,
+    margin: _Margin = 0.02,
+    labelled: _Pairs = None,
     format_: Annotated[
         str | None, typer.Option("--format", "-f", help="The files' format, when detection errs.")
     ] = None,
@@ -87,7 +98,7 @@ def analyze(
     apex analyze spend.parquet --json | jq .combined
     """
     request = Request(
-        files=tuple(files),
+        files=tuple(distinct_files(files)),
         model=model,
         format=format_,
         start=start,
@@ -96,16 +107,17 @@ def analyze(
         prices=price_table(aliases or [], prices, prices_as_of),
         outcomes=tuple(outcomes or ()),
         margin=margin,
+        pairs=labelled,
     )
+    if html is not None and not html.parent.is_dir():
+        raise typer.BadParameter(f"there is no folder {str(html.parent)!r}", param_hint="--html")
     analysis, source = run(request, quiet=as_json or not sys.stderr.isatty())
     if html is not None:
         from netra_optimizer.report import render_html
 
         html.write_text(render_html(analysis, source=source), encoding="utf-8")
     if as_json:
-        import msgspec
-
-        sys.stdout.write(msgspec.json.encode(analysis).decode() + "\n")
+        sys.stdout.buffer.write(msgspec.json.encode(analysis) + b"\n")
     else:
         from rich.console import Console
 
@@ -123,6 +135,7 @@ def run(request: Request, *, quiet: bool) -> "tuple[Analysis, ReportSource]":
     from netra_optimizer.usage.loading import loaded_frame
 
     outcomes = netra_optimizer.Outcomes.read(*request.outcomes) if request.outcomes else None
+    labelled = netra_optimizer.read_pairs(request.pairs) if request.pairs else None
     with _progress(quiet) as step:
         imported = netra_optimizer.read_files(
             request.files,
@@ -140,11 +153,14 @@ def run(request: Request, *, quiet: bool) -> "tuple[Analysis, ReportSource]":
                 options=netra_optimizer.AnalysisOptions(quality_margin=request.margin),
                 audit=imported.audit,
                 outcomes=outcomes,
-                prompts=netra_optimizer.read_prompts(request.files),
+                prompts=netra_optimizer.read_prompts(request.files, model=request.model),
+                pairs=labelled,
                 progress=lambda _name, done: step("Replaying", done, 1.0),
             )
             models = tuple(frame.values("model"))
     _refuse_unpriced(analysis)
+    if note := unused_outcomes(outcomes, models, request.prices):
+        analysis = msgspec.structs.replace(analysis, notes=[*analysis.notes, note])
     source = ReportSource(
         files=tuple(path.name for path in request.files),
         format=imported.format,

@@ -1,6 +1,7 @@
 """`apex doctor`: is this machine, and this installation, fit to run Apex."""
 
 import importlib.util
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -56,5 +57,7 @@ def _folder() -> tuple[str, bool, str]:
         free = shutil.disk_usage(probe).free
     except OSError as error:
         return ("data folder", False, f"{home}: {error.strerror}")
+    if not os.access(probe, os.W_OK | os.X_OK):
+        return ("data folder", False, f"{home}: not writable here; choose one with APEX_HOME")
     enough = free >= MIN_FREE_BYTES
     return ("data folder", enough, f"{home}, {free / 1024**3:.1f} GiB free")

@@ -11,6 +11,7 @@ import msgspec
 import typer
 from rich.console import Console
 
+from netra_apex.given_files import distinct_files
 from netra_apex.price_options import price_table
 from netra_apex.signed_in import DEFAULT_URL, sign_in
 from netra_apex.usage_source import Files, Row, Workspace, chosen
@@ -178,7 +179,7 @@ class _Place:
                 "fmt": self.format,
                 "start": self.start,
             }
-            with Files.opened(self.files, prices, **options) as opened:
+            with Files.opened(distinct_files(self.files), prices, **options) as opened:
                 return here(opened)
         try:
             return asyncio.run(self._there(there))

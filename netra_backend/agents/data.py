@@ -2,7 +2,7 @@
 
 from netra_backend.agents.base import BaseAgent
 from netra_backend.agents.context import AgentContext
-from netra_backend.agents.findings import DataFinding, DataRequest, plain_name
+from netra_backend.agents.findings import NO_SUBJECT, DataFinding, DataRequest, plain_name
 from netra_backend.reasoner import Intent
 from netra_backend.usage.facts import Profile
 from netra_backend.usage.service import UsageService
@@ -81,6 +81,6 @@ def _match(intent: Intent, profile: Profile) -> tuple[tuple[str, ...], tuple[str
             unknown.append(name)
     words = f" {plain_name(intent.question)} "
     for plain, key in spelled.items():
-        if len(plain) > 3 and f" {plain} " in words:
+        if len(plain) > 1 and plain not in NO_SUBJECT and f" {plain} " in words:
             known[key] = None
     return tuple(known), tuple(unknown)

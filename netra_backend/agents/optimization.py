@@ -166,17 +166,17 @@ def analysis_options(
     rules: dict[str, FeatureRule] = {}
     everywhere = FeatureRule()
     for wish in intent.latency:
-        rule = FeatureRule(max_latency_ms=wish.max_ms)
-        if wish.feature is None:
-            everywhere = rule
-        elif (name := data.spelled(wish.feature)) is not None:
-            rules[name] = rule
+        names = data.bounds(wish)
+        if names == ():
+            everywhere = FeatureRule(max_latency_ms=wish.max_ms)
+        for name in names or ():
+            rules[name] = FeatureRule(max_latency_ms=wish.max_ms)
     return AnalysisOptions(features=rules, everywhere=everywhere, levers=levers or None)
 
 
 def focus(intent: Intent, data: DataFinding) -> list[str]:
     """Features to look at alone: those named without a bound; a bound alone narrows nothing."""
-    bounded = {data.spelled(wish.feature) for wish in intent.latency if wish.feature}
+    bounded = {name for wish in intent.latency for name in data.bounds(wish) or ()}
     return [name for name in data.known if name not in bounded]
 
 

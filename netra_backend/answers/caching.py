@@ -58,7 +58,10 @@ def _uses(audit: dict[str, Any] | None) -> list[ReportTable]:
     """The optimizer's judgement of each use: what it found, what to do."""
     if not audit:
         return []
-    keys = ("feature", "model", "state", "read_share", "money_usd", "finding", "advice")
+    keys = (
+        "feature", "model", "state", "read_share", "written_never_read_tokens", "money_usd",
+        "finding", "advice",
+    )  # fmt: skip
     return [
         ReportTable(
             title="Every use of caching",
@@ -67,6 +70,7 @@ def _uses(audit: dict[str, Any] | None) -> list[ReportTable]:
                 Column(key="model", label="Model"),
                 Column(key="state", label="State"),
                 Column(key="read_share", label="Read share", unit="percent"),
+                Column(key="written_never_read_tokens", label="Written, never read", unit="tokens"),
                 Column(key="money_usd", label="Saved so far", unit="usd"),
                 Column(key="finding", label="Finding"),
                 Column(key="advice", label="Advice"),

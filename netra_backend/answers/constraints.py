@@ -31,19 +31,20 @@ def _latency(wish: LatencyWish, data: DataFinding, analysis: Analysis | None) ->
     profile = data.profile
     assert profile is not None
     rows = {row.key: row for row in profile.features}
-    if wish.feature is None:
-        known = [row for row in profile.features if row.p50_ms is not None]
-        worst = max(known, key=lambda row: row.p50_ms or 0.0, default=None)
-        return _bound(wish, worst, analysis)
-    name = data.spelled(wish.feature)
-    if name is None:
-        names = ", ".join(list(rows)[:8])
+    names = data.bounds(wish)
+    if names is None:
+        meant = f"No call is tagged {wish.feature!r}." if wish.feature else "Whose bound is this?"
         return Constraint(
             text=wish.text,
             honoured=None,
-            detail=f"No call is tagged {wish.feature!r}. The data has: {names}.",
+            detail=f"{meant} The data has: {', '.join(list(rows)[:8])}. Nothing was bound by it.",
         )
-    return _bound(wish, rows[name], analysis)
+    if not names:
+        known = [row for row in profile.features if row.p50_ms is not None]
+        worst = max(known, key=lambda row: row.p50_ms or 0.0, default=None)
+        return _bound(wish, worst, analysis)
+    slowest = max(names, key=lambda name: rows[name].p50_ms or 0.0)
+    return _bound(wish, rows[slowest], analysis)
 
 
 def _bound(wish: LatencyWish, row: UsageRow | None, analysis: Analysis | None) -> Constraint:

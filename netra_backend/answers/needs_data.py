@@ -1,9 +1,14 @@
 """An answer without data: what can be said all the same, and the one thing that helps most."""
 
+import re
+from typing import Final
+
 from netra_backend.agents.findings import Evidence
 from netra_backend.answers.parts import HOW_TO_BRING
 from netra_backend.reasoner import Intent, Topic
 from netra_backend.report import Report, Sufficiency
+
+_BILL: Final = re.compile(r"\b(bill|invoice)s?\b", re.IGNORECASE)
 
 
 def needs_data_report(evidence: Evidence) -> Report:
@@ -81,6 +86,15 @@ def _said(intent: Intent) -> tuple[list[str], str]:
             return (
                 ["Where time goes takes the latency of each call, best with time to first token."],
                 "upload calls with their latency",
+            )
+        case Topic.SAVINGS | Topic.USAGE if _BILL.search(intent.question):
+            return (
+                [
+                    "A bill says what was paid, by model and day at best; it can be held against "
+                    "list prices. Why it was paid, and what could be saved, is in the calls alone.",
+                ],
+                "upload the usage report of the provider's organization page (OpenAI's or "
+                "Anthropic's export by model and day), or better, " + HOW_TO_BRING,
             )
         case Topic.SAVINGS | Topic.USAGE:
             return (

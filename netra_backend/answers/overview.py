@@ -127,6 +127,9 @@ class _Body:
             "Compare the busiest minute with your provider's limits on requests and tokens a "
             "minute, model by model."
         ]
+        self._summary.append(
+            "Your providers' limits are not in the records: hold the busiest minute against them."
+        )
         if self._profile.days < 7:
             self._summary.append("Less than a week of data: the shape of a week is not in it.")
         if (analysis := self._computed.analysis) is not None:

@@ -1,11 +1,14 @@
 """How the same results cost less."""
 
+from datetime import datetime
+
 from netra_backend.agents.findings import Evidence
 from netra_backend.answers import parts
 from netra_backend.answers.constraints import constraints_of
 from netra_backend.reasoner import Topic
 from netra_backend.report import CombinedOut, Figure, IntervalOut, Plot, Report, Series
 from netra_backend.usage.facts import Profile
+from netra_optimizer import Goals, plan_for_goals
 from netra_optimizer.results import Analysis
 
 
@@ -14,7 +17,7 @@ def savings_report(evidence: Evidence, analysis: Analysis, profile: Profile) -> 
     return Report(
         kind="savings",
         question=evidence.intent.question,
-        headline=_of_what_is_there(evidence) + headline(analysis),
+        headline=_of_what_is_there(evidence) + _goals_first(evidence) + headline(analysis),
         summary=_summary(evidence, analysis, profile),
         figures=savings_figures(analysis, profile) + parts.usage_figures(profile)[1:2],
         opportunities=[parts.opportunity_out(o) for o in analysis.opportunities],
@@ -32,6 +35,37 @@ def _of_what_is_there(evidence: Evidence) -> str:
     if evidence.data.known or not evidence.data.unknown:
         return ""
     return f"Nothing in the data is named {', '.join(evidence.data.unknown)}; over all calls: "
+
+
+def _goals_first(evidence: Evidence) -> str:
+    """Said before the saving: which of the goals that the question names are reached."""
+    goals = evidence.intent.goals
+    if goals.cost_change is None and goals.speed_factor is None:
+        return ""
+    words = {True: "reached", False: "not reached", None: "not known"}
+    said = [
+        f"{wish.text}: {words[wish.honoured]}"
+        for wish in constraints_of(evidence)
+        if wish.text.startswith("Cost ") or wish.text.endswith("as fast")
+    ]
+    return f"{'; '.join(said)}. " if said else ""
+
+
+def _plan(evidence: Evidence, analysis: Analysis) -> list[str]:
+    """The least changes that reach the goals together, or what binds and the nearest."""
+    goals = evidence.intent.goals
+    if goals.cost_change is None and goals.speed_factor is None:
+        return []
+    plan = plan_for_goals(
+        analysis,
+        Goals(
+            cost_change_pct=None if goals.cost_change is None else 100 * goals.cost_change,
+            latency_factor=None if goals.speed_factor is None else 1 / goals.speed_factor,
+            growth=1 + (goals.traffic_change or 0.0),
+        ),
+    )
+    names = "; ".join(change.title for change in plan.changes[:6])
+    return [f"{plan.said} Taken: {names}." if names else plan.said]
 
 
 def headline(analysis: Analysis) -> str:
@@ -58,6 +92,12 @@ def savings_figures(analysis: Analysis, profile: Profile) -> list[Figure]:
     """Cost before, after, and saved, with the interval of the replay."""
     combined = analysis.combined
     source = f"joint replay of your own calls; {parts.evidence(profile)}"
+    period = combined.period
+    if _is_later(period.start, profile.first):
+        source = (
+            f"joint replay of your own calls from {period.start} to {period.end}, at list prices; "
+            "the calls before chose the changes"
+        )
     saved = combined.savings_usd
     return [
         Figure(label="Cost before", value=combined.cost_before_usd, unit="usd", evidence=source),
@@ -71,6 +111,12 @@ def savings_figures(analysis: Analysis, profile: Profile) -> list[Figure]:
             evidence=f"{source}; 90 % interval by block bootstrap",
         ),
     ]
+
+
+def _is_later(moment: str | None, than: str | None) -> bool:
+    if moment is None or than is None:
+        return False
+    return datetime.fromisoformat(moment) > datetime.fromisoformat(than)
 
 
 def combined_out(analysis: Analysis) -> CombinedOut:
@@ -109,6 +155,7 @@ def _summary(evidence: Evidence, analysis: Analysis, profile: Profile) -> list[s
         lines.append(f"This looks at {', '.join(evidence.data.known)} alone.")
     if evidence.intent.topic is Topic.SPEED:
         lines.append(_speed_line(profile))
+    lines += _plan(evidence, analysis)
     by_status: dict[str, int] = {}
     for opportunity in analysis.opportunities:
         by_status[opportunity.status] = by_status.get(opportunity.status, 0) + 1

@@ -137,7 +137,7 @@ class ImportService:
             outcome = ImportOutcome(
                 status=ImportStatus.FAILED,
                 error_code=error.code,
-                error_message=f"{error.message} {error.hint}".strip(),
+                error_message=_said_of(record, f"{error.message} {error.hint}".strip()),
                 rows_read=so_far.rows,
                 bytes_read=so_far.bytes,
                 format=so_far.format,
@@ -163,6 +163,11 @@ class ImportService:
                 bytes_read=min(so_far.bytes, record.bytes_total),
                 file_format=so_far.format,
             )
+
+
+def _said_of(record: ImportRecord, message: str) -> str:
+    """With the name that the file came with, not the one it is stored under."""
+    return message.replace(Path(record.path).name, record.file_name)
 
 
 def _load(

@@ -7,7 +7,7 @@ from typing import Final
 
 from netra_backend.reasoner.intent import Goals, Intent, LatencyWish, Topic
 
-_NUMBER: Final = r"(\d+(?:[.,]\d+)?)"
+_NUMBER: Final = r"(\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:[.,]\d+)?)"
 _WORDS: Final = {
     "two": 2.0, "twice": 2.0, "double": 2.0, "three": 3.0, "four": 4.0, "five": 5.0, "half": 0.5,
     "ten": 10.0, "triple": 3.0,
@@ -24,14 +24,41 @@ _MODEL = re.compile(
     r"(?:-[\w.]+)*(?:\s?\d(?:\.\d+)?)?(?:-[\w.]+)*)",
     re.I,
 )
-_LATENCY = re.compile(rf"{_NUMBER}\s*(ms|milliseconds?|msec|s|sec|secs|seconds?)\b", re.I)
+_LATENCY = re.compile(rf"{_NUMBER}\s*-?(ms|milliseconds?|msec|s|sec|secs|seconds?)\b", re.I)
+_STATUS: Final = re.compile(r"[45]\d\ds", re.I)
+"""Not so many seconds: HTTP errors in the plural."""
+_SPELLED: Final = (
+    (r"\bhalf a second\b", "0.5 s"),
+    (r"\b(?:a )?quarter of a second\b", "0.25 s"),
+    (r"\b(?:a )?tenth of a second\b", "0.1 s"),
+    (r"\ba fifth of a second\b", "0.2 s"),
+    (r"\b(?:a|one) second\b", "1 s"),
+    (r"\btwo seconds\b", "2 s"),
+    (r"\bthree seconds\b", "3 s"),
+    (r"\bfive seconds\b", "5 s"),
+    (r"\bten seconds\b", "10 s"),
+)
 _CLAUSE = re.compile(r"[,;]\s+|\s+(?:and|but|while|whereas)\s+|\.\s+")
 _PERCENT = re.compile(rf"([-+−–]?)\s*{_NUMBER}\s*(?:%|percent)", re.I)
-_MONEY = re.compile(rf"(?:\$|usd\s?)\s?{_NUMBER}\s*(k|thousand|m|million)?", re.I)
+_MONEY = re.compile(
+    rf"(?:\$|usd\s?)\s?{_NUMBER}\s*(k|thousand|m|million)?\b"
+    rf"|{_NUMBER}\s*(k|thousand|m|million)?\s*(?:dollars|usd|bucks)\b",
+    re.I,
+)
 _FASTER = re.compile(rf"(?:{_NUMBER}|({'|'.join(_WORDS)}))\s*(?:times|x|×)?\s*(?:as\s+)?fast", re.I)
 _CHANGED = re.compile(
-    r"\b(upgrade|rollout|release|deploy\w*|migration|switch|change|update|roll(?:ed)?\s*back)", re.I
+    r"\b(upgrad|rollout|releas|deploy\w*|migrat|switch|chang|updat|roll(?:ed)?\s*back|revert|undo"
+    r"|mov(?:e|ed|ing)\b|swapp?)",
+    re.I,
 )
+_UNDO: Final = re.compile(
+    r"\broll(?:ed|ing)?[ -]?(?:it |them |that )?back\b|\brevert|\bundo\b"
+    r"|\bgo(?:ing)? back to (?:the )?(?:old|previous|former|last)\b|\bregret"
+    r"|\bwas (?:it|the|that|our|\w+'s)\b.*\bworth\b"
+    r"|\b(?:did|has|have)\b.*\b(?:pay|paid) off\b|\bworth it\b",
+    re.I,
+)
+_WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _DATE = re.compile(r"\b(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2}))?")
 
 _TOPICS: Final[tuple[tuple[Topic, str], ...]] = (
@@ -40,29 +67,43 @@ _TOPICS: Final[tuple[tuple[Topic, str], ...]] = (
         Topic.CHANGE_REVIEW,
         r"\broll(ed)?[ -]?back\b|\bworth it\b|\b(before|after|since|yesterday|last)\b.*"
         r"\b(upgrade|rollout|release|migration|switch|deploy\w*|change)\b|"
-        r"\b(upgrade|rollout|migration|switch)\b.*\b(worth|pay off|paid off|help|hurt)\b",
+        r"\b(upgrad\w*|rollout|migration|switch\w*)\b.*"
+        r"\b(worth|pay off|paid off|help|hurt|sense)\b|"
+        r"\b(bill|cost|costs|spend|spending)\b.*\b(doubled|tripled|jumped|exploded|spiked|went up|"
+        r"suddenly)\b",
     ),
     (
         Topic.CHARGEBACK,
         r"\b(charge|show)[ -]?back|\b(by|per|each) (department|team|customer|tenant|cost cent)",
     ),
-    (Topic.ERRORS, r"\berror|\bfail|\bretr(y|ies)|\btimeouts?\b|\brate limit(ed|ing)\b|\b429\b"),
+    (
+        Topic.ERRORS,
+        r"\berror|\bfail|\bretr(y|ies)|\btimeouts?\b|\brate limit(ed|ing)\b|\b[45]\d\ds\b|\b429\b|"
+        r"\boutages?\b",
+    ),
     (Topic.COMPLIANCE, r"\bhipaa\b|\bgdpr\b|\bphi\b|\bpii\b|\bcomplian"),
     (
         Topic.FORECAST,
         r"\bforecast|\bnext (month|quarter|year|week)\b|\bgrow(s|th|ing)?\b|\bproject(ed|ion)\b|"
-        r"\brate limits?\b|\bcapacity\b|\bheadroom\b|\busage \+\s*\d",
+        r"\brate limits?\b|\bcapacity\b|\bheadroom\b|\busage \+\s*\d|\bquotas?\b",
     ),
-    (Topic.BUDGET, r"\bbudget\b|\bcap of \$|\bspend(ing)? limit\b|\bno more than \$"),
+    (
+        Topic.BUDGET,
+        r"\bbudget\b|\bcap (of|at) \$|\b(hard|spending|monthly) (cap|limit)\b|"
+        r"\bspend(ing)? limit\b|"
+        r"\b(no|not \w+|never \w+|cannot \w+) more than (\$|usd|\d[\d,.]*\s*k?\s*(dollars|usd))|"
+        r"\bexceed (\$|usd|\d)",
+    ),
 )  # fmt: skip
 _MODEL_FIT: Final = re.compile(
     r"\bwould\b|\bshould\b|\bwhich\b|\bmove to\b|\bswitch to\b|\banother model\b|\binstead\b|"
-    r"\btoo (dear|expensive|costly)\b|\breplace\b|\bcompare\b|\bwork in our\b|\bvariant\b",
+    r"\btoo (dear|expensive|costly|much)\b|\breplace\b|\bcompare\b|\bwork in our\b|\bvariant\b|"
+    r"\b(could|can) we (use|run|work)\b|\bwhat else\b|\bmigrat|\bgood enough\b",
     re.I,
 )
 _AWAY: Final = re.compile(
-    r"\btoo (dear|expensive|costly|slow)\b|\breplace\b|\bmove (away|off)\b|\binstead of\b|"
-    r"\balternatives? to\b",
+    r"\b(too (dear|expensive|costly|slow)|costs? (us )?too much)\b|\breplace\b|"
+    r"\bmove (away|off)\b|\binstead of\b|\balternatives? to\b",
     re.I,
 )
 _USAGE: Final = re.compile(
@@ -71,7 +112,9 @@ _USAGE: Final = re.compile(
     r"\bwho (spends|uses)\b",
     re.I,
 )
-_FAST: Final = re.compile(r"\bfast(er)?\b|\bspeed\b|\blatency\b|\bslow(er)?\b|\bquick(er)?\b", re.I)
+_FAST: Final = re.compile(
+    r"\bfast(er)?\b|\bspeed(s|ing)?\b|\blatency\b|\bslow(er)?\b|\bquick(er)?\b", re.I
+)
 _CHEAP: Final = re.compile(r"\bcheap|\bsav(e|ing)|\bcost\s*[-−–]|\breduc|\bcut\b|\bless\b", re.I)
 
 
@@ -116,12 +159,18 @@ class DeterministicReasoner:
         for word, days in back.items():
             if re.search(rf"\b{word}\b", text, re.I):
                 return (midnight - timedelta(days=days)).isoformat()
+        for number, name in enumerate(_WEEKDAYS):
+            if re.search(rf"\b(?:on|since|last) {name}\b", text, re.I):
+                days = (midnight.weekday() - number) % 7 or 7
+                return (midnight - timedelta(days=days)).isoformat()
         return None
 
 
 def _topic(
     text: str, models: tuple[str, ...], goals: Goals, latency: tuple[LatencyWish, ...]
 ) -> Topic:
+    if _UNDO.search(text) and not re.search(_TOPICS[0][1], text, re.I):
+        return Topic.CHANGE_REVIEW
     if models and _MODEL_FIT.search(text):
         return Topic.MODEL_FIT
     for topic, pattern in _TOPICS:
@@ -149,14 +198,23 @@ def _features(text: str, models: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _latency(text: str, features: tuple[str, ...]) -> tuple[LatencyWish, ...]:
+    """One wish for each bound, or for each of the features that share it."""
+    for pattern, written in _SPELLED:
+        text = re.sub(pattern, written, text, flags=re.I)
     wishes: list[LatencyWish] = []
+    waiting: list[str] = []
     for clause in _CLAUSE.split(text):
+        named = [f for f in features if re.search(rf"(?<![\w-]){re.escape(f)}(?![\w-])", clause)]
         match = _LATENCY.search(clause)
-        if match is None:
+        if match is None or _STATUS.fullmatch(match.group(0)):
+            waiting = named if len(clause.split()) <= 3 else []
             continue
         value = _number(match.group(1)) * (1.0 if match.group(2).lower().startswith("m") else 1e3)
-        feature = next((f for f in features if re.search(rf"\b{re.escape(f)}\b", clause)), None)
-        wishes.append(LatencyWish(feature=feature, max_ms=value, text=clause.strip(" .?!")))
+        wishes += [
+            LatencyWish(feature=feature, max_ms=value, text=clause.strip(" .?!"))
+            for feature in [*waiting, *named] or [None]
+        ]
+        waiting = []
     return tuple(wishes)
 
 
@@ -172,22 +230,38 @@ def _goals(text: str) -> Goals:
             traffic = -share if match.group(1) in "-−–" and match.group(1) else share
         elif re.search(r"cost|spend|cheap|bill|money|sav|less|cut|reduc", near):
             cost = -share
+    if traffic is None and (grown := _GROWN.search(text)) is not None:
+        traffic = _BY[grown.group(1).lower()]
     return Goals(
         cost_change=cost,
         cost_cap=re.search(r"no more money|same (cost|budget|money)|without (paying|spending) more"
-                           r"|at no extra cost|no extra cost", text, re.I) is not None,
+                           r"|at no extra cost|no extra cost|same bill|(higher|bigger) bill"
+                           r"|without (raising|increasing) (the )?(cost|bill)s?", text, re.I)
+        is not None,
         speed_factor=_speed(text),
         traffic_change=traffic,
         budget_usd=_budget(text),
         keep_quality=re.search(
             r"(equal|same|no loss (of|in)|keep(ing)?|without (losing|hurting)|unchanged) quality|"
-            r"quality (as it is|unchanged|stays|must stay)|same results", text, re.I
+            r"quality (as it is|unchanged|stays|must stay|intact)|same results|"
+            r"(as good|no worse) as|answers? (must |should |have to )?(stay|remain|be)s? "
+            r"(as|just as) good|keep(ing)? (the )?answers as good|no worse", text, re.I
         ) is not None,
     )  # fmt: skip
 
 
+_BY: Final = {
+    "by half": 0.5, "by a half": 0.5, "by a third": 1 / 3, "by a quarter": 0.25, "doubles": 1.0,
+    "double": 1.0, "doubling": 1.0, "triples": 2.0, "triple": 2.0, "doubled": 1.0,
+}  # fmt: skip
+_GROWN: Final = re.compile(
+    rf"\b(?:traffic|usage|volume|load|requests|calls)\b[^,.;?]{{0,40}}?\b({'|'.join(_BY)})\b", re.I
+)
+_FACTOR: Final = re.compile(rf"\bfactor (?:of )?(?:{_NUMBER}|({'|'.join(_WORDS)}))\b", re.I)
+
+
 def _speed(text: str) -> float | None:
-    match = _FASTER.search(text)
+    match = _FASTER.search(text) or (_FACTOR.search(text) if _FAST.search(text) else None)
     if match is None:
         return None
     return _number(match.group(1)) if match.group(1) else _WORDS[match.group(2).lower()]
@@ -197,10 +271,12 @@ def _budget(text: str) -> float | None:
     match = _MONEY.search(text)
     if match is None:
         return None
-    unit = (match.group(2) or "").lower()
-    scale = {"k": 1e3, "thousand": 1e3, "m": 1e6, "million": 1e6}.get(unit, 1.0)
-    return _number(match.group(1)) * scale
+    amount, unit = match.group(1) or match.group(3), match.group(2) or match.group(4) or ""
+    scale = {"k": 1e3, "thousand": 1e3, "m": 1e6, "million": 1e6}.get(unit.lower(), 1.0)
+    return _number(amount) * scale
 
 
 def _number(text: str) -> float:
+    if re.fullmatch(r"\d{1,3}(,\d{3})+(\.\d+)?", text):
+        return float(text.replace(",", ""))
     return float(text.replace(",", "."))

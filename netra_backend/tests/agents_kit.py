@@ -119,6 +119,10 @@ def with_approval(platform: Platform) -> None:
     platform.agents.register_factory("triage", lambda _: Asking(), replace=True)
 
 
+async def with_asking(made: Stack) -> None:
+    with_approval(made.platform)
+
+
 async def with_producer_and_consumer(made: Stack) -> None:
     made.platform.agents.register_factory("triage", lambda _: Producing(), replace=True)
 

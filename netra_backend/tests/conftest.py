@@ -1,7 +1,7 @@
 """Fixtures of the backend's tests."""
 
 import asyncio
-from collections.abc import Callable, Generator
+from collections.abc import AsyncGenerator, Callable, Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -12,6 +12,7 @@ from netra_core.testing.plugin import PROOF_VARIABLE
 
 if TYPE_CHECKING:
     from netra_backend.tests.kit import ServerThread
+    from netra_backend.tests.state_database import Database
     from netra_core.testing.postgres import PostgresTestServer, TestDatabase
 
 NewDatabase: TypeAlias = "Callable[[], TestDatabase | None]"
@@ -61,6 +62,20 @@ def new_database(kept_in: str, request: pytest.FixtureRequest) -> "NewDatabase":
 def platform_at(new_database: "NewDatabase") -> "TestDatabase | None":
     """The database of one test's platforms."""
     return new_database()
+
+
+@pytest.fixture
+async def database(
+    tmp_path: Path, platform_at: "TestDatabase | None"
+) -> "AsyncGenerator[Database]":
+    """The platform's tables and what stands on them, without a server."""
+    from netra_backend.tests.state_database import Database
+
+    file = f"sqlite+aiosqlite:///{tmp_path / 'state.sqlite'}"
+    opened = Database(file if platform_at is None else platform_at.app_url)
+    await opened.open()
+    yield opened
+    await opened.close()
 
 
 @pytest.fixture(scope="class")

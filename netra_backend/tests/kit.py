@@ -4,6 +4,7 @@ import asyncio
 import json
 import ssl
 import threading
+import uuid
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
@@ -27,6 +28,7 @@ from netra_backend import BackendDependencies, BackendOptions, RunLimits, TokenR
 from netra_backend.composition import Platform
 from netra_backend.migrations import migrate_platform
 from netra_backend.reasoner import DeterministicReasoner, Intent
+from netra_core.context import UserExecutionContext
 from netra_core.database import DatabaseSessionManager, GroupCommit
 from netra_core.events.fanout import FanOut, InProcessFanOut
 from netra_core.events.log import SqlEventLog
@@ -80,7 +82,7 @@ class Person:
         """Send a message over HTTP; what was accepted."""
         body = {
             "content": content,
-            "client_message_id": f"m-{id(object())}-{content}"[:128],
+            "client_message_id": uuid.uuid4().hex,
             **more,
         }
         response = await self.http.post(f"/api/threads/{thread_id}/messages", json=body)
@@ -426,3 +428,21 @@ def _open_usage(folder: Path) -> Any:
     from netra_optimizer import UsageStore
 
     return UsageStore.open(folder)
+
+
+def limited_to(new: RunLimits) -> Callable[[Stack], Awaitable[RunLimits]]:
+    """Puts limits into force; answers those before."""
+
+    async def use(made: Stack) -> RunLimits:
+        before = made.platform.options.limits
+        made.platform.use(replace(made.platform.options, limits=new))
+        return before
+
+    return use
+
+
+def of(someone: Person, run_id: str) -> UserExecutionContext:
+    """The context of a run of somebody."""
+    return UserExecutionContext(
+        user_id=someone.user_id, workspace_id=someone.workspace_id, request_id="r", run_id=run_id
+    )

@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextvars import Context
 from itertools import islice
 from typing import Generic, TypeVar
 
@@ -56,7 +57,11 @@ class BatchWriter(Generic[ItemT, ResultT]):
             future: asyncio.Future[ResultT] = asyncio.get_running_loop().create_future()
             self._waiting.append((item, future))
             if self._task is None:
-                self._task = asyncio.create_task(self._drain(), name=f"apex-{self._ctx.actor}")
+                self._task = asyncio.create_task(
+                    self._drain(),
+                    name=f"apex-{self._ctx.actor}",
+                    context=Context(),  # everybody's work: nobody's request
+                )
             return await future
 
     async def close(self) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from contextvars import Context
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
@@ -22,6 +23,7 @@ class _Item(Generic[T]):
     ctx: AnyContext
     work: Callable[[Connection], T]
     done: "asyncio.Future[T]"
+    committed: Callable[[T], None] | None = None
 
 
 @dataclass(slots=True)
@@ -55,16 +57,31 @@ class GroupCommit:
         self._task: asyncio.Task[None] | None = None
         self._closed = False
 
-    async def submit(self, ctx: AnyContext, work: Callable[[Connection], T]) -> T:
-        """Write as `ctx`; see the class. Waits for a place when `max_waiting` callers wait."""
+    async def submit(
+        self,
+        ctx: AnyContext,
+        work: Callable[[Connection], T],
+        *,
+        committed: Callable[[T], None] | None = None,
+    ) -> T:
+        """Write as `ctx`; see the class. Waits for a place when `max_waiting` callers wait.
+
+        `committed(result)` is called on the loop after the commit, in the order of the works,
+        before the caller goes on and also when the caller has left; it must not block or raise.
+        """
         self.refuse_nesting()
         async with self._slots:
             if self._closed:
                 raise WriteQueueClosedError("the database's writer was shut down")
-            item = _Item(ctx, work, asyncio.get_running_loop().create_future())
+            done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+            item = _Item(ctx, work, done, committed)
             self._waiting.append(item)
             if self._task is None:
-                self._task = asyncio.create_task(self._drain(), name="apex-group-commit")
+                self._task = asyncio.create_task(
+                    self._drain(),
+                    name="apex-group-commit",
+                    context=Context(),  # everybody's work: nobody's request
+                )
             return await item.done
 
     def refuse_nesting(self) -> None:
@@ -102,6 +119,8 @@ class GroupCommit:
                 raise
             return
         for item, outcome in zip(group, outcomes, strict=True):
+            if outcome.error is None and item.committed is not None:
+                item.committed(outcome.value)
             if item.done.done():
                 continue
             if outcome.error is not None:

@@ -5,7 +5,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from sqlalchemy import event
+from sqlalchemy import Connection, event
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import ORMExecuteState, Session, UOWTransaction
 
@@ -77,7 +77,19 @@ def check(session: Session) -> None:
 
 
 class GuardedSession(Session):
-    """The synchronous half of a session; checks its owner before each statement and flush."""
+    """The synchronous half of a session; checks its owner before each statement, flush and commit,
+    and before it hands out its connection.
+    """
+
+    def connection(self, *arguments: Any, **more: Any) -> Connection:
+        """The session's connection, for its own request alone."""
+        check(self)
+        return super().connection(*arguments, **more)
+
+    def commit(self) -> None:
+        """Commit; a session that was closed as a leak has lost its work and says so."""
+        check(self)
+        super().commit()
 
 
 @event.listens_for(GuardedSession, "do_orm_execute")

@@ -45,9 +45,10 @@ class MigrationRunner:
     """Runs the Alembic migrations in `package` ("netra_backend.migrations") on one database.
 
     Each call is one transaction: it happens whole or not at all, and two processes that start at
-    once take turns. `database` is a URL, or a session manager whose connections are used (the only
-    way into a database in memory). On PostgreSQL the URL is the migration role's; `app_role` is
-    then granted the use of the tables.
+    once take turns. Within a process upgrade one database after the other: Alembic keeps what it
+    is doing in the process. `database` is a URL, or a session manager whose connections are used
+    (the only way into a database in memory). On PostgreSQL the URL is the migration role's;
+    `app_role` is then granted the use of the tables.
     """
 
     def __init__(

@@ -5,6 +5,7 @@ from time import monotonic
 from typing import Any, Final
 
 from sqlalchemy import URL, Connection, bindparam, event, exc, text
+from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.orm import Session, SessionTransaction
@@ -60,6 +61,13 @@ def connect_args(options: DatabaseOptions) -> dict[str, Any]:
             "timezone": "UTC",
         },
     }
+
+
+def driver_arguments(url: URL) -> dict[str, Any]:
+    """What asyncpg.connect is told for one connection of its own, TLS in any driver's form."""
+    url, tls = _take_tls(url)
+    _, arguments = PGDialect_asyncpg().create_connect_args(url)
+    return arguments | tls
 
 
 def set_row_scope(connection: Connection, ctx: AnyContext) -> None:

@@ -133,7 +133,8 @@ class DatabaseSessionManager:
         return session
 
     def _note_end(self, tag: guard.SessionTag) -> None:
-        self._open.pop(id(tag), None)
+        if self._open.pop(id(tag), None) is None:
+            return  # closed as a leak, and counted then
         elapsed = self._clock() - tag.opened_at
         self._total_s += elapsed
         self._longest_s = max(self._longest_s, elapsed)
@@ -182,7 +183,11 @@ class DatabaseSessionManager:
         )
 
     async def close_leaks(self) -> list[str]:
-        """Close sessions open longer than `max_session_s`; returns where they were opened."""
+        """Close sessions open longer than `max_session_s`; returns where they were opened.
+
+        What they wrote is rolled back; a block that ends later all the same raises
+        SessionIsolationError.
+        """
         now = self._clock()
         leaks = [
             held
@@ -193,7 +198,8 @@ class DatabaseSessionManager:
             self._leaked += 1
             held.tag.open = False
             self._note_end(held.tag)
-            _log.warning("session_leak_closed", session=str(held.tag), open_s=now)
+            open_s = now - held.tag.opened_at
+            _log.warning("session_leak_closed", session=str(held.tag), open_s=open_s)
             await _close(held.session)
         return [held.tag.origin for held in leaks]
 
@@ -210,6 +216,9 @@ class DatabaseSessionManager:
             await self.read(_HEALTH, _ping)
         except DatabaseError as error:
             return Health(ok=False, latency_s=self._clock() - started, error=str(error))
+        except Exception as error:  # a pool that was closed; the text of others may hold secrets
+            reason = f"the database cannot be asked: {type(error).__name__}"
+            return Health(ok=False, latency_s=self._clock() - started, error=reason)
         return Health(ok=True, latency_s=self._clock() - started)
 
     async def reconnect(self, url: str | URL, *, options: DatabaseOptions | None = None) -> None:

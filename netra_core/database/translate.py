@@ -99,6 +99,27 @@ _POSTGRES: Final[dict[str, tuple[type[DatabaseError], str, str]]] = {
         "Narrow the request, or raise statement_timeout_s.",
     ),
 }
+_LIBPQ: Final[tuple[tuple[str, type[DatabaseError], str, str], ...]] = (
+    (
+        r"authentication failed|no password supplied|(role|database) .* does not exist",
+        errors.DatabaseLoginError,
+        "the server refused user, password or name",
+        "Check them, and the server's pg_hba.conf.",
+    ),
+    (
+        r"certificate|SSL|TLS",
+        errors.DatabaseTlsError,
+        "no trusted connection",
+        "Renew or trust the server's certificate, or correct the TLS mode.",
+    ),
+    (
+        r"",
+        errors.DatabaseUnreachableError,
+        "the server does not answer",
+        "Check host and port, and that the server runs.",
+    ),
+)
+"""Why libpq could not connect; it says so in words alone."""
 _GONE_STATES: Final = ("08", "57P", "25P03")
 _ROW_SECURITY: Final = re.compile(r"row-level security")
 
@@ -136,6 +157,8 @@ def translate(
         return None
     for cause in _chain(error):
         found = _sqlite(cause, where, folder) or _one(cause, where)
+        if found is None and connecting and type(cause).__module__.startswith("psycopg"):
+            found = _libpq(cause, where)
         if found is not None:
             return found
     if isinstance(error, exc.DBAPIError) and error.connection_invalidated:
@@ -180,6 +203,17 @@ def _one(cause: BaseException, where: str) -> DatabaseError | None:
             f"{where} does not answer", hint="Check host and port, and that the server runs."
         )
     return None
+
+
+def _libpq(cause: BaseException, where: str) -> DatabaseError | None:
+    return next(
+        (
+            kind(f"{what} ({where})", hint=hint)
+            for pattern, kind, what, hint in _LIBPQ
+            if re.search(pattern, str(cause), re.IGNORECASE)
+        ),
+        None,
+    )
 
 
 def _sqlite(cause: BaseException, where: str, folder: Path | None) -> DatabaseError | None:

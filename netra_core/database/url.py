@@ -78,6 +78,16 @@ class DatabaseURLBuilder:
         parts = self.parts()
         return _render(parts, driver_named(driver, parts.dialect))
 
+    def build_for_engine(self) -> str:
+        """The URL for DatabaseSessionManager and MigrationRunner: the async driver's, and with
+        `sslrootcert`, which asyncpg itself takes in another way than by its URL.
+        """
+        self.build()  # raises what there is to say
+        parts = self.parts()
+        if parts.root_certificate and parts.tls is not None and not parts.socket:
+            parts = replace(parts, query=(*parts.query, ("sslrootcert", parts.root_certificate)))
+        return _render(parts, driver_named("async", parts.dialect))
+
     def parts(self) -> DatabaseParts:
         """The address in parts, as the environment makes it; raises DatabaseUrlError."""
         parts = self._source()

@@ -3,9 +3,9 @@
 from typing import Any
 
 import asyncpg
-from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.engine import URL, make_url
 
+from netra_core.database.postgres import driver_arguments
 from netra_core.events.fanout_relay import CHANNEL, RelayedFanOut
 
 STATEMENT_TIMEOUT_S = 5.0
@@ -27,7 +27,7 @@ class PostgresFanOut(RelayedFanOut):
         return f"PostgreSQL at {self._url.host or 'its socket'}"
 
     async def _session(self) -> None:
-        _, arguments = PGDialect_asyncpg().create_connect_args(self._url)
+        arguments = driver_arguments(self._url)
         connection = await asyncpg.connect(
             **arguments,
             timeout=self._connect_timeout_s,  # pyright: ignore[reportArgumentType] - a float will do

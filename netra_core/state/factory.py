@@ -49,6 +49,9 @@ class StateManagerFactory:
 
     async def shutdown(self) -> None:
         """Tell listeners what waits, forget all managers and close the store."""
+        for manager in (self._global, *self._users.values()):
+            if manager is not None:
+                manager.refuse()
         self._users.clear()
         self._global = None
         await self._listeners.close()

@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from contextvars import Context
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -48,8 +49,9 @@ class Listeners:
     change, which only happens inside a running loop.
     """
 
-    def __init__(self, *, max_waiting: int = 1024) -> None:
+    def __init__(self, *, max_waiting: int = 1024, patience_s: float = 5.0) -> None:
         self._max_waiting = max_waiting
+        self._patience_s = patience_s
         self._subscriptions: dict[int, Subscription] = {}
 
     def __len__(self) -> int:
@@ -95,13 +97,22 @@ class Listeners:
 
     def _wake(self, subscription: Subscription) -> None:
         if subscription.task is None:
-            subscription.task = asyncio.create_task(_serve(subscription), name="apex-listener")
+            subscription.task = asyncio.create_task(
+                _serve(subscription),
+                name="apex-listener",
+                context=Context(),  # not the writer's request: the listener may be another's
+            )
 
     async def close(self) -> None:
-        """Let every listener finish what waits, then forget them."""
+        """Let every listener finish what waits, then forget them; one that takes longer than
+        `patience_s` is cancelled.
+        """
         tasks = [s.task for s in self._subscriptions.values() if s.task is not None]
         if tasks:
-            await asyncio.wait(tasks)
+            _, late = await asyncio.wait(tasks, timeout=self._patience_s)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
         self._subscriptions.clear()
 
 

@@ -48,13 +48,19 @@ class UnifiedStateManager:
         self, ctx: AnyContext, *, agent: str | None = None, connection_id: str | None = None
     ) -> StateView:
         """A view of what `ctx` may reach; `agent` and `connection_id` open those two scopes."""
-        if self._closed:
-            raise StateClosedError("the state manager was shut down")
+        _ = self.open_store
         if self._only_for is not None and (
             not isinstance(ctx, UserExecutionContext) or ctx.stream != self._only_for
         ):
             raise StateScopeError("this state manager belongs to another user")
         return StateView(self, ctx, agent=agent, connection_id=connection_id)
+
+    @property
+    def open_store(self) -> StateStore:
+        """The store, for views; raises StateClosedError after the shutdown."""
+        if self._closed:
+            raise StateClosedError("the state manager was shut down")
+        return self.store
 
     def declare_policy(self, pattern: str, policy: Policy) -> None:
         """Give keys a conflict policy; `*` in `pattern` stands for any text. The first declared
@@ -150,9 +156,13 @@ class UnifiedStateManager:
 
     async def shutdown(self) -> None:
         """Tell listeners what waits, then refuse everything."""
-        self._closed = True
+        self.refuse()
         await self._listeners.close()
         await self.store.close()
+
+    def refuse(self) -> None:
+        """Refuse everything from now on, through views that exist as well."""
+        self._closed = True
 
     def notify(self, changes: Sequence[Change]) -> None:
         """Tell listeners of changes that this process committed."""

@@ -6,8 +6,9 @@ from time import time
 
 from netra_core.database.scope import AnyContext
 from netra_core.state.errors import ChangesCompactedError
+from netra_core.state.scopes import of_agents
 from netra_core.state.store import Batch, Change, Record, check_fence, decide
-from netra_core.state.types import Address, Fence, Operation, Owner, StateQuery
+from netra_core.state.types import Address, Fence, Operation, Owner, Scope, StateQuery
 
 
 class MemoryStateStore:
@@ -52,6 +53,7 @@ class MemoryStateStore:
                 trial[write.address] = change.record
                 changes.append(change)
         self._keep(changes)
+        batch.committed(changes)
         return changes
 
     def _keep(self, changes: Iterable[Change]) -> None:
@@ -161,7 +163,10 @@ class MemoryStateStore:
             return (
                 owner.workspace_id == workspace_id
                 and user_id in (None, owner.user_id)
-                and subject in (None, owner.subject)
+                and (
+                    subject in (None, owner.subject)
+                    or (owner.scope is Scope.AGENT and owner.subject.startswith(of_agents(subject)))
+                )
             )
 
         count = 0

@@ -3,7 +3,7 @@
 from netra_core.context import UserExecutionContext
 from netra_core.database.scope import AnyContext
 from netra_core.state.errors import InvalidStateKeyError, StateScopeError
-from netra_core.state.types import MAX_KEY, Address, Owner, Scope
+from netra_core.state.types import MAX_ID, MAX_KEY, MAX_SUBJECT, Address, Owner, Scope
 
 
 def owners_of(
@@ -16,7 +16,7 @@ def owners_of(
     subjects = {
         Scope.SESSION: ctx.session_id,
         Scope.THREAD: ctx.thread_id,
-        Scope.AGENT: agent and f"{len(ctx.thread_id or '')}:{ctx.thread_id or ''}/{agent}",
+        Scope.AGENT: agent and f"{of_agents(ctx.thread_id or '')}{agent}",
         Scope.WEBSOCKET: connection_id,
     }
     owners = {
@@ -27,7 +27,22 @@ def owners_of(
     for scope, subject in subjects.items():
         if subject:
             owners[scope] = Owner(scope, workspace, user, subject)
+    for name, text, longest in (
+        ("workspace", workspace, MAX_ID),
+        ("user", user, MAX_ID),
+        *((scope.value, subject or "", MAX_SUBJECT) for scope, subject in subjects.items()),
+    ):
+        if len(text) > longest or not _storable(text):
+            raise StateScopeError(
+                f"the id of this {name} cannot own state",
+                hint=f"Ids have at most {longest} characters, no NUL and no lone surrogate.",
+            )
     return owners
+
+
+def of_agents(thread_id: str) -> str:
+    """How the subjects of a thread's agents begin; its length keeps threads apart."""
+    return f"{len(thread_id)}:{thread_id}/"
 
 
 def owner_in(owners: dict[Scope, Owner], scope: Scope) -> Owner:
@@ -47,9 +62,24 @@ def check_key(key: str) -> str:
         raise InvalidStateKeyError("a state key must not be empty")
     if len(key) > MAX_KEY:
         raise InvalidStateKeyError(f"a state key has at most {MAX_KEY} characters")
-    if "\x00" in key:
-        raise InvalidStateKeyError("a state key must not hold a NUL character")
+    if not _storable(key):
+        raise InvalidStateKeyError("a state key must not hold a NUL or a lone surrogate")
     return key
+
+
+def check_limit(limit: int) -> int:
+    """Refuse to look for nothing or for less."""
+    if limit < 1:
+        raise InvalidStateKeyError(f"a limit of {limit}", hint="Ask for at least one.")
+    return limit
+
+
+def _storable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return "\x00" not in text
 
 
 def check_ttl(ttl: float | None) -> float | None:

@@ -53,7 +53,9 @@ class SqlStateStore:
     async def apply(self, ctx: AnyContext, batch: Batch) -> list[Change]:
         """Make a batch, or raise and change nothing."""
         now = self._now()
-        return await self._commits.submit(ctx, lambda c: apply_batch(c, batch, now=now))
+        return await self._commits.submit(
+            ctx, lambda c: apply_batch(c, batch, now=now), committed=batch.committed
+        )
 
     async def query(
         self, ctx: AnyContext, owners: Sequence[Owner], query: StateQuery

@@ -9,15 +9,17 @@ from sqlalchemy import (
     Table,
     and_,
     bindparam,
+    func,
     select,
     tuple_,
     update,
 )
 
+from netra_core.state.scopes import of_agents
 from netra_core.state.sql_rows import address_columns, address_of, address_values, record_of
 from netra_core.state.store import Record
 from netra_core.state.tables import state_changes, state_entries
-from netra_core.state.types import Address
+from netra_core.state.types import Address, Scope
 
 _ONE: Final = select(state_entries).where(
     *(column == bindparam(f"at_{column.name}") for column in address_columns(state_entries))
@@ -52,7 +54,10 @@ def erase(
         if user_id is not None:
             change = change.where(table.c.user_id == user_id)
         if subject is not None:
-            change = change.where(table.c.subject == subject)
+            agents = func.substr(table.c.subject, 1, len(of_agents(subject))) == of_agents(subject)
+            change = change.where(
+                (table.c.subject == subject) | ((table.c.scope == Scope.AGENT.value) & agents)
+            )
         change = change.where(table.c.data.is_not(None)).values(data=None, expires_at=None)
         counts.append(connection.execute(change).rowcount)
     return counts[-1]

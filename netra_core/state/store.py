@@ -1,6 +1,6 @@
 """The port of state back ends, and the one rule by which each of them decides a write."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
@@ -55,13 +55,22 @@ class Change:
     record: Record
 
 
+def _nobody(_changes: list[Change]) -> None:
+    """Who hears of changes when nobody asked to."""
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Writes that happen all or not at all, by one writer, under its fences."""
+    """Writes that happen all or not at all, by one writer, under its fences.
+
+    `committed` hears what changed after the commit, in the order of the commits, also when the
+    caller of `apply` was cancelled meanwhile.
+    """
 
     writes: Sequence[Write]
     by: str
     fences: Sequence[Fence] = ()
+    committed: Callable[[list[Change]], None] = _nobody
 
 
 class StateStore(Protocol):

@@ -6,6 +6,8 @@ from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 JsonValue: TypeAlias = Any  # Any: JSON has no closed type; values are checked when encoded
 MAX_KEY: Final = 512
+MAX_ID: Final = 64
+MAX_SUBJECT: Final = 400
 
 
 class Scope(StrEnum):

@@ -1,5 +1,7 @@
 """Values of the shared state: JSON, encoded on the way in and decoded anew on the way out."""
 
+from math import isfinite
+
 import msgspec
 
 from netra_core.state.errors import StateValueError
@@ -12,11 +14,26 @@ _decoder = msgspec.json.Decoder()
 def encode(value: JsonValue) -> bytes:
     """A value's JSON. Raises StateValueError for what JSON cannot hold."""
     try:
-        return _encoder.encode(value)
+        data = _encoder.encode(value)
     except (TypeError, ValueError, RecursionError, OverflowError) as error:
         raise StateValueError(
             f"a value of type {type(value).__name__} is not JSON: {error}"
         ) from error
+    if b"null" in data and _has_no_number(value):  # what the encoder makes of one
+        raise StateValueError("NaN and infinity are not JSON")
+    return data
+
+
+def _has_no_number(value: JsonValue) -> bool:
+    match value:
+        case float():
+            return not isfinite(value)
+        case dict():
+            return any(_has_no_number(inner) for inner in value.values())
+        case list() | tuple() | set() | frozenset():
+            return any(_has_no_number(inner) for inner in value)
+        case _:
+            return False
 
 
 def decode(data: bytes | None) -> JsonValue:

@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Final
 from netra_core.context import UserExecutionContext
 from netra_core.database.scope import AnyContext, SystemContext
 from netra_core.state.errors import (
+    InvalidStateKeyError,
     StateConflictError,
     StateNotFoundError,
     StateScopeError,
 )
 from netra_core.state.listeners import Listener
 from netra_core.state.policies import Accumulate, LastWriter, Merge
-from netra_core.state.scopes import address_in, check_ttl, owner_in, owners_of
-from netra_core.state.store import Batch, Change, Record, Write, WriteKind
+from netra_core.state.scopes import address_in, check_limit, check_ttl, owner_in, owners_of
+from netra_core.state.store import Batch, Change, Record, StateStore, Write, WriteKind
 from netra_core.state.transaction import StateTransaction
 from netra_core.state.types import (
     NEAREST_FIRST,
@@ -62,10 +63,13 @@ class StateView:
         connection_id: str | None,
     ) -> None:
         self._manager = manager
-        self._store = manager.store
         self._ctx = ctx
         self._owners = owners_of(ctx, agent=agent, connection_id=connection_id)
         self._by = ctx.user_id if isinstance(ctx, UserExecutionContext) else ctx.actor
+
+    @property
+    def _store(self) -> StateStore:
+        return self._manager.open_store
 
     async def get(
         self, key: str, *, scope: Scope = Scope.USER, default: JsonValue = None
@@ -206,6 +210,9 @@ class StateView:
     async def query(self, query: StateQuery | None = None) -> list[StateEntry]:
         """The entries of this view that match, by scope, owner and key."""
         query = query or StateQuery()
+        check_limit(query.limit)
+        if query.after_key and query.scope is None:
+            raise InvalidStateKeyError("paging goes through one scope", hint="Name the scope.")
         if query.scope is None:
             owners = list(self._owners.values())
         else:
@@ -225,7 +232,7 @@ class StateView:
     ) -> list[StateChange]:
         """What the key was, oldest first, at most the newest `limit` changes."""
         address = address_in(self._owners, scope, key)
-        changes = await self._store.history(self._ctx, address, limit=limit)
+        changes = await self._store.history(self._ctx, address, limit=check_limit(limit))
         return self._manager.told(changes)
 
     async def restore(
@@ -247,7 +254,9 @@ class StateView:
     async def changes_since(self, revision: int, *, limit: int = 1000) -> list[StateChange]:
         """What changed in this view after `revision`, in order."""
         owners = list(self._owners.values())
-        changes = await self._store.changes(self._ctx, owners, after=revision, limit=limit)
+        changes = await self._store.changes(
+            self._ctx, owners, after=revision, limit=check_limit(limit)
+        )
         return self._manager.told(changes)
 
     async def revision(self) -> int:
@@ -315,10 +324,11 @@ class StateView:
         return address_in(self._owners, scope, key)
 
     async def _commit_once(self, writes: Sequence[Write], fence: Fence | None) -> list[Change]:
+        if fence is not None and fence.owner not in self._owners.values():
+            raise StateScopeError("the fence belongs to somebody else")
         fences = () if fence is None else (fence,)
-        changes = await self._store.apply(self._ctx, Batch(writes, self._by, fences))
-        self._manager.notify(changes)
-        return changes
+        batch = Batch(writes, self._by, fences, self._manager.notify)
+        return await self._store.apply(self._ctx, batch)
 
     async def _merge(self, write: Write, policy: Merge, fence: Fence | None) -> StateEntry:
         mine = decode(write.data)

@@ -258,7 +258,7 @@ def _clean() -> list[Scenario]:
             "clean_rare_long_prompts", (replace(assistant(), per_day=5.0, system_tokens=6144),)
         ),
         _scenario("clean_worse_model", (assistant(),), (), _scores(-0.06)),
-        _scenario("clean_few_scores", (assistant(),), (), _scores(0.0, items=150)),
+        _scenario("clean_few_scores", (assistant(),), (), _scores(-0.03, items=60)),
         _scenario(
             "clean_interactive_day",
             (replace(assistant(), model=GPT, provider="openai", per_day=1200.0, streamed=False),),

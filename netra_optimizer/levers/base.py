@@ -116,7 +116,8 @@ class LeverContext:
     def savings(self, rows: Int64, policies: Iterable[Policy]) -> Float64:
         """USD saved on each of the rows when these policies hold there."""
         traffic = self.part(rows)
-        return traffic.cost_usd - replay(traffic, policies, self.prices)
+        after = replay(traffic, policies, self.prices)
+        return np.subtract(traffic.cost_usd, after, out=after)
 
     def chosen_saving(self, segment: Segment, policy: Policy) -> float:
         """USD a policy saves on the part of the period that is for choosing."""

@@ -144,7 +144,7 @@ def _proposal(
         standing=_standing(test),
         evidence=_evidence(segment, model, test, margin, factor, tests),
         assumptions=_assumptions(test, margin, factor),
-        patch={"litellm": patches.route(segment.model, model, provider)},
+        patch=patches.routed(segment.model, model, provider),
         effort="low" if test else "medium",
         risk="low: proven on paired outcomes"
         if _standing(test) == "countable"

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
+from netra_optimizer.levers import patches
 from netra_optimizer.levers.base import LeverContext, Proposal, Segment
 from netra_optimizer.levers.evidence import where
 from netra_optimizer.replay.stream import Stage, Stream
@@ -17,6 +18,7 @@ from netra_optimizer.usage.columns import Float64, Int64
 MIN_REASONING_SHARE: Final = 0.3
 LESS_REASONING: Final = 0.5
 REASONING_RANGE: Final = (0.5, 1.4)
+CUT_OFF: Final = frozenset({"length", "max_tokens", "max_output_tokens"})
 LONG_TAIL: Final = 3.0
 """A 95th percentile above so many medians is a tail worth a bound."""
 
@@ -62,7 +64,8 @@ class OutputTokensLever:
             found.append(_less_reasoning(segment, context, reasoning, total))
         answered = text[text > 0]
         if len(answered) >= 50:
-            median, tail = float(np.median(answered)), float(np.quantile(answered, 0.95))
+            median = float(np.median(answered, overwrite_input=True))
+            tail = float(np.quantile(answered, 0.95, overwrite_input=True))
             if tail >= LONG_TAIL * median:
                 found.append(_bound(segment, context, median, tail))
         return found
@@ -83,10 +86,34 @@ def score_against(values: Float64, quality: Float64) -> tuple[float, float] | No
     return correlation, float(np.tanh(np.arctanh(np.clip(correlation, -0.999, 0.999)) + reach))
 
 
+def score_by_length(values: Float64, quality: Float64) -> list[dict[str, float]]:
+    """The mean score of the shortest, middle and longest third; nothing below 50 scores."""
+    known = np.flatnonzero(~np.isnan(quality))
+    if len(known) < 50:
+        return []
+    order = known[np.argsort(values[known], kind="stable")]
+    return [
+        {
+            "median_tokens": float(np.median(values[third])),
+            "mean_score": float(quality[third].mean()),
+            "scored_requests": len(third),
+        }
+        for third in np.array_split(order, 3)
+    ]
+
+
+def _cut_off_share(context: LeverContext, rows: Int64) -> float:
+    """Share of answers that ended at their limit of length."""
+    reasons = context.frame.finish_reason
+    limited = np.array([reason in CUT_OFF for reason in reasons.values], np.bool_)
+    return float(limited[reasons.codes[rows]].mean())
+
+
 def _less_reasoning(
     segment: Segment, context: LeverContext, reasoning: Int64, total: int
 ) -> Proposal:
-    found = score_against(reasoning.astype(np.float64), context.frame.quality[segment.rows])
+    quality = context.frame.quality[segment.rows]
+    found = score_against(reasoning.astype(np.float64), quality)
     evidence: dict[str, object] = {
         "requests": len(segment.rows),
         "reasoning_share_of_output": float(reasoning.sum() / total),
@@ -94,7 +121,11 @@ def _less_reasoning(
         "query": where(segment, "reasoning > 0"),
     }
     if found is not None:
-        evidence |= {"correlation_with_score": found[0], "upper_bound": found[1]}
+        evidence |= {
+            "correlation_with_score": found[0],
+            "upper_bound": found[1],
+            "score_by_reasoning": score_by_length(reasoning.astype(np.float64), quality),
+        }
     return Proposal(
         lever="output_tokens",
         title=f"Think less ({segment.name})",
@@ -107,7 +138,7 @@ def _less_reasoning(
             f"of {REASONING_RANGE[0]:g} to {REASONING_RANGE[1]:g} times that.",
             "Test on paired items that the score holds.",
         ],
-        patch={"openai": {"reasoning_effort": "low"}},
+        patch=patches.less_reasoning(segment.provider),
         effort="low",
         risk="medium: hard questions may need it",
         rollback="Raise the effort again.",
@@ -120,6 +151,7 @@ def _less_reasoning(
 
 def _bound(segment: Segment, context: LeverContext, median: float, tail: float) -> Proposal:
     bound = int(tail)
+    text = context.frame.calls.output_text[segment.rows].astype(np.float64)
     return Proposal(
         lever="output_tokens",
         title=f"Bound answers ({segment.name})",
@@ -131,6 +163,8 @@ def _bound(segment: Segment, context: LeverContext, median: float, tail: float) 
             "median_output_tokens": median,
             "p95_output_tokens": tail,
             "bound_tokens": bound,
+            "cut_off_share": _cut_off_share(context, segment.rows),
+            "score_by_length": score_by_length(text, context.frame.quality[segment.rows]),
             "query": where(segment, f"output_text > {bound}"),
         },
         assumptions=["Answers beyond the 95th percentile can be asked to be shorter."],

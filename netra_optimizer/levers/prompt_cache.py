@@ -240,8 +240,8 @@ def _assumptions(policy: UsePromptCache, rule: CachingRule) -> list[str]:
 
 def _patch(segment: Segment, policy: UsePromptCache, rule: CachingRule) -> dict[str, Any]:
     if not rule.explicit:
-        return {"openai": {"prompt_cache_key": (segment.feature or segment.model)[:64]}}
+        return patches.stable_prefix(segment.provider, segment.feature or segment.model)
     if not policy.blocks:
-        return {"anthropic": {"system": [{"type": "text", "text": "<system prompt>"}]}}
+        return patches.no_cache_marks()
     ttl = "1h" if policy.write == "1h" else None
     return patches.cache_marks(segment.model, segment.provider, ttl=ttl)

@@ -122,7 +122,7 @@ def _proposal(segment: Segment, context: LeverContext, policy: MoveProvider) -> 
             "List prices; the same weights, so the same answers: precision, region, limits and "
             "terms are to be checked.",
         ],
-        patch={"litellm": patches.route(segment.model, policy.model, policy.provider)},
+        patch=patches.routed(segment.model, policy.model, policy.provider),
         effort="medium",
         risk="medium: other terms, other latency",
         rollback="Point the route back.",

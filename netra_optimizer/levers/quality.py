@@ -88,7 +88,7 @@ def _traffic(context: LeverContext) -> dict[str, set[str]]:
     keys = np.unique(models.codes.astype(np.int64) * len(features.values) + features.codes)
     found: dict[str, set[str]] = {}
     for key in keys.tolist():
-        model, feature = divmod(key, len(features.values))
+        model, feature = divmod(int(key), len(features.values))
         found.setdefault(models.values[model], set()).add(features.values[feature])
     return found
 

@@ -115,7 +115,7 @@ def _proposal(
             "A perfect router moves the calls on which the cheaper model does as well; chance "
             "alone may move the lower share within the margin. A real router lies between.",
         ],
-        patch={"litellm": patches.route(segment.model, policy.model, policy.provider)},
+        patch=patches.two_routes(segment.model, segment.provider, policy.model, policy.provider),
         effort="high",
         risk="medium: the router's own mistakes",
         rollback="Send all calls to the stronger model.",

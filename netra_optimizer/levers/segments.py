@@ -29,7 +29,7 @@ def find_segments(frame: UsageFrame, *, limit: int) -> list[Segment]:
     by_cost = present[np.argsort(-spent[present], kind="stable")]
     segments: list[Segment] = []
     for key in by_cost[:limit].tolist():
-        rows = np.flatnonzero(keys == key)
+        rows = frame.every_row if len(present) == 1 else np.flatnonzero(keys == key)
         names_of_it = tuple(label[int(rows[0])] for label in labels)
         segments.append(_segment(rows, *names_of_it, several=len(calls.provider.values) > 1))
     return segments

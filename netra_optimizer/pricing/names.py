@@ -80,8 +80,19 @@ def find_model(
         try:
             return snapshot.find_provider_model(name, None, seller, None)
         except LookupError:
-            continue
+            if seller and (found := _by_id(snapshot, name, seller)):
+                return found
     return None if _seller(snapshot, provider.strip()) else _only_seller(snapshot, model.strip())
+
+
+def _by_id(snapshot: "DataSnapshot", name: str, seller: str) -> "tuple[Provider, ModelInfo] | None":
+    """A provider's model by its very id, which not every list matches."""
+    from genai_prices.data_snapshot import find_provider_by_id
+
+    provider = find_provider_by_id(snapshot.providers, seller)
+    models = provider.models if provider else ()
+    found = next((model for model in models if model.id.lower() == name.lower()), None)
+    return (provider, found) if provider and found else None
 
 
 def _only_seller(snapshot: "DataSnapshot", model: str) -> "tuple[Provider, ModelInfo] | None":

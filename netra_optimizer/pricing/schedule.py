@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 DAY_US: Final = 86_400_000_000
 BEGINNING: Final = -(2**62)
+_GONE: Final = "No longer listed"
+"""How genai-prices marks a model that is kept for history."""
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -52,13 +54,30 @@ class Schedule:
 def schedule_of(model: "ModelInfo", context: Mapping[str, str]) -> Schedule | None:
     """The schedule of a genai-prices model, None when it has no price by the token.
 
+    A model that is given away costs nothing.
+
     genai-prices itself is asked at the beginning of every segment, so which price wins is its own
     decision.
     """
     dates, times = segments_of(model)
+    if given_away(model):
+        rates = np.zeros((1, 1, 1, len(RATE_COLUMNS)))
+        return Schedule(np.array([BEGINNING]), np.array([0]), np.array([-1]), rates)
     return _dense(
         dates, times, lambda day, clock: model.get_prices(moment_of(day, clock), dict(context))
     )
+
+
+def given_away(model: "ModelInfo") -> bool:
+    """Whether a model is listed and nothing is asked for it, whatever the unit.
+
+    One that is kept for history alone has lost its price, not its cost.
+    """
+    listed = model.prices if isinstance(model.prices, list) else ()
+    prices = [entry.prices for entry in listed] or [model.get_prices(EPOCH)]
+    priced = [*prices, *(variant.prices for variant in model.price_variants or ())]
+    gone = _GONE in (model.price_comments or "")
+    return not gone and not any(_keys(price) for price in priced)
 
 
 def segments_of(model: "ModelInfo") -> tuple[list[int], list[int]]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from netra_optimizer.pricing.custom import CustomPrice, overlay
 from netra_optimizer.pricing.names import ModelKey, find_model
-from netra_optimizer.pricing.schedule import DAY_US, EPOCH, Schedule, schedule_of
+from netra_optimizer.pricing.schedule import DAY_US, EPOCH, Schedule, given_away, schedule_of
 from netra_optimizer.pricing.tiers import TIER_CONTEXTS, context_of
 from netra_optimizer.pricing.units import RATE_COLUMNS
 from netra_optimizer.pricing.usage_keys import cost_of_usage
@@ -113,6 +113,12 @@ class PriceTable:
             aliases=self.aliases,
         )
 
+    def listed(self) -> "PriceTable":
+        """The same prices without custom ones."""
+        return PriceTable(
+            self._snapshot, version=self.version, as_of=self.as_of, aliases=self.aliases
+        )
+
     @property
     def fingerprint(self) -> str:
         """Equal for tables that price everything alike."""
@@ -127,13 +133,14 @@ class PriceTable:
         return ModelKey(found[0].id, found[1].id) if found else None
 
     def models(self, provider: str) -> list[str]:
-        """Ids of the models a provider lists with a price by the token, in the list's order."""
+        """Ids of the models a provider sells by the token, in the list's order; none given away."""
         for known in self._snapshot.providers:
             if known.id == provider:
                 return [
                     model.id
                     for model in known.models
-                    if self._schedule(known.id, model.id, "standard") is not None
+                    if not given_away(model)
+                    and self._schedule(known.id, model.id, "standard") is not None
                 ]
         return []
 
@@ -175,15 +182,17 @@ class PriceTable:
     def cost(self, calls: "Calls") -> Float64:
         """USD for each call, nan where its model has no price."""
         total = np.full(len(calls), np.nan)
-        for group in self.groups(calls):
-            if group.schedule is None:
-                continue
-            for first in range(0, len(group.rows), _SLICE):
-                rows = group.rows[first : first + _SLICE]
-                counts = np.stack([getattr(calls, b)[rows] for b in TOKEN_BUCKETS], axis=1)
-                rates = self._lookup(group, calls, rows)
-                total[rows] = np.einsum("ij,ij->i", counts, rates[:, :-1]) + rates[:, -1]
+        for first in range(0, len(calls), _SLICE):
+            part = calls.take(np.arange(first, min(first + _SLICE, len(calls))))
+            for group in self.groups(part):
+                if group.schedule is not None:
+                    total[first + group.rows] = self._cost_of(group, part)
         return total
+
+    def _cost_of(self, group: Group, calls: "Calls") -> Float64:
+        counts = np.stack([getattr(calls, b)[group.rows] for b in TOKEN_BUCKETS], axis=1)
+        rates = self._lookup(group, calls, group.rows)
+        return np.einsum("ij,ij->i", counts, rates[:, :-1]) + rates[:, -1]
 
     def cost_of_usage(
         self,
@@ -285,4 +294,3 @@ class PriceTable:
 def _owns(provider: "Provider", model: "ModelInfo") -> bool:
     """genai-prices ignores the context of a model priced by another provider's list."""
     return any(model is own for own in provider.models)
-

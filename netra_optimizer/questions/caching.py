@@ -7,8 +7,9 @@ import msgspec
 import numpy as np
 
 from netra_optimizer.levers.base import LeverContext, Segment
-from netra_optimizer.levers.prefix_text import PromptText, find_prefix_breaks
+from netra_optimizer.levers.prefix_text import find_prefix_breaks, usual_model
 from netra_optimizer.levers.prompt_cache import PromptCacheLever, UsePromptCache
+from netra_optimizer.levers.prompt_log import PromptText
 from netra_optimizer.levers.segments import find_segments
 from netra_optimizer.options import AnalysisOptions
 from netra_optimizer.period import iso_time
@@ -117,7 +118,9 @@ def audit_caching(
         )
     breaks: list[dict[str, Any]] = []  # Any: rows of PrefixReport.evidence
     if prompts is not None:
-        breaks = find_prefix_breaks(prompts).evidence(*_usual_rates(context))
+        model, provider = usual_model(frame)
+        report = find_prefix_breaks(prompts, prices=prices, model=model, provider=provider)
+        breaks = report.evidence()
     return CachingAudit(
         prefix_breaks=breaks,
         uses=uses,
@@ -131,13 +134,6 @@ def audit_caching(
         last=iso_time(int(start[-1])) if len(start) else None,
         notes=notes,
     )
-
-
-def _usual_rates(context: LeverContext) -> tuple[float, float]:
-    """Mean price of a token of input, and of one that is read, over the calls."""
-    rates = context.prices.rates(context.frame.calls)
-    plain, read = np.nan_to_num(rates.input_uncached), np.nan_to_num(rates.cache_read)
-    return float(plain.mean()) if len(plain) else 0.0, float(read.mean()) if len(read) else 0.0
 
 
 def _use(context: LeverContext, segment: Segment, blocks: Blocks) -> CachingUse:

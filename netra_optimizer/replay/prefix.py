@@ -10,12 +10,12 @@ is computed for some hundred thousand uses at a time, so memory is about eight b
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from netra_optimizer.usage.columns import count_array, numbers
+from netra_optimizer.usage.columns import Hashes, count_array, numbers
 
 Int32 = NDArray[np.int32]
 Int64 = NDArray[np.int64]
@@ -30,14 +30,6 @@ CHUNK: Final = 500_000
 """Accesses looked at at a time."""
 STEPS: Final = 8
 """Accesses of other caches passed one by one; longer runs are jumped over."""
-
-
-class BlockNames(Protocol):
-    """Names of blocks laid end to end: an array of uint64, or a file that reads like one."""
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, places: slice, /) -> NDArray[np.uint64]: ...
 
 
 class Piece(NamedTuple):
@@ -62,7 +54,8 @@ class PrefixIndex:
     """All block accesses of a stream of n records, m accesses in all.
 
     `previous` int32[m] is the last earlier access of the same block (-1: none), `offsets`
-    int64[n+1] bounds a record's accesses, `start_us` int64[n] is in canonical order (never falling).
+    int64[n+1] bounds a record's accesses, `start_us` int64[n] is in canonical order (it never
+    falls).
     """
 
     previous: Int32
@@ -70,7 +63,7 @@ class PrefixIndex:
     start_us: Int64
 
     @classmethod
-    def build(cls, names: BlockNames, offsets: Int64, start_us: Int64) -> "PrefixIndex":
+    def build(cls, names: Hashes, offsets: Int64, start_us: Int64) -> "PrefixIndex":
         """Index flat block names; hashing and counting passes, no comparison sort."""
         return cls(_previous(names), offsets, start_us)
 
@@ -118,7 +111,7 @@ class PrefixIndex:
         uses = np.zeros(deepest, np.int64)
         hits = [np.zeros(deepest, np.int64) for _ in lifetimes_us]
         for piece, gaps in self._gaps(_Use(self)):
-            depth = self._depth(piece)
+            depth = self.depth(piece)
             uses += np.bincount(depth, minlength=deepest)
             for lifetime_us, found in zip(lifetimes_us, hits, strict=True):
                 found += np.bincount(depth[gaps <= lifetime_us], minlength=deepest)
@@ -127,7 +120,7 @@ class PrefixIndex:
     def used_again(self, within_us: Int64) -> Bool:
         """Accesses whose block is next used within so long after their record, bool[m]."""
         again = np.zeros(len(self), np.bool_)
-        for piece in self._pieces():
+        for piece in self.pieces():
             before = self.previous[piece.at]
             at = np.flatnonzero(before >= 0)
             before, now = before[at], self.record[piece.at][at]
@@ -141,7 +134,7 @@ class PrefixIndex:
         limit = np.where(label >= 0, UNBOUNDED, 0).astype(np.int32)
         use = _Use(self, limit)
         pairs: set[tuple[int, int]] = set()
-        for piece in self._pieces():
+        for piece in self.pieces():
             before = use.previous(piece)
             at = np.flatnonzero(before >= 0)
             one, other = label[self.record[before[at]]], label[self.record[piece.at][at]]
@@ -165,7 +158,7 @@ class PrefixIndex:
         moved[rows] = offsets[:-1] - self.offsets[rows]
         previous = np.empty(offsets[-1], np.int32)
         filled = 0
-        for piece in self._pieces():
+        for piece in self.pieces():
             chosen = limit[self.record[piece.at]] > 0
             before = use.previous(piece)[chosen]
             before = np.where(before >= 0, before + moved[self.record[before]], -1)
@@ -176,7 +169,7 @@ class PrefixIndex:
     def leading(self, alive: Bool) -> Int32:
         """How many leading blocks of each record are alive (bool[m]), int32[n]."""
         depths = np.zeros(len(self.start_us), np.int32)
-        for piece in self._pieces():
+        for piece in self.pieces():
             depths[piece.rows] = self._leading(piece, alive[piece.at])
         return depths
 
@@ -186,18 +179,18 @@ class PrefixIndex:
         depths = np.zeros(len(counts), np.int32)
         some = np.flatnonzero(counts)
         if len(some):
-            first_dead = np.where(alive, UNBOUNDED, self._depth(piece))
+            first_dead = np.where(alive, UNBOUNDED, self.depth(piece))
             lowest = np.minimum.reduceat(first_dead, begins[some])
             depths[some] = np.minimum(lowest, counts[some])
         return depths
 
-    def _depth(self, piece: Piece) -> Int32:
+    def depth(self, piece: Piece) -> Int32:
         """The place of each access within its record, from 0."""
         begins = self.offsets[self.record[piece.at]]
         return (np.arange(piece.at.start, piece.at.stop) - begins).astype(np.int32)
 
     def _gaps(self, use: "_Use") -> Iterator[tuple[Piece, Int64]]:
-        for piece in self._pieces():
+        for piece in self.pieces():
             before = use.previous(piece)
             at = np.flatnonzero(before >= 0)
             gaps = np.full(len(before), NEVER, np.int64)
@@ -205,7 +198,7 @@ class PrefixIndex:
             gaps[at] = now - self.start_us[self.record[before[at]]]
             yield piece, gaps
 
-    def _pieces(self) -> Iterator[Piece]:
+    def pieces(self) -> Iterator[Piece]:
         """Whole records, about CHUNK accesses at a time."""
         first, count = 0, len(self.offsets) - 1
         while first < count:
@@ -238,7 +231,7 @@ class _Use:
             return found
         mine = index.record[piece.at]
         if self._limit is not None:
-            found[index._depth(piece) >= self._limit[mine]] = -1  # noqa: SLF001
+            found[index.depth(piece) >= self._limit[mine]] = -1
         at = np.flatnonzero(found >= 0)
         for _ in range(STEPS):
             at = at[self._passed(found[at], mine[at])]
@@ -276,10 +269,10 @@ class _Use:
         if cache not in self._jumps:
             index = self._index
             passed = np.zeros(len(index), np.bool_)
-            for piece in index._pieces():  # noqa: SLF001
+            for piece in index.pieces():
                 record = index.record[piece.at]
                 if self._limit is not None:
-                    passed[piece.at] = index._depth(piece) >= self._limit[record]  # noqa: SLF001
+                    passed[piece.at] = index.depth(piece) >= self._limit[record]
                 if self._cache is not None:
                     passed[piece.at] |= self._cache[record] != cache
             target = index.previous.copy()
@@ -292,7 +285,7 @@ class _Use:
         return self._jumps[cache]
 
 
-def _previous(names: BlockNames) -> Int32:
+def _previous(names: Hashes) -> Int32:
     """For each name the last earlier place of it, -1 where it is the first."""
     count = len(names)
     previous = np.full(count, -1, np.int32)

@@ -57,9 +57,8 @@ class Traffic:
             priced = np.broadcast_to(np.True_, len(frame))
         else:
             cost = np.where(priced, cost, 0.0)
-        rows = np.arange(len(frame), dtype=np.int64)
         answered = frame.status.equals("ok")
-        return cls(rows, frame.calls, cost, priced, answered, prefix, frame.block_tokens)
+        return cls(frame.every_row, frame.calls, cost, priced, answered, prefix, frame.block_tokens)
 
     def take(self, rows: Int64) -> "Traffic":
         """The given rows of the frame (rising), which must be among these."""
@@ -79,7 +78,8 @@ class Traffic:
     def positions(self, rows: Int64) -> Int64:
         """Where the given rows of the frame stand here."""
         if len(rows) == len(self.rows):
-            return np.arange(len(rows), dtype=np.int64)
+            whole = len(rows) == 0 or self.rows[-1] == len(rows) - 1
+            return self.rows if whole else np.arange(len(rows), dtype=np.int64)
         return np.searchsorted(self.rows, rows)
 
     def __len__(self) -> int:
@@ -113,8 +113,8 @@ class Stream:
 
     def has_tokens(self, bucket: str) -> bool:
         """Whether any record may have tokens of a bucket; asking edits nothing."""
-        column = self._columns.get(bucket, getattr(self._calls, bucket))
-        return bool(len(column)) and not (is_constant(column) and not column[0])
+        column: Int64 = getattr(self._calls, bucket)
+        return bucket in self._columns or not is_constant(column) or bool(column[0])
 
     def label(self, column: str) -> Text:
         """provider, model or tier as it stands now."""
@@ -126,13 +126,18 @@ class Stream:
 
     def relabel(self, column: str, at: Int64 | Bool, value: str) -> None:
         """Set provider, model or tier of the records at these positions."""
-        if column not in self._labels:
-            text: Text = getattr(self._calls, column)
-            self._labels[column] = (text.codes.copy(), list(text.values))
-        codes, values = self._labels[column]
+        text: Text = getattr(self._calls, column)
+        codes, values = self._labels.get(column, (text.codes, list(text.values)))
         if value not in values:
             values.append(value)
-        codes[at] = values.index(value)
+        code = np.int32(values.index(value))
+        if len(at) == len(codes) and at.dtype != np.bool_:
+            codes = np.broadcast_to(code, len(codes))
+        else:
+            if codes is text.codes or is_constant(codes):
+                codes = codes.copy()
+            codes[at] = code
+        self._labels[column] = codes, values
 
     def calls(self) -> Calls:
         """The calls as edited so far."""
@@ -151,8 +156,11 @@ class Stream:
         after = prices.cost(calls)
         if "tier" in self._labels:
             after = self._tier_of_today(calls, after, prices)
-        after = np.where(np.isnan(after) | ~self.traffic.priced, before, after)
-        return np.where(self.sent, after, 0.0)
+        unknown = np.isnan(after)
+        unknown |= ~self.traffic.priced
+        after[unknown] = before[unknown]
+        after[~self.sent] = 0.0
+        return after
 
     def _tier_of_today(self, calls: Calls, after: Float64, prices: PriceTable) -> Float64:
         """Calls moved to a tier whose price was not yet listed on their day get today's discount.

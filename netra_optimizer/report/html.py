@@ -57,8 +57,9 @@ def _combined(analysis: Analysis) -> str:
     combined = analysis.combined
     saved, before = combined.savings_usd, combined.cost_before_usd
     fraction = saved.expected / before if before else 0.0
+    chosen = f"{text.chosen_before(analysis)}. " if text.chosen_before(analysis) else ""
     period = (
-        f"From {text.day(combined.period.start)} to {text.day(combined.period.end)}. "
+        f"{chosen}From {text.day(combined.period.start)} to {text.day(combined.period.end)}. "
         f"{_written(saved)} All proven changes replayed together over your own requests."
     )
     plot = plots.bars(
@@ -71,12 +72,14 @@ def _combined(analysis: Analysis) -> str:
             ),
         ],
         title="Cost before and after",
+        styles=["paid", "verified"],
     )
     if saved.expected <= 0:
         return f"<section class='card'><h2>{escape(text.nothing_proven(analysis))}</h2>{plot}</section>"
     return (
         f"<section class='card'><h2>You can save <em>{text.money(saved.expected)}</em> of "
-        f"{text.money(before)} ({text.share(fraction)})</h2><p class='dim'>{escape(period)}</p>{plot}</section>"
+        f"{text.money(before)} ({text.share(fraction)})</h2><p>{escape(text.first_step(analysis))}</p>"
+        f"<p class='dim'>{escape(period)}</p>{plot}</section>"
     )
 
 
@@ -92,7 +95,7 @@ def _overview(analysis: Analysis) -> str:
     parts = text.in_cents(analysis.combined.attribution)
     counted = [item for item in analysis.opportunities if item.id in parts]
     attribution = plots.bars(
-        [(item.title, parts[item.id], text.money(parts[item.id])) for item in counted],
+        [(item.title, parts[item.id], text.money(parts[item.id], cents=True)) for item in counted],
         title="Share of each change in the combined saving",
     )
     alone = plots.bars(
@@ -102,9 +105,14 @@ def _overview(analysis: Analysis) -> str:
         ],
         limits=[(item.savings_usd.low, item.savings_usd.high) for item in analysis.opportunities],
         title="Saving of each change alone, with its 90 % interval",
+        styles=[item.status for item in analysis.opportunities],
     )
     first = f"<h2>What each change brings, together</h2>{attribution}" if counted else ""
-    return f"<section class='card'>{first}<h2>Each change alone</h2>{alone}</section>"
+    return (
+        f"<section class='card'>{first}<h2>Each change alone, with its 90 % interval</h2>{alone}"
+        "<p class='dim'>Green is proven and counted; amber waits for an evaluation of quality; "
+        "red would lose money.</p></section>"
+    )
 
 
 def _opportunity(number: int, item: Opportunity) -> str:

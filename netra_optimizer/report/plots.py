@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from html import escape
 
-BAR_HEIGHT = 26
-LABEL_WIDTH = 190
+BAR_HEIGHT = 40
+VALUE_WIDTH = 110
 PLOT_WIDTH = 720
 
 
@@ -13,30 +13,32 @@ def bars(
     *,
     title: str,
     limits: Sequence[tuple[float, float]] = (),
+    styles: Sequence[str] = (),
 ) -> str:
-    """Horizontal bars: (label, value, written value) a row, optional (low, high) whiskers."""
+    """Horizontal bars under their labels: (label, value, written value) a row.
+
+    Optional (low, high) whiskers, and a class of the style sheet for each bar.
+    """
     ends = [high for _, high in limits] or [0.0]
     largest = max([abs(value) for _, value, _ in rows] + ends + [1e-12])
-    room = PLOT_WIDTH - LABEL_WIDTH - 110
+    room = PLOT_WIDTH - VALUE_WIDTH
     height = BAR_HEIGHT * len(rows) + 8
     parts = [_open(height, title)]
     for index, (name, value, written) in enumerate(rows):
         top = index * BAR_HEIGHT + 4
         width = max(abs(value) / largest * room, 1)
-        style = "bar" if value >= 0 else "bar loss"
+        style = "bar loss" if value < 0 else f"bar {styles[index]}" if styles else "bar"
+        parts.append(f'<text x="0" y="{top + 11}">{escape(_short(name))}</text>')
         parts.append(
-            f'<text class="label" x="{LABEL_WIDTH - 8}" y="{top + 15}">{escape(_short(name))}</text>'
-        )
-        parts.append(
-            f'<rect class="{style}" x="{LABEL_WIDTH}" y="{top + 3}" width="{width:.1f}" height="16" rx="3"/>'
+            f'<rect class="{style}" x="0" y="{top + 18}" width="{width:.1f}" height="12" rx="3"/>'
         )
         end = width
         if index < len(limits):
             low, high = (max(edge, 0.0) / largest * room for edge in limits[index])
-            parts.append(_whisker(LABEL_WIDTH + low, LABEL_WIDTH + high, top + 11))
+            parts.append(_whisker(low, high, top + 24))
             end = max(width, high)
         parts.append(
-            f'<text class="value" x="{LABEL_WIDTH + end + 8:.1f}" y="{top + 15}">{escape(written)}</text>'
+            f'<text class="value" x="{end + 8:.1f}" y="{top + 29}">{escape(written)}</text>'
         )
     return "".join([*parts, "</svg>"])
 
@@ -83,5 +85,5 @@ def _whisker(low: float, high: float, middle: float) -> str:
     )
 
 
-def _short(name: str, limit: int = 28) -> str:
+def _short(name: str, limit: int = 90) -> str:
     return name if len(name) <= limit else name[: limit - 1] + "…"

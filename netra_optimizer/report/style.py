@@ -24,7 +24,7 @@ pre{overflow:auto;background:var(--paper);border-radius:8px;padding:12px;font-si
 summary{cursor:pointer;margin-top:10px}
 .status{font-size:.75rem;font-weight:600;border:1px solid;border-radius:99px;padding:1px 9px;vertical-align:2px}
 .verified{color:var(--good)}.needs_evaluation{color:var(--warn)}.loses_money{color:var(--loss)}
-svg text{font:13px system-ui,sans-serif;fill:var(--ink)}.label{text-anchor:end}.point{text-anchor:middle}
-.bar{fill:var(--good)}.bar.loss{fill:var(--loss)}.axis{stroke:var(--line)}
+svg text{font:13px system-ui,sans-serif;fill:var(--ink)}.point{text-anchor:middle}
+.bar{fill:var(--good)}.bar.loss,.bar.paid{fill:var(--loss)}.bar.needs_evaluation{fill:var(--warn);opacity:.55}.axis{stroke:var(--line)}
 .whisker{stroke:var(--ink);stroke-width:1.4;fill:none;opacity:.7}
 """

@@ -108,15 +108,9 @@ def _summary(analysis: Analysis) -> RenderableType:
     bar = Text.assemble(("█" * round(30 * _clip(fraction)), "green"))
     bar.append("░" * (30 - round(30 * _clip(fraction))), style="dim")
     parts: list[RenderableType] = [headline, bar, detail]
-    if combined.period.start is not None and (
-        combined.period.start != analysis.usage.first or combined.period.end != analysis.usage.last
-    ):
-        parts.append(
-            Text(
-                f"Chosen on the days before {text.day(combined.period.start)}, proven on the rest",
-                style="dim",
-            )
-        )
+    if chosen := text.chosen_before(analysis):
+        parts.append(Text(chosen, style="dim"))
+    parts.append(Text(text.first_step(analysis)))
     return Padding(Group(*parts), (1, 2, 0, 2))
 
 
@@ -141,7 +135,7 @@ def _overview(analysis: Analysis) -> RenderableType:
             str(number),
             item.title,
             Text(text.money(item.savings_usd.expected), style="" if part is not None else "dim"),
-            "–" if part is None else text.money(part),
+            "–" if part is None else text.money(part, cents=True),
             Text("█" * width, style="green"),
             Text(
                 text.STATUS_NAMES.get(item.status, item.status),

@@ -1,10 +1,10 @@
 """How figures are written for people: money, tokens, shares, time, the same everywhere."""
 
-import math
 from collections.abc import Iterable
 from datetime import datetime
 
 from netra_optimizer.results import Analysis, Interval
+from netra_optimizer.verify.shapley import to_cents
 
 LEVER_NAMES = {
     "prompt_cache": "Prompt cache",
@@ -28,10 +28,13 @@ STATUS_NAMES = {
 }
 
 
-def money(usd: float) -> str:
-    """USD with as many digits as matter: to the cent from one cent up, two figures below."""
+def money(usd: float, *, cents: bool = False) -> str:
+    """USD with as many digits as matter: to the cent from one cent up, two figures below.
+
+    From 10,000 up whole dollars, unless `cents` are asked for (of parts that are to add up).
+    """
     sign, size = ("-" if usd < 0 else ""), abs(usd)
-    if size >= 10_000:
+    if size >= 10_000 and not cents:
         return f"{sign}${size:,.0f}"
     if size >= 0.01 or size < 5e-7:
         return f"{sign}${size:,.2f}" if size >= 5e-7 else "$0.00"
@@ -47,21 +50,34 @@ def nothing_proven(analysis: Analysis) -> str:
     return f"No saving is proven on these records yet: {changes} an evaluation of quality."
 
 
+def first_step(analysis: Analysis) -> str:
+    """What to do first: the proven change that brings most, empty where none is proven."""
+    parts = analysis.combined.attribution
+    counted = [item for item in analysis.opportunities if item.id in parts]
+    if not counted:
+        return ""
+    best = max(counted, key=lambda item: parts[item.id])
+    return (
+        f"First: {best.title}, {money(in_cents(parts)[best.id])} of it "
+        f"(effort {best.effort}, risk {best.risk})."
+    )
+
+
+def chosen_before(analysis: Analysis) -> str:
+    """Where changes were chosen on earlier calls than those that prove them; empty elsewhere."""
+    period, usage = analysis.combined.period, analysis.usage
+    if period.start is None or (period.start, period.end) == (usage.first, usage.last):
+        return ""
+    return f"Chosen on the days before {day(period.start)}, proven on the rest"
+
+
 def in_cents(parts: dict[str, float]) -> dict[str, float]:
     """Parts rounded to the cent so that they still add up to their rounded total.
 
-    The cents that plain rounding would lose go to the largest remainders. Totals below a dollar
-    stay as they are: cents would hide them.
+    Totals below a dollar stay as they are: cents would hide them.
     """
     total = sum(parts.values())
-    if abs(total) < 1:
-        return dict(parts)
-    floors = {name: math.floor(part * 100) for name, part in parts.items()}
-    missing = round(total * 100) - sum(floors.values())
-    by_remainder = sorted(parts, key=lambda name: floors[name] - parts[name] * 100)
-    for name in by_remainder[:missing]:
-        floors[name] += 1
-    return {name: cents / 100 for name, cents in floors.items()}
+    return dict(parts) if abs(total) < 1 else to_cents(parts, total)
 
 
 def interval(value: Interval) -> str:

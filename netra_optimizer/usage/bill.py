@@ -1,8 +1,10 @@
 """A provider's bill, held against what the records cost.
 
-OpenAI's organization costs (amounts in USD) and Anthropic's cost report (amounts in cents).
+OpenAI's organization costs (amounts in USD) and Anthropic's cost report (amounts in cents), or the
+tables their consoles export (amounts in USD).
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date
 from pathlib import Path
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 CENT: Final = 0.01
 TOLERANCE: Final = 0.01
 """Bill and records agree within a cent or one per cent."""
+ROUNDING: Final = 1e-6
 
 
 class BillLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,11 +38,12 @@ class BillLine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BillDifference(msgspec.Struct, frozen=True, kw_only=True):
-    """Bill and records of one model on one day, and why they differ.
+    """Bill and records of one model on one day (model empty: of all), and why they differ.
 
     `reason`: agrees; discount (all of the provider's lines are off by one share); no_usage (billed,
     no record); not_billed (recorded, no bill line); unpriced (records without a price); not_tokens
-    (the line is no charge for a model's tokens); differs.
+    (the line is no charge for a model's tokens); credit (money given back); differs. `explanation`
+    says it in a sentence.
     """
 
     day: date
@@ -48,6 +52,7 @@ class BillDifference(msgspec.Struct, frozen=True, kw_only=True):
     billed_usd: float
     computed_usd: float
     reason: str
+    explanation: str = ""
 
 
 class Reconciliation(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,43 +89,28 @@ def read_bill(paths: "Sequence[Path | str] | Path | str") -> list[BillLine]:
 def reconcile(usage: "Iterable[BreakdownRow]", bill: Iterable[BillLine]) -> Reconciliation:
     """Hold records, broken down by day, provider and model, against a bill.
 
-    Models are compared by the name the bill uses, and by its beginning where the bill abbreviates.
+    Models are compared by the name the bill uses, else by their names without dates. A line that
+    names nothing is held against all that no other line of its day and provider speaks of.
     """
-    computed: dict[tuple[date, str, str], tuple[float, int]] = {}
-    for row in usage:
-        key = date.fromisoformat(row.key["day"]), row.key["provider"], row.key["model"]
-        computed[key] = row.cost_usd, row.unpriced_requests
-    billed: dict[tuple[date, str, str], float] = {}
+    records = {
+        (date.fromisoformat(row.key["day"]), row.key["provider"], row.key["model"]): row
+        for row in usage
+    }
+    billed: dict[Key, float] = {}
     others: list[BillLine] = []
     for line in bill:
-        if not line.model:
+        if line.item and (not line.model or line.amount_usd < 0):
             others.append(line)
             continue
-        key = _recorded_as(line, computed)
+        key = line.day, line.provider, line.model
         billed[key] = billed.get(key, 0.0) + line.amount_usd
+    computed, shown = _by_billed_name(records, billed)
     discount = _discounts(billed, computed)
     lines = [
-        BillDifference(
-            day=key[0],
-            provider=key[1],
-            model=key[2],
-            billed_usd=billed.get(key, 0.0),
-            computed_usd=computed.get(key, (0.0, 0))[0],
-            reason=_reason(key, billed, computed, discount),
-        )
+        _difference(key, shown.get(key, key[2]), billed, computed, discount)
         for key in sorted(billed.keys() | computed.keys())
     ]
-    lines += [
-        BillDifference(
-            day=line.day,
-            provider=line.provider,
-            model=line.item,
-            billed_usd=line.amount_usd,
-            computed_usd=0.0,
-            reason="not_tokens",
-        )
-        for line in others
-    ]
+    lines += map(_other, others)
     return Reconciliation(
         billed_usd=sum(line.billed_usd for line in lines),
         computed_usd=sum(line.computed_usd for line in lines),
@@ -130,6 +120,31 @@ def reconcile(usage: "Iterable[BreakdownRow]", bill: Iterable[BillLine]) -> Reco
 
 
 Key = tuple[date, str, str]
+_DATED: Final = re.compile(r"[-@](\d{4}-\d\d-\d\d|\d{8}|latest)$")
+
+
+def _plain_name(model: str) -> str:
+    """A model's name without its date, and as an id where the bill writes it for people."""
+    return _DATED.sub("", model.strip().lower().replace(" ", "-").replace(".", "-"))
+
+
+def _by_billed_name(
+    records: "Mapping[Key, BreakdownRow]", billed: Mapping[Key, float]
+) -> tuple[dict[Key, tuple[float, int]], dict[Key, str]]:
+    """Cost and unpriced calls under the names of the bill, and the name to show for each."""
+    plain = {(day, seller, _plain_name(model)): model for day, seller, model in billed if model}
+    computed: dict[Key, tuple[float, int]] = {}
+    names: dict[Key, set[str]] = {}
+    for (day, seller, model), row in records.items():
+        key = day, seller, model
+        if key not in billed:
+            whole = "" if (day, seller, "") in billed else model
+            key = day, seller, plain.get((day, seller, _plain_name(model)), whole)
+        cost, unpriced = computed.get(key, (0.0, 0))
+        computed[key] = cost + row.cost_usd, unpriced + row.unpriced_requests
+        names.setdefault(key, set()).add(model)
+    shown = {key: next(iter(found)) for key, found in names.items() if len(found) == 1 and key[2]}
+    return computed, shown
 
 
 def _lines(bucket: Mapping[str, Any]) -> Iterator[BillLine]:
@@ -137,33 +152,28 @@ def _lines(bucket: Mapping[str, Any]) -> Iterator[BillLine]:
         day = moment(first(bucket, STARTS), UTC).date()
     except RowRefused:
         return
-    for result in results_of(bucket):
+    for result in results_of(bucket) or [bucket]:
         amount = result.get("amount")
-        if isinstance(amount, Mapping):
-            value, item = number(amount.get("value")), text(result.get("line_item"))
-            model = item.partition(",")[0].strip() if "," in item else ""
-            provider = "openai"
+        item = text(first(result, ("line_item", "description", "token_type", "cost_type")))
+        model = text(result.get("model"))
+        if (
+            isinstance(amount, Mapping) or "amount_value" in result
+        ):  # OpenAI's, nested or in a table
+            value, provider = number(first(mapping(amount), ("value",))), "openai"
+            value = number(result.get("amount_value")) if value is None else value
+            model = item.partition(",")[0].strip() if "," in item else model
+        elif "cost_usd" in result:  # the table of Anthropic's console
+            value, provider = number(result.get("cost_usd")), "anthropic"
         elif "amount" in result:
             cents = number(amount)
-            value = None if cents is None else cents / 100
-            item = text(first(result, ("description", "cost_type")))
-            model, provider = text(result.get("model")), "anthropic"
+            value, provider = None if cents is None else cents / 100, "anthropic"
         else:
             continue
-        currency = first(result, ("currency",)) or mapping(amount).get("currency") or "usd"
-        if value is not None and text(currency).lower() == "usd":
+        said = first(result, ("currency", "amount_currency")) or mapping(amount).get("currency")
+        if not model and item == "tokens":
+            item = ""  # all models' tokens of the day together
+        if value is not None and text(said or "usd").lower() == "usd":
             yield BillLine(day=day, provider=provider, model=model, item=item, amount_usd=value)
-
-
-def _recorded_as(line: BillLine, computed: Mapping[Key, object]) -> Key:
-    exact = line.day, line.provider, line.model
-    if exact in computed:
-        return exact
-    for key in computed:
-        same_day = key[:2] == exact[:2]
-        if same_day and (key[2].startswith(line.model) or line.model.startswith(key[2])):
-            return key
-    return exact
 
 
 def _discounts(
@@ -182,23 +192,53 @@ def _discounts(
     }
 
 
-def _reason(
+def _difference(
     key: Key,
+    shown: str,
     billed: Mapping[Key, float],
     computed: Mapping[Key, tuple[float, int]],
     discount: Mapping[str, float],
-) -> str:
-    if key not in computed:
-        return "no_usage"
-    cost, unpriced = computed[key]
-    if unpriced:
-        return "unpriced"
-    if key not in billed:
-        return "not_billed"
-    if _close(billed[key], cost):
-        return "agrees"
+) -> BillDifference:
+    amount, (cost, unpriced) = billed.get(key, 0.0), computed.get(key, (0.0, 0))
     share = discount.get(key[1], 0.0)
-    return "discount" if share and _close(billed[key], cost * (1 - share)) else "differs"
+    more = abs(amount - cost)
+    if key not in computed:
+        reason, why = "no_usage", "Billed, but no call of it is recorded here."
+    elif unpriced:
+        reason = "unpriced"
+        why = f"{unpriced} calls have no price: give one, or say which model the name stands for."
+    elif key not in billed:
+        reason, why = "not_billed", "Recorded, but the bill has no line for it."
+    elif _close(amount, cost):
+        reason = "agrees"
+        why = f"Off by ${more:.4f}, as rounding leaves." if more > ROUNDING else ""
+    elif share and _close(amount, cost * (1 - share)):
+        reason, why = "discount", f"Billed at {share:.1%} below the list."
+    elif amount > cost:
+        reason = "differs"
+        why = (
+            f"${more:.2f} more was billed: calls that are not recorded, or a dearer tier or region."
+        )
+    else:
+        reason = "differs"
+        why = f"${more:.2f} less was billed: a credit or an agreed price, or calls recorded twice."
+    return BillDifference(
+        day=key[0], provider=key[1], model=shown, billed_usd=amount, computed_usd=cost,
+        reason=reason, explanation=why,
+    )  # fmt: skip
+
+
+def _other(line: BillLine) -> BillDifference:
+    credit = line.amount_usd < 0
+    return BillDifference(
+        day=line.day,
+        provider=line.provider,
+        model=line.item,
+        billed_usd=line.amount_usd,
+        computed_usd=0.0,
+        reason="credit" if credit else "not_tokens",
+        explanation="Money given back." if credit else "No charge for a model's tokens.",
+    )
 
 
 def _close(billed: float, computed: float) -> bool:

@@ -8,7 +8,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, chain
-from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -25,18 +25,44 @@ Float64 = npt.NDArray[np.float64]
 Bool = npt.NDArray[np.bool_]
 
 
+class Texts(Protocol):
+    """Distinct texts by number: a tuple, or what reads like one."""
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[str]: ...
+
+    def __contains__(self, value: object, /) -> bool: ...
+
+    def __getitem__(self, place: int, /) -> str: ...
+
+    def index(self, value: Any, /) -> int:
+        """Where a text stands; ValueError where it is not. Any: as sequences have it."""
+        ...
+
+
+class Hashes(Protocol):
+    """64-bit names by place: an array of uint64, or what reads like one."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, places: Any, /) -> Any:
+        """UInt64 for a slice or for an array of places (Any: as numpy declares it)."""
+        ...
+
+
 @dataclass(frozen=True, eq=False)
 class Text:
     """A dictionary-encoded text column: row i is `values[codes[i]]`."""
 
     codes: Int32
-    values: Sequence[str]
+    values: Texts
 
     def __len__(self) -> int:
         return len(self.codes)
 
     def __getitem__(self, row: int) -> str:
-        return self.values[self.codes[row]]
+        return self.values[int(self.codes[row])]
 
     def take(self, rows: "Int64 | Bool") -> "Text":
         """The chosen rows (an index or a mask); the dictionary stays as it is."""
@@ -72,16 +98,16 @@ class Text:
         return cls(np.broadcast_to(np.int32(0), rows), (value,))
 
 
-Column = TypeVar("Column", bound="npt.NDArray[Any]")
-
-
 def is_constant(column: "npt.NDArray[Any]") -> bool:
     """Whether one value is seen many times, taking the room of one; Any: of any type."""
     return column.strides == (0,) and len(column) > 0
 
 
-def taken(column: Column, rows: "Int64 | Bool") -> Column:
-    """The chosen rows (an index or a mask); one value seen many times stays that."""
+def taken(column: "npt.NDArray[Any]", rows: "Int64 | Bool") -> "npt.NDArray[Any]":
+    """The chosen rows (an index or a mask); one value seen many times stays that.
+
+    Any: of the column's own type.
+    """
     if not is_constant(column):
         return column[rows]
     count = int(np.count_nonzero(rows)) if rows.dtype == np.bool_ else len(rows)
@@ -118,7 +144,7 @@ def rows_by_code(*columns: tuple[Int32, int]) -> Iterator[Int64]:
 _FEW_CODES: Final = 64
 
 
-class ArrowTexts(Sequence[str]):
+class ArrowTexts:
     """Distinct texts that stay in Arrow: a fraction of what as many Python strings would take."""
 
     def __init__(self, array: ArrowArray) -> None:
@@ -127,16 +153,8 @@ class ArrowTexts(Sequence[str]):
     def __len__(self) -> int:
         return len(self._array)
 
-    @overload
-    def __getitem__(self, place: int) -> str: ...
-    @overload
-    def __getitem__(self, place: slice) -> Sequence[str]: ...
-    def __getitem__(self, place: "int | slice") -> "str | Sequence[str]":
-        if isinstance(place, slice):
-            return self._array[place].to_pylist()
-        if not -len(self) <= place < len(self):
-            raise IndexError(place)
-        return _as_text(self._array[place].as_py())
+    def __getitem__(self, place: int) -> str:
+        return _as_text(self._array[int(place)].as_py())
 
     def __iter__(self) -> Iterator[str]:
         for first in range(0, len(self), _PIECE):
@@ -145,19 +163,17 @@ class ArrowTexts(Sequence[str]):
     def __contains__(self, value: object) -> bool:
         return self._place(value) >= 0
 
-    def index(self, value: Any, start: int = 0, stop: int | None = None) -> int:
-        """Where the value stands. Any, start, stop: as sequences have it."""
+    def index(self, value: Any) -> int:
+        """Where the value stands. Any: as sequences have it. Raises ValueError."""
         at = self._place(value)
-        if at < start or (stop is not None and at >= stop) or at < 0:
+        if at < 0:
             raise ValueError(f"{value!r} is not there")
         return at
 
     def _place(self, value: object) -> int:
-        import pyarrow.compute as pc
-
         if not isinstance(value, str):
             return -1
-        return int(pc.index(self._array, scalar(value).cast(self._array.type)).as_py())
+        return int(compute().index(self._array, scalar(value).cast(self._array.type)).as_py())
 
 
 _PIECE: Final = 8192
@@ -179,6 +195,13 @@ def text_array(values: Sequence[str]) -> ArrowArray:
         raise OverflowError("more than 2 GiB of text in one batch")
     buffers = [None, pa.py_buffer(offsets.astype(np.int32)), pa.py_buffer(data)]
     return pa.Array.from_buffers(pa.string(), len(values), buffers)
+
+
+def compute() -> Any:
+    """Arrow's functions on columns (Any: they are made when Arrow is loaded)."""
+    from pyarrow import compute as functions
+
+    return functions
 
 
 def scalar(value: str) -> ArrowType:

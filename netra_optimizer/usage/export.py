@@ -1,6 +1,7 @@
 """Usage for other tools: calls as CSV or Parquet, cost rows in FOCUS columns."""
 
 from collections.abc import Mapping
+from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,15 +19,31 @@ FORMATS: Final = ("csv", "parquet", "focus")
 _LISTS: Final = ("tags", "tool_names", "block_hashes")
 
 FOCUS_COLUMNS: Final = (
-    "BilledCost", "EffectiveCost", "ListCost", "ContractedCost", "BillingCurrency",
-    "ChargePeriodStart", "ChargePeriodEnd", "ChargeCategory", "ChargeDescription",
-    "ChargeFrequency", "ConsumedQuantity", "ConsumedUnit", "PricingQuantity", "PricingUnit",
-    "PricingCategory", "ServiceCategory", "ServiceName", "ProviderName", "PublisherName",
-    "InvoiceIssuerName", "ResourceId", "ResourceType", "SkuId", "SubAccountId", "Tags",
+    "BilledCost", "EffectiveCost", "ListCost", "ContractedCost", "ListUnitPrice",
+    "ContractedUnitPrice", "BillingCurrency", "PricingCurrency", "BillingAccountId",
+    "BillingAccountName", "BillingPeriodStart", "BillingPeriodEnd", "ChargePeriodStart",
+    "ChargePeriodEnd", "ChargeCategory", "ChargeClass", "ChargeDescription", "ChargeFrequency",
+    "ConsumedQuantity", "ConsumedUnit", "PricingQuantity", "PricingUnit", "PricingCategory",
+    "ServiceCategory", "ServiceSubcategory", "ServiceName", "ProviderName", "PublisherName",
+    "InvoiceIssuerName", "RegionId", "RegionName", "ResourceId", "ResourceName", "ResourceType",
+    "SkuId", "SkuPriceId", "SkuMeter", "SubAccountId", "SubAccountName", "Tags",
     "x_TokenType", "x_ServiceTier", "x_Requests",
 )  # fmt: skip
 """FOCUS 1.2 columns that usage of models fills, and ours after x_. A row is one kind of token of
-one model, tier, team, feature and user on one day. Costs are null where there is no price."""
+one model, tier, team, feature and user on one day, or the fee for its requests. Costs and unit
+prices are null where there is no price; ListCost leaves prices of one's own out."""
+_NUMBERS: Final = (
+    "BilledCost", "EffectiveCost", "ListCost", "ContractedCost", "ListUnitPrice",
+    "ContractedUnitPrice", "PricingQuantity",
+)  # fmt: skip
+_METERS: Final = {
+    "input_uncached": "Input Tokens", "cache_read": "Cached Input Tokens",
+    "cache_write_5m": "Cache Write Tokens (5 minutes)",
+    "cache_write_1h": "Cache Write Tokens (1 hour)", "output_text": "Output Tokens",
+    "reasoning": "Reasoning Tokens", "audio_in": "Audio Input Tokens",
+    "audio_out": "Audio Output Tokens", "image_in": "Image Input Tokens",
+    "image_out": "Image Output Tokens", "request": "Requests",
+}  # fmt: skip
 
 
 def export_usage(
@@ -61,45 +78,71 @@ def focus_table(
     """The cost rows in FOCUS_COLUMNS."""
     import pyarrow as pa
 
-    rows = [_focus_row(row) for row in tenant.charges(prices, where)]
+    charges = tenant.charges(prices, where)
+    listed = tenant.charges(prices.listed(), where) if prices.custom else charges
+    list_cost = {_key(charge): charge["cost_usd"] for charge in listed}
+    rows = [_focus_row(charge, list_cost.get(_key(charge))) for charge in charges]
     kinds: dict[str, Any] = dict.fromkeys(FOCUS_COLUMNS, pa.string())
-    kinds |= dict.fromkeys(
-        ("BilledCost", "EffectiveCost", "ListCost", "ContractedCost", "PricingQuantity"),
-        pa.float64(),
-    )
+    kinds |= dict.fromkeys(_NUMBERS, pa.float64())
     kinds |= dict.fromkeys(("ConsumedQuantity", "x_Requests"), pa.int64())
     return pa.Table.from_pylist(rows, schema=pa.schema(list(kinds.items())))
 
 
-def _focus_row(charge: Mapping[str, Any]) -> dict[str, Any]:
-    day, model, tokens = charge["day"], charge["model"], charge["tokens"]
+def _key(charge: Mapping[str, Any]) -> tuple[str, ...]:
+    """What a charge is for; Any: text and numbers."""
+    names = ("day", "provider", "model", "tier", "team", "feature", "user", "bucket")
+    return tuple(str(charge[name]) for name in names)
+
+
+def _focus_row(charge: Mapping[str, Any], list_cost: float | None) -> dict[str, Any]:
+    day, model, seller, meter = (
+        charge["day"], charge["model"], charge["provider"], _METERS[charge["bucket"]],
+    )  # fmt: skip
+    fee = charge["bucket"] == "request"
+    consumed = charge["requests"] if fee else charge["tokens"]
+    priced = consumed / (1e3 if fee else 1e6)
     tags = {name: charge[name] for name in ("feature", "user", "team") if charge[name]}
     cost = charge["cost_usd"]
+    price = f"{seller}/{model}/{charge['bucket']}"
+    month = date.fromisoformat(day).replace(day=1)
     return {
         "BilledCost": cost,
         "EffectiveCost": cost,
-        "ListCost": cost,
+        "ListCost": list_cost,
         "ContractedCost": cost,
+        "ListUnitPrice": None if list_cost is None else list_cost / priced,
+        "ContractedUnitPrice": None if cost is None else cost / priced,
         "BillingCurrency": "USD",
+        "PricingCurrency": "USD",
+        "BillingAccountId": seller or "unknown",
+        "BillingAccountName": seller or "unknown",
+        "BillingPeriodStart": f"{month}T00:00:00Z",
+        "BillingPeriodEnd": f"{(month + timedelta(days=32)).replace(day=1)}T00:00:00Z",
         "ChargePeriodStart": f"{day}T00:00:00Z",
         "ChargePeriodEnd": f"{charge['next_day']}T00:00:00Z",
         "ChargeCategory": "Usage",
-        "ChargeDescription": f"{model} {charge['bucket']} tokens",
+        "ChargeClass": None,
+        "ChargeDescription": f"{model}: {meter}",
         "ChargeFrequency": "Usage-Based",
-        "ConsumedQuantity": tokens,
-        "ConsumedUnit": "Tokens",
-        "PricingQuantity": tokens / 1e6,
-        "PricingUnit": "1M Tokens",
+        "ConsumedQuantity": consumed,
+        "ConsumedUnit": "Requests" if fee else "Tokens",
+        "PricingQuantity": priced,
+        "PricingUnit": "1K Requests" if fee else "1M Tokens",
         "PricingCategory": "Standard" if charge["tier"] == "standard" else "Other",
         "ServiceCategory": "AI and Machine Learning",
+        "ServiceSubcategory": "Generative AI",
         "ServiceName": model,
-        "ProviderName": charge["provider"],
-        "PublisherName": charge["provider"],
-        "InvoiceIssuerName": charge["provider"],
+        "ProviderName": seller,
+        "PublisherName": seller,
+        "InvoiceIssuerName": seller,
         "ResourceId": model,
+        "ResourceName": model,
         "ResourceType": "Model",
-        "SkuId": f"{charge['provider']}/{model}/{charge['bucket']}/{charge['tier']}",
+        "SkuId": price,
+        "SkuPriceId": f"{price}/{charge['tier']}",
+        "SkuMeter": meter,
         "SubAccountId": charge["team"],
+        "SubAccountName": charge["team"],
         "Tags": msgspec.json.encode(tags).decode(),
         "x_TokenType": charge["bucket"],
         "x_ServiceTier": charge["tier"],

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -10,6 +11,7 @@ from netra_optimizer.usage.arrow_types import ArrowArray, ArrowTable
 from netra_optimizer.usage.columns import (
     Bool,
     Float64,
+    Hashes,
     Int32,
     Int64,
     Text,
@@ -24,7 +26,6 @@ from netra_optimizer.usage.columns import (
 )
 from netra_optimizer.usage.record import INPUT_BUCKETS, OUTPUT_BUCKETS, TOKEN_BUCKETS
 
-Flat = TypeVar("Flat", Int32, UInt64)
 Columns = TypeVar("Columns", "Calls", "UsageFrame")
 
 
@@ -130,7 +131,7 @@ class UsageFrame:
     tool_names: Text
     """Flat; row i holds tool_names[tool_offsets[i]:tool_offsets[i + 1]]."""
     tool_offsets: Int64
-    block_hashes: UInt64
+    block_hashes: Hashes
     """Flat; row i holds block_hashes[block_offsets[i]:block_offsets[i + 1]]."""
     block_offsets: Int64
     block_tokens: Int32
@@ -139,6 +140,13 @@ class UsageFrame:
 
     def __len__(self) -> int:
         return len(self.calls)
+
+    @cached_property
+    def every_row(self) -> Int64:
+        """0, 1, … to the last row; one array for all who need it, not to be written to."""
+        rows = np.arange(len(self), dtype=np.int64)
+        rows.flags.writeable = False
+        return rows
 
     def take(self, rows: "Int64 | Bool") -> "UsageFrame":
         """The chosen rows (an index or a mask), in that order."""
@@ -181,7 +189,7 @@ class UsageFrame:
     def from_columns(
         cls,
         column: Callable[[str], ArrowArray],
-        blocks: tuple[UInt64, Int64],
+        blocks: tuple[Hashes, Int64],
         prices: Pricing | None = None,
     ) -> "UsageFrame":
         """The frame of columns asked for one after the other, all in (start, id) order.
@@ -255,7 +263,8 @@ def _take(columns: Columns, rows: "Int64 | Bool", given: "dict[str, Any] | None"
     return replace(columns, **chosen)
 
 
-def _take_lists(flat: Flat, offsets: Int64, rows: Int64) -> tuple[Flat, Int64]:
+def _take_lists(flat: Hashes, offsets: Int64, rows: Int64) -> tuple[Any, Int64]:
+    """Any: of the flat column's own type."""
     lengths = np.diff(offsets)[rows]
     taken = np.zeros(len(rows) + 1, np.int64)
     np.cumsum(lengths, out=taken[1:])

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from netra_optimizer.usage.arrow_types import ArrowArray
 from netra_optimizer.usage.batch import constant_text
-from netra_optimizer.usage.columns import Int32, Text, count_array, text_array, texts
+from netra_optimizer.usage.columns import Int32, Text, Texts, count_array, text_array, texts
 
 
 class ModelNames:
@@ -55,7 +55,7 @@ class ModelNames:
         return self._providers[model]
 
 
-def _coded(column: "Sequence[str] | ArrowArray | None", rows: int) -> tuple[Int32, Sequence[str]]:
+def _coded(column: "Sequence[str] | ArrowArray | None", rows: int) -> tuple[Int32, Texts]:
     if column is None:
         return np.zeros(rows, np.int32), ("",)
     text = texts(column) if isinstance(column, pa.Array) else Text.of(column)

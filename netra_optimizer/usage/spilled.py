@@ -6,14 +6,15 @@ What is mapped of a file counts as memory of the process, so nothing stays mappe
 import mmap
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
-from typing import Any, Final, overload
+import weakref
+from collections.abc import Iterator
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from netra_optimizer.usage.arrow_types import ArrowArray
-from netra_optimizer.usage.columns import Int32, Int64, UInt64, one_array
+from netra_optimizer.usage.columns import Int32, Int64, UInt64, compute, one_array
 
 SLICE: Final = 262_144
 """Values gathered at a time."""
@@ -26,7 +27,8 @@ class SpilledNumbers:
 
     def __init__(self, kind: npt.DTypeLike) -> None:
         self.dtype = np.dtype(kind)
-        self._file = tempfile.TemporaryFile(prefix="apex-")  # noqa: SIM115 - lives with the column
+        self._file = tempfile.TemporaryFile(prefix="apex-")
+        weakref.finalize(self, self._file.close)
         self._count = 0
 
     def __len__(self) -> int:
@@ -60,7 +62,7 @@ class SpilledNumbers:
     def _read(self, first: int, count: int) -> "npt.NDArray[Any]":
         self._file.flush()
         found = np.empty(count, self.dtype)
-        view = memoryview(found.view(np.uint8))
+        view = found.data.cast("B")
         at = first * self.dtype.itemsize
         while len(view):
             done = os.preadv(self._file.fileno(), [view], at)
@@ -70,7 +72,7 @@ class SpilledNumbers:
         return found
 
 
-class SpilledTexts(Sequence[str]):
+class SpilledTexts:
     """Texts in a file, as UTF-8."""
 
     def __init__(self) -> None:
@@ -97,17 +99,10 @@ class SpilledTexts(Sequence[str]):
         self._longest = max(self._longest, int(np.diff(offsets).max()))
         self._note(array)
 
-    @overload
-    def __getitem__(self, place: int) -> str: ...
-    @overload
-    def __getitem__(self, place: slice) -> Sequence[str]: ...
-    def __getitem__(self, place: "int | slice") -> "str | Sequence[str]":
-        if isinstance(place, slice):
-            return [self[at] for at in range(*place.indices(len(self)))]
-        at = place + len(self) if place < 0 else place
-        if not 0 <= at < len(self):
+    def __getitem__(self, place: int) -> str:
+        if not 0 <= place < len(self):
             raise IndexError(place)
-        (begin,), (end,) = self._bounds(np.array([at]))
+        (begin,), (end,) = self._bounds(np.array([place]))
         return self._bytes[int(begin) : int(end)].tobytes().decode("utf-8", "replace")
 
     def __iter__(self) -> Iterator[str]:
@@ -116,6 +111,16 @@ class SpilledTexts(Sequence[str]):
             text = data.tobytes()
             for begin, end in zip(begins.tolist(), ends.tolist(), strict=True):
                 yield text[begin:end].decode("utf-8", "replace")
+
+    def __contains__(self, value: object) -> bool:
+        return any(text == value for text in self)
+
+    def index(self, value: Any) -> int:
+        """Where a text stands, found by reading all. Any: as sequences have it."""
+        for place, text in enumerate(self):
+            if text == value:
+                return place
+        raise ValueError(f"{value!r} is not there")
 
     def arrow(self) -> ArrowArray:
         """All of them as one Arrow array (large_string), in memory."""
@@ -133,7 +138,7 @@ class SpilledTexts(Sequence[str]):
         """
         if (groups[1:] > groups[:-1]).all():
             return None
-        skip = len(os.path.commonprefix([self._lowest or b"", self._highest]))
+        skip = _shared(self._lowest or b"", self._highest)
         keys = self._keys(skip)
         order = np.lexsort((keys, groups)).astype(np.int32)
         equal = groups[order[1:]] == groups[order[:-1]]
@@ -154,9 +159,7 @@ class SpilledTexts(Sequence[str]):
         return None if (order[1:] > order[:-1]).all() else order
 
     def _note(self, array: ArrowArray) -> None:
-        import pyarrow.compute as pc
-
-        found = pc.min_max(array).as_py()
+        found = compute().min_max(array).as_py()
         low, high = found["min"].encode(), found["max"].encode()
         self._lowest = low if self._lowest is None else min(low, self._lowest)
         self._highest = max(high, self._highest)
@@ -198,6 +201,12 @@ class SpilledTexts(Sequence[str]):
         begin = int(self._ends[first - 1 : first][0]) if first else 0
         data = self._bytes[begin : int(ends[-1])]
         return data, np.concatenate([[begin], ends[:-1]]) - begin, ends - begin
+
+
+def _shared(one: bytes, other: bytes) -> int:
+    """Bytes two texts begin with in common."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((at for at, (a, b) in pairs if a != b), min(len(one), len(other)))
 
 
 def _tied(at: Int32, equal: "npt.NDArray[np.bool_]") -> tuple[Int32, Int64]:

@@ -41,7 +41,19 @@ def spooled_frame(batches: Iterable[ArrowBatch], prices: Pricing | None = None) 
     spool = _Spool()
     for batch in batches:
         spool.add(batch)
+    _give_back()
     return spool.frame(prices)
+
+
+def _give_back() -> None:
+    """Let the operating system have what allocators keep of the import for later."""
+    import ctypes
+
+    pa.default_memory_pool().release_unused()
+    try:
+        ctypes.CDLL(None).malloc_trim(0)
+    except (OSError, AttributeError):
+        return  # another C library than glibc keeps what it keeps
 
 
 class _Spool:
@@ -174,8 +186,8 @@ class _Texts:
             self._codes.append(np.broadcast_to(np.int32(len(self._entries) - 1), len(array)))
             return
         self._only = only
-        codes = numbers(encoded.indices, np.int32) + np.int32(len(self._entries))
-        self._codes.append(codes)
+        codes = numbers(encoded.indices, np.int32).astype(np.int32)
+        self._codes.append(codes + np.int32(len(self._entries)))
         self._entries.append(entries)
 
     def text(self, order: "Int32 | None") -> Text:

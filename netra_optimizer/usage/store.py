@@ -247,14 +247,15 @@ class TenantUsage:
         """One entry a day, model, tier, team, feature, user and kind of token that was used.
 
         Keys: day, next_day, provider, model, tier, team, feature, user, requests, bucket, tokens,
-        cost_usd (None: no price). Any: text and numbers.
+        cost_usd (None: no price). A fee for each request is an entry of its own, of the bucket
+        `request` and no tokens. Any: text and numbers.
         """
         groups = "toDate(u.start, 'UTC') AS g0, " + ", ".join(
             f"u.{name} AS g{i}" for i, name in enumerate(_CHARGED, 1)
         )
         sums = ", ".join(f"sum(u.{b}), sum(u.{b} * p.{b})" for b in TOKEN_BUCKETS)
         names = ", ".join(f"g{i}" for i in range(len(_CHARGED) + 1))
-        sql, parameters = self._priced(f"{groups}, count(), {sums}", prices, where)
+        sql, parameters = self._priced(f"{groups}, count(), {sums}, sum(p.request)", prices, where)
         rows = self._database.rows(f"{sql} GROUP BY {names} ORDER BY {names}", parameters)
         return [charge for row in rows for charge in _charges(row)]
 
@@ -391,9 +392,9 @@ def _breakdown_row(names: list[str], row: tuple[Any, ...]) -> BreakdownRow:
 def _charges(row: tuple[Any, ...]) -> Iterator[dict[str, Any]]:
     day, *named = row[: len(_CHARGED) + 1]
     sums = row[len(_CHARGED) + 2 :]
-    for place, bucket in enumerate(TOKEN_BUCKETS):
-        tokens, cost = int(sums[2 * place]), float(sums[2 * place + 1])
-        if tokens:
+    entries = [(b, int(sums[2 * i]), float(sums[2 * i + 1])) for i, b in enumerate(TOKEN_BUCKETS)]
+    for bucket, tokens, cost in (*entries, ("request", 0, float(sums[-1]))):
+        if tokens or (bucket == "request" and cost > 0):
             yield {
                 "day": str(day),
                 "next_day": str(day + timedelta(days=1)),

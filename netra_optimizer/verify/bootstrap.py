@@ -32,6 +32,8 @@ HOUR_US: Final = 3_600_000_000
 HOURS_A_DAY: Final = 24
 MIN_FREEDOM: Final = 2.0
 """Degrees of freedom below which a quantile of Student's would say nothing."""
+_SLICE: Final = 262_144
+"""Blocks looked at at a time."""
 MIN_TIME_FREEDOM: Final = 8.0
 """Hours and days that scatter is worth measuring on."""
 
@@ -56,7 +58,8 @@ class Spread:
 class Blocks:
     """Which block, prompt, feature, model and time each record of a frame belongs to."""
 
-    block: Int64
+    block: Int64 | None
+    """None where each record is a block of its own."""
     prompt: Text
     feature: Text
     model: Text
@@ -65,11 +68,12 @@ class Blocks:
     @classmethod
     def of(cls, frame: UsageFrame) -> "Blocks":
         """Conversations where they are named, else the record's own trace, else the record."""
-        count = len(frame)
-        block = np.arange(count, dtype=np.int64)
-        offset = count
+        block, offset = None, len(frame)
         for column in (frame.trace, frame.conversation):
-            block = np.where(column.equals(""), block, offset + column.codes)
+            unnamed = column.equals("")
+            if not unnamed.all():
+                own = frame.every_row if block is None else block
+                block = np.where(unnamed, own, offset + column.codes.astype(np.int64))
             offset += len(column.values)
         calls = frame.calls
         return cls(block, frame.prompt_hash, frame.feature, calls.model, calls.start_us)
@@ -78,17 +82,23 @@ class Blocks:
         """The 90 % interval of the sum of the savings of these rows."""
         if not len(rows):
             return Interval(0.0, 0.0, 0.0)
-        block, first = dense(self.block[rows])
-        sums = np.bincount(block, weights=savings).astype(np.float64)
+        block, first = dense(rows if self.block is None else self.block[rows])
+        alone = first is block
+        sums: Float64 = savings
+        if not alone:
+            sums = np.bincount(block, weights=savings).astype(np.float64, copy=False)
         spread = of_blocks(sums)
         if spread.variance > 0:
-            spread = in_time(spread, sums, self.start_us[rows[first]])
+            spread = in_time(spread, sums, self.start_us[rows if alone else rows[first]])
             spread = self._with_prompts(spread, rows, savings, block)
         return ends(float(sums.sum()), spread, never_loses=bool((sums >= 0).all()))
 
     def _with_prompts(self, spread: Spread, rows: Int64, savings: Float64, block: Int64) -> Spread:
         """Kind by kind; records that save nothing say nothing of what their prompt is worth."""
-        saving = np.flatnonzero(~self.prompt.take(rows).equals("") & (savings != 0))
+        prompt = self.prompt.take(rows)
+        saving = np.flatnonzero(~prompt.equals("") & (savings != 0))
+        asked = prompt.codes[saving]
+        saving = saving[np.bincount(asked, minlength=1)[asked] > 1]
         rows = rows[saving]
         kind = self.feature.codes[rows].astype(np.int64) * len(self.model.values)
         kind, first = dense(kind + self.model.codes[rows])
@@ -102,6 +112,9 @@ class Blocks:
 
 def dense(codes: Int64) -> tuple[Int64, Int64]:
     """Codes from 0 in order of first appearance, and where each appears first."""
+    if (codes[1:] > codes[:-1]).all():
+        each = np.arange(len(codes), dtype=np.int64)
+        return each, each
     _, first, inverse = np.unique(codes, return_index=True, return_inverse=True)
     order = np.argsort(first, kind="stable")
     rank = np.empty(len(order), np.int64)
@@ -120,8 +133,9 @@ def of_blocks(sums: Float64) -> Spread:
     """The cumulants of a sum of blocks that come and go by themselves."""
     ordered = np.sort(sums)
     second = np.square(ordered)
+    third = np.multiply(second, ordered, out=ordered)
     return Spread(
-        float(second.sum()), float((second * ordered).sum()), float(np.square(second).sum())
+        float(second.sum()), float(third.sum()), float(np.square(second, out=second).sum())
     )
 
 
@@ -131,13 +145,15 @@ def in_time(spread: Spread, sums: Float64, begin_us: Int64) -> Spread:
     An hour is expected to bring (hour's share) x (day's share) of the sum; the squared rests are
     held against sum(x^2) less the two fitted shares.
     """
-    day, hour = np.divmod(begin_us // HOUR_US, HOURS_A_DAY)
-    day -= day.min()
-    days = int(day.max()) + 1
-    at = (hour * days + day).astype(np.int64)
-    shape = (HOURS_A_DAY, days)
-    brought = np.bincount(at, weights=sums, minlength=HOURS_A_DAY * days).reshape(shape)
-    squares = np.bincount(at, weights=np.square(sums), minlength=HOURS_A_DAY * days).reshape(shape)
+    first, last = int(begin_us.min()), int(begin_us.max())
+    first_day = first // HOUR_US // HOURS_A_DAY
+    days = last // HOUR_US // HOURS_A_DAY - first_day + 1
+    brought, squares = np.zeros((2, HOURS_A_DAY, days))
+    for place in range(0, len(sums), _SLICE):
+        part = sums[place : place + _SLICE]
+        day, hour = np.divmod(begin_us[place : place + _SLICE] // HOUR_US, HOURS_A_DAY)
+        np.add.at(brought, (hour, day - first_day), part)
+        np.add.at(squares, (hour, day - first_day), np.square(part))
     by_hour, by_day, total = brought.sum(1), brought.sum(0), brought.sum()
     weight = squares.sum(1)
     freedom = (days - 1) * (float(weight.sum() ** 2 / np.square(weight).sum()) - 1)
@@ -145,10 +161,10 @@ def in_time(spread: Spread, sums: Float64, begin_us: Int64) -> Spread:
         return spread
     hour_share, day_share = np.clip(by_hour / total, 0, 1), by_day / total
     rest = brought - np.outer(by_hour, day_share)
-    expected = squares * np.outer(1 - hour_share, 1 - day_share)
-    factor = float(np.square(rest).sum() / expected.sum())
-    if factor <= 1:
+    expected = float((squares * np.outer(1 - hour_share, 1 - day_share)).sum())
+    if expected <= 0 or float(np.square(rest).sum()) <= expected:
         return spread
+    factor = float(np.square(rest).sum()) / expected
     return Spread(
         spread.variance * factor,
         spread.third * factor**2,

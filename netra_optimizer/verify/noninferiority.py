@@ -85,10 +85,10 @@ def non_inferiority(
 
 
 def _widest(baseline: NDArray[np.float64], candidate: NDArray[np.float64]) -> float:
-    """The largest difference the scale allows: 1 for scores from 0 to 1, else what was seen."""
-    low = float(min(baseline.min(), candidate.min()))
-    high = float(max(baseline.max(), candidate.max()))
-    return 1.0 if low >= 0 and high <= 1 else high - low
+    """The largest difference the scale allows: from 0 to 1, or from 0 to the best that was seen."""
+    low = min(0.0, float(baseline.min()), float(candidate.min()))
+    high = max(1.0, float(baseline.max()), float(candidate.max()))
+    return high - low
 
 
 @dataclass(frozen=True, eq=False)

@@ -117,6 +117,8 @@ def _rows(path: Path) -> list[dict[str, Any]]:
     import pyarrow.csv as pa_csv
     import pyarrow.parquet as pa_parquet
 
+    if path.is_fifo():
+        raise OutcomesError(f"{str(path)!r} is a pipe, not a file.")
     try:
         match path.suffix.lower():
             case ".parquet" | ".pq":
@@ -191,6 +193,11 @@ def _from_long(rows: list[dict[str, Any]]) -> Outcomes:
         values = [_number(_value(row, score_name))]
         values += [_number(_value(row, name)) if name else float("nan") for name in optional]
         cells.setdefault(str(_value(row, model_name)), []).append((at, values))
+    if np.isnan([values[0] for entries in cells.values() for _, values in entries]).all():
+        raise OutcomesError(
+            f"Not one {score_name} of the outcomes is a number.",
+            hint="A score is a number, for instance 1 where the answer was right, 0 where not.",
+        )
     models: dict[str, ModelScores] = {}
     for model, entries in cells.items():
         table = np.full((4, len(items)), np.nan)

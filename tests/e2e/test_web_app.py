@@ -231,6 +231,21 @@ def test_a_file_that_is_half_bad_says_what_was_left_out_and_a_useless_one_why(
     page.close()
 
 
+def test_a_trace_without_a_model_asks_for_it_and_is_sent_again(ada: Any, tmp_path: Path) -> None:
+    trace = tmp_path / "trace.jsonl"
+    line = '{"timestamp": 0, "input_length": 1000, "output_length": 5, "hash_ids": [1, 2]}'
+    trace.write_text(line + "\n")
+    page = ada.open("/data")
+    page.get_by_label("Files to import").set_input_files(trace)
+    brought = page.get_by_role("article", name="trace.jsonl")
+    expect(brought.get_by_role("alert")).to_contain_text("which model answered")
+    brought.get_by_label("Model of all its calls").fill("claude-sonnet-4-5")
+    brought.get_by_role("button", name="Send it again").click()
+    expect(brought).to_have_attribute("data-state", "done")
+    expect(brought).to_contain_text("1 of 1 rows kept")
+    page.close()
+
+
 def test_another_person_sees_none_of_it(ada: Any, new_person: Callable[..., Any]) -> None:
     page = ada.open("/chat")
     ask(page, "What do we spend most on?")

@@ -43,9 +43,14 @@ export async function download(path: string): Promise<void> {
     throw problemOf(response.status, answer, response.headers.get("Retry-After"));
   }
   const named = /filename="?([^";]+)/.exec(response.headers.get("Content-Disposition") ?? "");
+  saveAs(await response.blob(), named?.[1] ?? "usage");
+}
+
+/** Have the browser save what is in memory. */
+export function saveAs(content: Blob, name: string): void {
   const link = document.createElement("a");
-  link.href = URL.createObjectURL(await response.blob());
-  link.download = named?.[1] ?? "usage";
+  link.href = URL.createObjectURL(content);
+  link.download = name;
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }

@@ -37,6 +37,7 @@ let nextId = 1;
 let working = false;
 const queue: Job[] = [];
 const stops = new Map<number, AbortController>();
+const kept = new Map<number, File>();
 const listeners = new Set<() => void>();
 
 function put(next: readonly Upload[]): void {
@@ -63,6 +64,7 @@ export function addFiles(files: Iterable<File>, options: ImportOptions): void {
     const job = { id: nextId++, file, options, stop: new AbortController() };
     queue.push(job);
     stops.set(job.id, job.stop);
+    kept.set(job.id, file);
     put([
       { id: job.id, name: file.name, size: file.size, state: "waiting", sent: 0, importId: null, imported: null, problem: null },
       ...uploads,
@@ -75,7 +77,15 @@ export function addFiles(files: Iterable<File>, options: ImportOptions): void {
 export function dismiss(id: number): void {
   stops.get(id)?.abort();
   stops.delete(id);
+  kept.delete(id);
   put(uploads.filter((one) => one.id !== id));
+}
+
+/** Send a file once more, with what it did not say itself. */
+export function sendAgain(id: number, options: ImportOptions): void {
+  const file = kept.get(id);
+  dismiss(id);
+  if (file) addFiles([file], options);
 }
 
 /** Stop an import that the server works on; what it has stored stays. */
@@ -90,6 +100,7 @@ export function clearUploads(): void {
   queue.length = 0;
   for (const stop of stops.values()) stop.abort();
   stops.clear();
+  kept.clear();
   put([]);
 }
 

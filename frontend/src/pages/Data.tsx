@@ -4,7 +4,7 @@ import { api } from "../api/client";
 import type { Import } from "../api/types";
 import { Link } from "../app/router";
 import { bytes, clock, count } from "../format";
-import { addFiles, dismiss, stopImport, useUploads, type ImportOptions, type Upload } from "../live/uploads";
+import { addFiles, dismiss, sendAgain, stopImport, useUploads, type ImportOptions, type Upload } from "../live/uploads";
 import { Field } from "../ui/Field";
 import { Icon } from "../ui/Icon";
 import { Empty, PageHead, ProblemNote, ProgressBar, Skeleton } from "../ui/parts";
@@ -110,6 +110,7 @@ function Options({ options, onChange }: { options: ImportOptions; onChange: (nex
 function UploadLine({ upload }: { upload: Upload }) {
   const [label, value] = uploadProgress(upload);
   const ended = upload.state === "done" || upload.state === "failed";
+  const needsModel = upload.imported?.error?.code === MODEL_NEEDED;
   return (
     <article className="card upload" aria-label={upload.name} data-state={upload.state}>
       <div className="row between">
@@ -133,7 +134,8 @@ function UploadLine({ upload }: { upload: Upload }) {
         </>
       )}
       {upload.problem && <ProblemNote problem={upload.problem} />}
-      {ended && upload.imported && <AuditView item={upload.imported} />}
+      {ended && upload.imported && !needsModel && <AuditView item={upload.imported} />}
+      {ended && needsModel && <ModelNeeded upload={upload} />}
       {upload.state === "done" && (
         <div className="row">
           <Link to="/chat" className="btn primary small">
@@ -145,6 +147,42 @@ function UploadLine({ upload }: { upload: Upload }) {
         </div>
       )}
     </article>
+  );
+}
+
+const MODEL_NEEDED = "OPT-107";
+
+/** A trace holds sizes and times only: what it ran on is asked where that turns out. */
+function ModelNeeded({ upload }: { upload: Upload }) {
+  const [model, setModel] = useState("");
+  return (
+    <form
+      className="stack"
+      onSubmit={(event) => {
+        event.preventDefault();
+        sendAgain(upload.id, { model: model.trim(), start: "" });
+      }}
+    >
+      <div className="note warn" role="alert">
+        <Icon name="warn" />
+        <div>
+          <strong>This file does not say which model answered its calls.</strong>
+          <p className="small">Say it, and they can be priced: all calls of the file count as this model.</p>
+        </div>
+      </div>
+      <div className="row ask-model">
+        <Field
+          label="Model of all its calls"
+          placeholder="claude-sonnet-4-5"
+          value={model}
+          required
+          onChange={(event) => setModel(event.target.value)}
+        />
+        <button type="submit" className="btn primary">
+          Send it again
+        </button>
+      </div>
+    </form>
   );
 }
 

@@ -7,7 +7,7 @@ const COLOURS = ["var(--s1)", "var(--s2)", "var(--s3)", "var(--s4)", "var(--s5)"
 
 /** Green is money kept, ember is what was paid: "before" and "after" keep their colours everywhere. */
 function colourOf(label: string, index: number): string {
-  if (/^(before|billed|paid|today|spend)\b/i.test(label)) return "var(--s2)";
+  if (/^(before|billed|paid|today|spend|spent|cost)\b/i.test(label)) return "var(--s2)";
   if (/^after\b/i.test(label)) return "var(--s1)";
   return COLOURS[index % COLOURS.length] ?? "var(--s1)";
 }

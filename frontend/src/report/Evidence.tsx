@@ -40,12 +40,20 @@ function Pairs({ name, map }: { name: string; map: Record<string, unknown> }) {
     <ul className="pairs">
       {Object.entries(map).map(([key, value]) => (
         <li key={key}>
-          <span className="muted">{labelOf(key)}</span>{" "}
+          <span className="muted">{name.includes("lifetime") ? lifetime(key) : labelOf(key)}</span>{" "}
           <span className="num-wrap">{cell(value, unitOf(key) ?? unitOf(name))}</span>
         </li>
       ))}
     </ul>
   );
+}
+
+/** A cache's lifetime as people say it. */
+function lifetime(seconds: string): string {
+  const value = Number(seconds);
+  if (!Number.isFinite(value)) return labelOf(seconds);
+  if (value < 60) return `${value} s`;
+  return value < 3600 ? `${value / 60} min` : `${value / 3600} h`;
 }
 
 function Rows({ name, rows }: { name: string; rows: Record<string, unknown>[] }) {

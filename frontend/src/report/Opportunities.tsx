@@ -3,7 +3,7 @@ import type { Opportunity } from "../api/types";
 import { milliseconds, percent, prose, usd } from "../format";
 import { Link } from "../app/router";
 import { Icon } from "../ui/Icon";
-import { CopyButton } from "../ui/parts";
+import { CopyButton, SaveButton } from "../ui/parts";
 import { Evidence } from "./Evidence";
 import { leverName, scopeText, standing } from "./levers";
 import { patchText } from "./patch";
@@ -99,7 +99,10 @@ function Detail({ item, Heading }: { item: Opportunity; Heading: "h3" | "h5" }) 
         <section>
           <div className="row between">
             <Heading>Patch</Heading>
-            <CopyButton text={patch} label="Copy the patch" />
+            <span className="row">
+              <CopyButton text={patch} label="Copy the patch" />
+              <SaveButton text={patch} name={`${fileName(item.id)}.${patch.startsWith("{") ? "json" : "yaml"}`} />
+            </span>
           </div>
           <pre className="patch" tabIndex={0}>
             {patch}
@@ -114,6 +117,10 @@ function Detail({ item, Heading }: { item: Opportunity; Heading: "h3" | "h5" }) 
       )}
     </>
   );
+}
+
+function fileName(id: string): string {
+  return id.replace(/[^A-Za-z0-9]+/g, "-").replace(/^-|-$/g, "");
 }
 
 function Facts({ item }: { item: Opportunity }) {

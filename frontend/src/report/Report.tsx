@@ -1,5 +1,5 @@
 import type { Combined, Constraint, Figure, Report, ReportPlot, ReportTable } from "../api/types";
-import { cell, compact, inUnit, percent, period, prose, usd } from "../format";
+import { cell, cents, compact, inCents, inUnit, percent, period, prose, usd } from "../format";
 import { Plot } from "../plots/Plot";
 import { Icon, type IconName } from "../ui/Icon";
 import { leverName } from "./levers";
@@ -19,6 +19,7 @@ export function ReportView({ report, onAsk }: { report: Report; onAsk?: (text: s
       {report.constraints.length > 0 && <Constraints constraints={report.constraints} />}
       {report.figures.length > 0 && <Figures figures={report.figures} />}
       {report.combined && <CombinedView combined={report.combined} report={report} />}
+      <NextSteps report={report} onAsk={onAsk} />
       {report.plots.filter((plot) => !repeats(plot, report.combined ?? null)).map((plot) => (
         <section key={plot.title}>
           <Plot plot={plot} />
@@ -34,26 +35,26 @@ export function ReportView({ report, onAsk }: { report: Report; onAsk?: (text: s
       {report.tables.map((table) => (
         <TableView key={table.title} table={table} />
       ))}
-      {report.next_steps.length > 0 && (
-        <section>
-          <h3>What next</h3>
-          <ol className="steps">
-            {report.next_steps.map((text) => (
-              <li key={text}>{prose(text)}</li>
-            ))}
-          </ol>
-          {onAsk && report.kind !== "cache_audit" && report.kind !== "needs_data" && (
-            <button
-              type="button"
-              className="btn small"
-              onClick={() => onAsk("Audit every use of prompt caching")}
-            >
-              Audit the prompt caching too
-            </button>
-          )}
-        </section>
-      )}
     </article>
+  );
+}
+
+function NextSteps({ report, onAsk }: { report: Report; onAsk: ((text: string) => void) | undefined }) {
+  if (!report.next_steps.length) return null;
+  return (
+    <section>
+      <h3>What to do, in this order</h3>
+      <ol className="steps">
+        {report.next_steps.map((text) => (
+          <li key={text}>{prose(text)}</li>
+        ))}
+      </ol>
+      {onAsk && report.kind !== "cache_audit" && report.kind !== "needs_data" && (
+        <button type="button" className="btn small" onClick={() => onAsk("Audit every use of prompt caching")}>
+          Audit the prompt caching too
+        </button>
+      )}
+    </section>
   );
 }
 
@@ -62,7 +63,7 @@ function repeats(plot: ReportPlot, combined: Combined | null): boolean {
   const parts = Object.values(combined?.attribution ?? {}).map((value) => value.toFixed(2));
   const values = plot.series[0]?.values.map((value) => value?.toFixed(2)) ?? [];
   const same = values.length === parts.length && values.every((value) => parts.includes(value ?? ""));
-  return parts.length > 1 && plot.series.length === 1 && same;
+  return parts.length > 0 && plot.series.length === 1 && same;
 }
 
 function Sufficiency({ sufficiency }: { sufficiency: Report["sufficiency"] }) {
@@ -164,7 +165,8 @@ function Range({ figure }: { figure: Figure }) {
 function CombinedView({ combined, report }: { combined: Combined; report: Report }) {
   const { cost_before_usd: before, cost_after_usd: after, savings_usd: savings } = combined;
   const width = (value: number) => ({ width: `${before > 0 ? Math.min(100, (value / before) * 100) : 0}%` });
-  const parts = Object.entries(combined.attribution).sort((a, b) => b[1] - a[1]);
+  const parts = Object.entries(inCents(combined.attribution)).sort((a, b) => b[1] - a[1]);
+  const money = savings.expected >= 1 ? cents : usd;
   const titles = new Map(report.opportunities.map((item) => [item.id, item]));
   return (
     <section className="combined">
@@ -189,10 +191,11 @@ function CombinedView({ combined, report }: { combined: Combined; report: Report
           </span>
         </div>
         <p>
-          Saves <strong>{usd(savings.expected)}</strong>
+          Saves <strong>{money(savings.expected)}</strong>
           {before > 0 && ` (${percent((savings.expected / before) * 100)})`}, {usd(savings.low)} to{" "}
           {usd(savings.high)} at 90 %.
         </p>
+        <IntervalBar before={before} savings={savings} />
       </div>
       {parts.length > 1 && (
         <ul className="bars" aria-label="Share of each change">
@@ -202,16 +205,33 @@ function CombinedView({ combined, report }: { combined: Combined; report: Report
             return (
               <li key={id}>
                 <span className="name">{item?.title ?? leverName(id)}</span>
-                <span className="num">{usd(value)}</span>
+                <span className="num">{money(value)}</span>
                 <span className="track">
                   <span style={{ width: `${Math.min(100, share)}%` }} />
                 </span>
               </li>
             );
           })}
+          <li className="sum">
+            <span className="name">Together</span>
+            <span className="num">{money(savings.expected)}</span>
+          </li>
         </ul>
       )}
     </section>
+  );
+}
+
+/** How sure the saving is: its 90 % interval and what is expected, on the scale of what was paid. */
+function IntervalBar({ before, savings }: { before: number; savings: Combined["savings_usd"] }) {
+  if (before <= 0) return null;
+  const at = (value: number) => Math.min(100, Math.max(0, (value / before) * 100));
+  const [low, high] = [at(savings.low), at(savings.high)];
+  return (
+    <div className="interval" aria-hidden="true">
+      <span className="band" style={{ left: `${low}%`, width: `${Math.max(0.5, high - low)}%` }} />
+      <span className="mid" style={{ left: `${at(savings.expected)}%` }} />
+    </div>
   );
 }
 

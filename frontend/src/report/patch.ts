@@ -33,7 +33,7 @@ function isPlainObject(value: unknown): value is Record<string, unknown> {
 
 /** A name of evidence as words; what its value's mark says already is left out. */
 export function labelOf(name: string): string {
-  return words(name.replace(/_(usd|pct|ms)(?=_|$)/, "").replace(/_s$/, " (s)"));
+  return words(name.replace(/_(usd|pct|ms)(?=_|$)/, "").replace(/(?<=lifetime)_s$/, "").replace(/_s$/, " (s)"));
 }
 
 /** The unit that a name of evidence ends with: cost_usd, latency_ms, reuse_pct. */

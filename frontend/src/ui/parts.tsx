@@ -1,6 +1,7 @@
 import { useEffect, useRef, useState, type ReactNode } from "react";
 import type { Problem } from "../api/problem";
 import { Peak } from "./Contours";
+import { saveAs } from "../api/http";
 import { Icon } from "./Icon";
 
 /** What went wrong, what to do, and a way to try again. */
@@ -82,6 +83,17 @@ export function CopyButton({ text, label }: { text: string; label: string }) {
       <span aria-live="polite">
         {state === "idle" ? label : state === "done" ? "Copied" : "Select the text to copy it"}
       </span>
+    </button>
+  );
+}
+
+/** Saves text as a file. */
+export function SaveButton({ text, name }: { text: string; name: string }) {
+  const save = () => saveAs(new Blob([text], { type: "text/plain" }), name);
+  return (
+    <button type="button" className="btn small" onClick={save} aria-label={`Download ${name}`} title={name}>
+      <Icon name="download" />
+      Download
     </button>
   );
 }

@@ -168,7 +168,12 @@ def test_a_database_that_cannot_be_used_is_one_numbered_line_soon(
     tmp_path: Path,
     request: pytest.FixtureRequest,
     capsys: pytest.CaptureFixture[str],
+    full_counts: bool,
 ) -> None:
+    if arguments[0] == "serve" and fault in (locked, silent_host) and not full_counts:
+        pytest.skip("five seconds of waiting: belongs to the full counts")
+    if arguments[0] == "db" and fault is silent_host:
+        arguments = [*arguments, "--only", "platform"]  # each of the three is waited for
     home = tmp_path / "home"
     variables = {"APEX_HOME": str(home), "APEX_CONFIG_URL": f"sqlite:///{home}/config.sqlite"}
     assert run(["db", "upgrade"], capsys, **variables).code == 0
@@ -176,6 +181,20 @@ def test_a_database_that_cannot_be_used_is_one_numbered_line_soon(
         ended = run(arguments, capsys, **{**variables, **more})
     lines = [line for line in ended.said.splitlines() if code in line]
     assert (ended.code, len(lines) >= 1) == (1, True), ended.said
-    assert "Traceback" not in ended.said
+    assert not [word for word in ("Traceback", "unexpected") if word in ended.said], ended.said
     assert not [secret for secret in ("hunter2", "p@ss", "p%40ss") if secret in ended.said]
     assert ended.took_s < 45
+
+
+def test_a_certificate_of_an_authority_of_ones_own_is_trusted_where_it_is_named(
+    tmp_path: Path, postgres_database: TestDatabase, capsys: pytest.CaptureFixture[str]
+) -> None:
+    variables = {"APEX_HOME": str(tmp_path), "APEX_CONFIG_URL": f"sqlite:///{tmp_path}/c.sqlite"}
+    made = make_certificate(tmp_path)
+    with tls_in_a_thread(made, postgres_database.port) as port:
+        url = postgres_database.url("apex_migrate", port=port) + "?sslmode=verify-full"
+        trusted = {"DATABASE_URL": f"{url}&sslrootcert={made.certificate}"}
+        upgrade = run(["db", "upgrade"], capsys, **variables, **trusted)
+        assert (upgrade.code, upgrade.said.count("is up to date")) == (0, 3), upgrade.said
+        check = run(["db", "check"], capsys, **variables, DATABASE_URL=url)
+        assert (check.code, check.said.count("DB-004")) == (1, 3), check.said

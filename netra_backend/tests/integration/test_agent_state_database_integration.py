@@ -1,33 +1,27 @@
 """Suite 3: agents, their state and the database under them."""
 
 import asyncio
-from collections.abc import AsyncGenerator
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Insert, insert, select, text
+from sqlalchemy import select, text
 
+from netra_backend import RunLimits
 from netra_backend.tables import nodes
 from netra_backend.tests.agents_kit import (
-    Clock,
     break_reporting,
     mend_reporting,
     plan_of,
     request_of,
     with_approval,
+    with_asking,
     with_producer_and_consumer,
     with_triage,
 )
-from netra_backend.tests.kit import ServerThread, ended, person, stack
-from netra_core.context import UserExecutionContext
-from netra_core.database import (
-    DatabaseOptions,
-    DatabaseSessionManager,
-    GroupCommit,
-    SessionIsolationError,
-)
-from netra_core.database.metadata import PLATFORM
+from netra_backend.tests.kill_kit import check_recovery, kill_at
+from netra_backend.tests.kit import ServerThread, ended, limited_to, of, person, stack
+from netra_backend.tests.state_database import Database, note, user
+from netra_core.database import SessionIsolationError
 from netra_core.state import (
     COUNTER,
     InvalidStateKeyError,
@@ -39,47 +33,10 @@ from netra_core.state import (
     StateQuery,
     StateScopeError,
     StateValueError,
-    UnifiedStateManager,
     merge,
 )
-from netra_core.state.sql import SqlStateStore
 from netra_core.testing.base import BaseIntegrationTest
 from netra_core.testing.postgres import TestDatabase
-
-
-def user(name: str = "ada", workspace: str = "w1", **more: str) -> UserExecutionContext:
-    return UserExecutionContext(user_id=name, workspace_id=workspace, request_id="r", **more)
-
-
-class _Database:
-    """Sessions, commits and state on one database."""
-
-    def __init__(self, url: str) -> None:
-        self.clock = Clock()
-        options = DatabaseOptions(max_session_s=30)
-        self.sessions = DatabaseSessionManager(url, options=options, clock=self.clock)
-        self.commits = GroupCommit(self.sessions)
-        self.store = SqlStateStore(self.sessions, self.commits, now=self.clock)
-        self.state = UnifiedStateManager(self.store)
-
-    async def open(self) -> None:
-        if self.sessions.dialect == "sqlite":
-            async with self.sessions.engine.begin() as connection:
-                await connection.run_sync(PLATFORM.create_all)
-
-    async def close(self) -> None:
-        await self.state.shutdown()
-        await self.commits.close()
-        await self.sessions.dispose()
-
-
-@pytest.fixture
-async def database(tmp_path: Path, platform_at: TestDatabase | None) -> AsyncGenerator[_Database]:
-    file = f"sqlite+aiosqlite:///{tmp_path / 'state.sqlite'}"
-    opened = _Database(file if platform_at is None else platform_at.app_url)
-    await opened.open()
-    yield opened
-    await opened.close()
 
 
 @pytest.mark.integration
@@ -92,7 +49,7 @@ class TestSharedStateOfAgents(BaseIntegrationTest):
     Impact: lost updates make answers wrong in ways nobody sees
     """
 
-    async def test_each_scope_shows_its_owner_and_nobody_else(self, database: _Database) -> None:
+    async def test_each_scope_shows_its_owner_and_nobody_else(self, database: Database) -> None:
         scopes = [Scope.WORKSPACE, Scope.USER, Scope.SESSION, Scope.THREAD, Scope.AGENT]
         ada = user("ada", "w1", session_id="s1", thread_id="t1")
         eve = user("eve", "w2", session_id="s1", thread_id="t1")
@@ -106,14 +63,14 @@ class TestSharedStateOfAgents(BaseIntegrationTest):
         assert nearest is not None
         assert (nearest.scope, nearest.value) == (Scope.WEBSOCKET, "ada's websocket")
 
-    async def test_versions_rise_by_one_and_go_on_after_a_delete(self, database: _Database) -> None:
+    async def test_versions_rise_by_one_and_go_on_after_a_delete(self, database: Database) -> None:
         view = database.state.for_context(user())
         versions = [(await view.set("plan", number)).version for number in range(3)]
         await view.delete("plan")
         versions.append((await view.set("plan", "again")).version)
         assert versions == [1, 2, 3, 5]
 
-    async def test_a_conflict_tells_both_sides_and_their_base(self, database: _Database) -> None:
+    async def test_a_conflict_tells_both_sides_and_their_base(self, database: Database) -> None:
         view = database.state.for_context(user())
         await view.set("plan", {"step": 1})
         await view.set("plan", {"step": 2})
@@ -128,7 +85,7 @@ class TestSharedStateOfAgents(BaseIntegrationTest):
         )
 
     async def test_a_key_that_merges_keeps_what_both_writers_added(
-        self, database: _Database
+        self, database: Database
     ) -> None:
         database.state.declare_policy(
             "found:*", merge(lambda base, theirs, mine: sorted({*theirs, *mine}))
@@ -140,7 +97,7 @@ class TestSharedStateOfAgents(BaseIntegrationTest):
         assert merged.value == ["batch", "cache", "switch"]
 
     @pytest.mark.both_databases
-    async def test_a_counter_under_ten_writers_loses_nothing(self, database: _Database) -> None:
+    async def test_a_counter_under_ten_writers_loses_nothing(self, database: Database) -> None:
         database.state.declare_policy("count", COUNTER)
         view = database.state.for_context(user())
         gate = asyncio.Event()
@@ -155,7 +112,7 @@ class TestSharedStateOfAgents(BaseIntegrationTest):
         await asyncio.gather(*writers)
         assert await view.get("count") == 100
 
-    async def test_what_has_expired_is_absent_and_is_cleaned_up(self, database: _Database) -> None:
+    async def test_what_has_expired_is_absent_and_is_cleaned_up(self, database: Database) -> None:
         view = database.state.for_context(user())
         await view.set("draft", "soon gone", ttl=60)
         await view.set("kept", "stays")
@@ -166,7 +123,7 @@ class TestSharedStateOfAgents(BaseIntegrationTest):
         assert removed == 1
         assert [entry.key for entry in await view.query()] == ["kept"]
 
-    async def test_a_listener_hears_each_committed_change_once(self, database: _Database) -> None:
+    async def test_a_listener_hears_each_committed_change_once(self, database: Database) -> None:
         heard: asyncio.Queue[StateChange] = asyncio.Queue()
         view = database.state.for_context(user())
 
@@ -187,7 +144,7 @@ class TestSharedStateOfAgents(BaseIntegrationTest):
         assert database.state.listener_count == 0
         assert heard.empty()
 
-    async def test_state_of_a_socket_dies_with_its_socket(self, database: _Database) -> None:
+    async def test_state_of_a_socket_dies_with_its_socket(self, database: Database) -> None:
         one = database.state.for_context(user(), connection_id="c1")
         two = database.state.for_context(user(), connection_id="c2")
         await one.set("cursor", 3, scope=Scope.WEBSOCKET)
@@ -198,7 +155,7 @@ class TestSharedStateOfAgents(BaseIntegrationTest):
         assert await two.get("cursor", scope=Scope.WEBSOCKET) == 4
 
     async def test_managers_of_users_are_bounded_and_the_oldest_makes_room(
-        self, database: _Database
+        self, database: Database
     ) -> None:
         factory = StateManagerFactory(database.store, max_users=3)
         first = factory.get_user_manager(user("u0"))
@@ -210,7 +167,7 @@ class TestSharedStateOfAgents(BaseIntegrationTest):
         assert again is not first
         assert await again.for_context(user("u0")).get("kept") == "in the store"
 
-    async def test_a_manager_of_one_user_refuses_another(self, database: _Database) -> None:
+    async def test_a_manager_of_one_user_refuses_another(self, database: Database) -> None:
         factory = StateManagerFactory(database.store)
         mine = factory.get_user_manager(user("ada"))
         with pytest.raises(StateScopeError):
@@ -220,7 +177,7 @@ class TestSharedStateOfAgents(BaseIntegrationTest):
         assert factory.get_user_manager(user("ada")) is mine
 
     async def test_bad_keys_times_and_scopes_are_refused_and_change_nothing(
-        self, database: _Database
+        self, database: Database
     ) -> None:
         view = database.state.for_context(user())
         with pytest.raises(InvalidStateKeyError):
@@ -235,7 +192,7 @@ class TestSharedStateOfAgents(BaseIntegrationTest):
             await view.set("k", 1, scope=Scope.GLOBAL)
         assert await view.query() == []
 
-    async def test_a_session_s_state_moves_to_the_next_session(self, database: _Database) -> None:
+    async def test_a_session_s_state_moves_to_the_next_session(self, database: Database) -> None:
         old = database.state.for_context(user(session_id="old"))
         await old.set("filter", {"model": "gpt-4o"}, scope=Scope.SESSION)
         moved = await old.move_session("new")
@@ -244,7 +201,7 @@ class TestSharedStateOfAgents(BaseIntegrationTest):
         assert await new.get("filter", scope=Scope.SESSION) == {"model": "gpt-4o"}
         assert await old.get("filter", scope=Scope.SESSION) is None
 
-    async def test_queries_find_by_prefix_scope_version_and_time(self, database: _Database) -> None:
+    async def test_queries_find_by_prefix_scope_version_and_time(self, database: Database) -> None:
         view = database.state.for_context(user(thread_id="t"))
         await view.set("run.1", "a")
         await view.set("run.1", "b")
@@ -262,7 +219,7 @@ class TestSharedStateOfAgents(BaseIntegrationTest):
         assert len(await keys(limit=1)) == 1
 
     async def test_history_tells_what_was_and_restores_it_as_a_new_version(
-        self, database: _Database
+        self, database: Database
     ) -> None:
         view = database.state.for_context(user())
         for value in ("first", "second"):
@@ -280,7 +237,7 @@ class TestSharedStateOfAgents(BaseIntegrationTest):
         ]
 
     @pytest.mark.both_databases
-    async def test_a_transaction_writes_all_or_nothing(self, database: _Database) -> None:
+    async def test_a_transaction_writes_all_or_nothing(self, database: Database) -> None:
         view = database.state.for_context(user())
         await view.set("from", 10)
         with pytest.raises(RuntimeError):
@@ -296,7 +253,7 @@ class TestSharedStateOfAgents(BaseIntegrationTest):
         assert (await view.get("from"), await view.get("to")) == (11, None)
 
     @pytest.mark.both_databases
-    async def test_a_writer_with_an_old_fence_is_refused(self, database: _Database) -> None:
+    async def test_a_writer_with_an_old_fence_is_refused(self, database: Database) -> None:
         view = database.state.for_context(user())
         old = await view.take_fence("leader")
         new = await view.take_fence("leader")
@@ -318,20 +275,20 @@ class TestSessionsOfAgents(BaseIntegrationTest):
 
     @pytest.mark.both_databases
     async def test_a_block_commits_rolls_back_and_closes_on_cancellation(
-        self, database: _Database
+        self, database: Database
     ) -> None:
         sessions, ctx = database.sessions, user()
         async with sessions.session(ctx) as session:
-            await session.execute(_note("kept"))
+            await session.execute(note("kept"))
         with pytest.raises(RuntimeError):
             async with sessions.session(ctx) as session:
-                await session.execute(_note("rolled back"))
+                await session.execute(note("rolled back"))
                 raise RuntimeError("no")
         inside, never = asyncio.Event(), asyncio.Event()
 
         async def interrupted() -> None:
             async with sessions.session(ctx) as session:
-                await session.execute(_note("cancelled"))
+                await session.execute(note("cancelled"))
                 inside.set()
                 await never.wait()
 
@@ -345,14 +302,14 @@ class TestSessionsOfAgents(BaseIntegrationTest):
         assert rows == ["kept"]
         assert (stats.committed, stats.rolled_back, stats.open_now) == (2, 2, 0)
 
-    async def test_a_session_of_one_user_is_refused_to_another(self, database: _Database) -> None:
+    async def test_a_session_of_one_user_is_refused_to_another(self, database: Database) -> None:
         async with database.sessions.session(user("ada")):
             with pytest.raises(SessionIsolationError):
                 async with database.sessions.session(user("eve")) as session:
                     await session.execute(text("SELECT 1"))
         assert database.sessions.stats().open_now == 0
 
-    async def test_a_forgotten_session_is_found_named_and_closed(self, database: _Database) -> None:
+    async def test_a_forgotten_session_is_found_named_and_closed(self, database: Database) -> None:
         forgotten = database.sessions.session(user())
         session = await forgotten.__aenter__()
         await session.execute(text("SELECT 1"))
@@ -463,6 +420,22 @@ class TestRunsOnTheDatabase(BaseIntegrationTest):
         assert refused.headers["retry-after"] == "2"
         assert final == ["cancelled"] * 7
 
+    async def test_runs_of_everybody_together_are_limited_too(self, served: ServerThread) -> None:
+        usual = await served.call(limited_to(RunLimits(per_user=3, in_all=2, waiting_per_user=4)))
+        async with person(served.url, "all-a") as one, person(served.url, "all-b") as two:
+            asked = [(who, await who.ask("hold: all")) for who in (one, two, one, two)]
+
+            async def two_and_two() -> bool:
+                states = [(await who.run(run["run_id"]))["status"] for who, run in asked]
+                assert states.count("running") <= 2
+                return states == ["running", "running", "pending", "pending"]
+
+            await self.eventually(two_and_two, what="two to run and two to wait")
+            for who, run in asked:
+                await who.http.post(f"/api/runs/{run['run_id']}/cancel")
+                await ended(who, run["run_id"])
+        await served.call(limited_to(usual))
+
     async def test_a_failed_run_goes_on_as_a_new_run_from_its_finished_steps(
         self, served: ServerThread
     ) -> None:
@@ -502,6 +475,25 @@ class TestRunsOnTheDatabase(BaseIntegrationTest):
         assert (failed["status"], done["status"]) == ("failed", "completed")
         assert served.reasoner.asked.count(question) == 1
         assert [event["run_seq"] for event in events] == list(range(1, len(events) + 1))
+
+    async def test_what_a_run_still_asks_is_withdrawn_when_the_run_ends(
+        self, served: ServerThread
+    ) -> None:
+        await served.call(with_asking)
+        try:
+            async with person(served.url, "asks") as ada:
+                accepted = await ada.ask("May I?")
+                request = await self.eventually(lambda: request_of(ada))
+                await ada.http.post(f"/api/runs/{accepted['run_id']}/cancel")
+                run = await ended(ada, accepted["run_id"])
+                left = await request_of(ada)
+                late = await ada.http.post(
+                    f"/api/approvals/{request['id']}", json={"approve": True}
+                )
+        finally:
+            await served.call(with_triage)
+        assert (run["status"], left) == ("cancelled", None)
+        assert (late.status_code, late.json()["code"]) == (409, "RUN-011")
 
     async def test_new_work_is_held_while_paused_and_begins_when_let(
         self, served: ServerThread
@@ -584,6 +576,12 @@ class TestRunsOverRestarts(BaseIntegrationTest):
             ("tool_completed", True),
         ]
 
+    def test_a_run_killed_in_its_middle_goes_on_and_repeats_no_finished_step(
+        self, platform_at: TestDatabase | None
+    ) -> None:
+        reports = kill_at(self.home, (12,), platform_at)
+        check_recovery(self.home, reports, [12], timed=False)
+
     async def test_a_run_interrupted_by_a_stop_goes_on_where_it_was(
         self, platform_at: TestDatabase | None
     ) -> None:
@@ -592,23 +590,15 @@ class TestRunsOverRestarts(BaseIntegrationTest):
                 accepted = await ada.ask("May I?")
                 request = await self.eventually(lambda: request_of(ada))
                 before = await first.events.read_run(
-                    _of(ada, accepted["run_id"]), accepted["run_id"]
+                    of(ada, accepted["run_id"]), accepted["run_id"]
                 )
         async with stack(self.home, database=platform_at, before_start=with_approval) as second:
             async with person(second.url, "ada", how="login") as ada:
                 await ada.http.post(f"/api/approvals/{request['id']}", json={"approve": False})
                 await ended(ada, accepted["run_id"])
                 after = await second.events.read_run(
-                    _of(ada, accepted["run_id"]), accepted["run_id"]
+                    of(ada, accepted["run_id"]), accepted["run_id"]
                 )
         assert after[: len(before)] == before
         assert [event.run_seq for event in after] == list(range(1, len(after) + 1))
         assert after[-1].type == "agent_completed"
-
-
-def _note(name: str) -> Insert:
-    return insert(nodes).values(id=name, incarnation="i", beat_at=datetime.now(UTC))
-
-
-def _of(ada: object, run_id: str) -> UserExecutionContext:
-    return user(ada.user_id, ada.workspace_id, run_id=run_id)  # type: ignore[attr-defined]

@@ -1,14 +1,19 @@
 """Suite 7: the whole workflow, from signing in to the report, over one running platform."""
 
 import asyncio
+import sqlite3
 import time
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import httpx
 import pytest
 import websockets
 
 from netra_auth.tokens import AccessTokens
+from netra_backend import BackendDependencies
 from netra_backend.tests.kit import ServerThread, Stack, ended, is_terminal, person, stack
 from netra_core.context import Role, UserExecutionContext
 from netra_core.events.order import RunOrder
@@ -18,6 +23,9 @@ from netra_core.state.sql import SqlStateStore
 from netra_core.testing.base import BaseIntegrationTest
 from netra_core.testing.postgres import TestDatabase
 from netra_core.websocket import CloseCode
+
+if TYPE_CHECKING:
+    from netra_optimizer import UsageStore
 
 
 @pytest.mark.integration
@@ -122,6 +130,26 @@ class TestCompleteWorkflow(BaseIntegrationTest):
         assert [run["id"] for run in listed["items"]] == [second["run_id"], first["run_id"]]
         assert [m["content"] for m in thread["items"] if m["role"] == "user"] == ["first", "second"]
         assert [m["position"] for m in thread["items"]] == [1, 2, 3, 4]
+
+    @pytest.mark.both_databases
+    async def test_messages_sent_at_once_make_one_run_each_and_keep_their_places(
+        self, served: ServerThread
+    ) -> None:
+        async with person(served.url, "at-once") as ada:
+            first = await ada.ask("zero", client_message_id="c0")
+            thread = first["thread_id"]
+            same = await asyncio.gather(
+                *(ada.say(thread, "one", client_message_id="c1") for _ in range(6))
+            )
+            others = await asyncio.gather(
+                *(ada.say(thread, f"more {n}", client_message_id=f"d{n}") for n in range(2))
+            )
+            for accepted in (first, same[0], *others):
+                await ended(ada, accepted["run_id"])
+            messages = (await ada.http.get(f"/api/threads/{thread}/messages")).json()["items"]
+        assert len({accepted["run_id"] for accepted in same}) == 1
+        assert sorted(accepted["duplicate"] for accepted in same) == [False] + [True] * 5
+        assert [message["position"] for message in messages] == list(range(1, 9))
 
     async def test_a_second_message_waits_its_turn_is_refused_or_interrupts_as_it_asks(
         self, served: ServerThread
@@ -330,6 +358,38 @@ class TestWorkflowOverRestarts(BaseIntegrationTest):
         assert "apex_ready 1.0" in metrics
         assert "apex_revocations_age_seconds -1.0" in metrics
         assert recovered.status_code == 200
+
+    async def test_three_parts_fail_one_after_the_other_and_each_recovers(self) -> None:
+        usage_works = False
+
+        def breakable(deps: BackendDependencies) -> BackendDependencies:
+            def open_usage() -> "UsageStore":
+                if not usage_works:
+                    raise OSError("the disk is gone")
+                return deps.open_usage()
+
+            return replace(deps, open_usage=open_usage, usage_kept=lambda: True)
+
+        async with (
+            stack(self.home, change=breakable) as platform,
+            person(platform.url, "ada") as ada,
+        ):
+            without_usage = await ada.answer("Where can we save money?")
+            usage_works = True
+            with_usage = await ada.answer("Where can we save money?")
+            platform.platform.revocations.forget_currency()
+            without_auth = await ada.http.get("/api/threads")
+            platform.platform.revocations.current()
+            with closing(sqlite3.connect(self.home / "platform.sqlite")) as other:
+                other.execute("BEGIN IMMEDIATE")
+                waiting = asyncio.create_task(ada.answer("Still there?"))
+                reading = await ada.http.get("/api/threads")
+                held = not waiting.done()
+                other.rollback()
+            with_database = await waiting
+        assert (without_usage["status"], without_usage["error"]["code"]) == ("failed", "AGT-003")
+        assert (without_auth.status_code, reading.status_code, held) == (503, 200, True)
+        assert (with_usage["status"], with_database["status"]) == ("completed", "completed")
 
     async def test_state_outlives_the_process_that_wrote_it(
         self, platform_at: TestDatabase | None

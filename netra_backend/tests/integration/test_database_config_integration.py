@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, Callable
 from itertools import product
 from pathlib import Path
 
+import asyncpg
 import pytest
 from sqlalchemy import make_url, text
 
@@ -35,6 +36,7 @@ from netra_core.database import (
     SystemContext,
 )
 from netra_core.database.migrations import MigrationRunner
+from netra_core.database.postgres import driver_arguments
 from netra_core.database.reload import ReconnectOnChange, options_from
 from netra_core.environment import Environment, IsolatedEnvironment
 from netra_core.state import UnifiedStateManager
@@ -341,9 +343,14 @@ class TestDatabaseConfiguration(BaseIntegrationTest):
             trusted = plain.update_query_dict(
                 {"sslmode": "verify-full", "sslrootcert": str(made.certificate)}
             ).render_as_string(hide_password=False)
-            for driver in ("psycopg", "libpq"):
-                url = DatabaseURLBuilder({"DATABASE_URL": trusted}).build(driver)
+            builder = DatabaseURLBuilder({"DATABASE_URL": trusted})
+            for url in (builder.build_for_engine(), builder.build("psycopg"), trusted):
                 assert (await open(url).health_check()).error is None
+            listening = await asyncpg.connect(
+                **driver_arguments(make_url(builder.build_for_engine()))
+            )
+            assert await listening.fetchval("SELECT 1") == 1
+            await listening.close()
             untrusted = DatabaseURLBuilder(
                 {"DATABASE_URL": f"{values['DATABASE_URL']}?sslmode=verify-full"}
             )

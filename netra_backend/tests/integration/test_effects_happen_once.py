@@ -133,6 +133,33 @@ class TestEffectsHappenOnce(BaseIntegrationTest):
                 run = await ended(ada, (await _resumed_in_the_effect(ada, made))["id"])
         assert (len(made.calls), made.paid, run["status"]) == (2, 1, "completed")
 
+    async def test_a_run_is_cancelled_through_a_node_that_does_not_execute_it(
+        self, till: tuple[Till, str], postgres: "PostgresTestServer"
+    ) -> None:
+        made, url = till
+        made.open.clear()
+        database = postgres.new_database()
+        plan = Plan(
+            home=str(self.home),
+            till=url,
+            signal=0,
+            database=(database.name, database.host, database.port),
+        )
+        other = ServerThread(
+            self.home, database=database, node_id="other", limits=RunLimits(in_all=0)
+        )
+        with other:
+            async with person(other.url, "ada") as ada:
+                with start(plan) as process:
+                    await made.called.wait()
+                    run_id = await first_run(ada)
+                    await ada.http.post(f"/api/runs/{run_id}/cancel")
+                    run = await ended(ada, run_id)
+                    made.open.set()
+                    output, _ = await asyncio.to_thread(process.communicate)
+        assert (process.returncode, output) == (0, "")
+        assert (run["status"], made.paid) == ("cancelled", 1)
+
     async def test_an_owner_that_wakes_up_after_a_takeover_changes_nothing(
         self, till: tuple[Till, str], postgres: "PostgresTestServer"
     ) -> None:

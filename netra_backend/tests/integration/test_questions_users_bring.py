@@ -74,3 +74,23 @@ class TestQuestionsUsersBring:
         assert run["report"]["kind"] == "change_review"
         assert verdicts["faq_answers"] == "roll back"
         assert "faq_answers" in run["report"]["headline"]
+
+    async def test_in_other_words_each_bound_still_holds_for_its_own_feature(
+        self, served: ServerThread, planted: Path
+    ) -> None:
+        async with person(served.url, "words") as ada:
+            await ada.upload(planted)
+            run = await ada.answer(
+                "Pay less, answers must stay as good; nightly tagging may become as slow as half "
+                "an hour, but support chat never above 60 seconds, and the voice bot under 200 ms"
+            )
+            goals = await ada.answer("20% cheaper and 2x faster although traffic goes up by 30%")
+        assert goals["report"]["headline"].startswith(
+            "Cost -20% while traffic grows 30%: reached; 2 times as fast: not reached. "
+        )
+        assert any(line.startswith("The goals ") for line in goals["report"]["summary"])
+        constraints = run["report"]["constraints"]
+        assert [constraint["honoured"] for constraint in constraints] == [True, None, True]
+        assert "support_chat" in constraints[0]["detail"]
+        assert "Whose bound is this?" in constraints[1]["detail"]
+        assert "Quality" in constraints[2]["text"]

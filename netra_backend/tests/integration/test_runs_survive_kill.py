@@ -1,29 +1,21 @@
 """Runs outlive the process that executes them, wherever it dies."""
 
-import json
 import signal
-import subprocess
-import sys
 from collections.abc import Generator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import msgspec
 import pytest
 
 from netra_backend import RunLimits
 from netra_backend.tests.crash_child import Plan
-from netra_backend.tests.kit import ServerThread, ended, first_run, is_terminal, person
-from netra_core.environment import get_env
-from netra_core.events.order import RunOrder
+from netra_backend.tests.kill_kit import EVENTS, check_recovery, kill_at, start
+from netra_backend.tests.kit import ServerThread, ended, first_run, person
 
 if TYPE_CHECKING:
-    from netra_core.testing.postgres import PostgresTestServer, TestDatabase
+    from netra_core.testing.postgres import PostgresTestServer
 
-EVENTS = 19
-"""How many events the reference run has."""
-SAMPLE = (4, 12)
-RECOVERED_WITHIN_S = 3.0
+SAMPLE = (4,)
 
 
 @pytest.mark.process
@@ -31,8 +23,8 @@ def test_a_run_killed_at_any_of_its_events_ends_once_and_repeats_no_finished_ste
     tmp_path: Path, full_counts: bool
 ) -> None:
     points = range(1, EVENTS + 1) if full_counts else SAMPLE
-    reports = _kill_at(tmp_path, points)
-    _check(tmp_path, reports, list(points), timed=full_counts)
+    reports = kill_at(tmp_path, points)
+    check_recovery(tmp_path, reports, list(points), timed=full_counts)
 
 
 @pytest.mark.process
@@ -44,75 +36,8 @@ def test_on_postgresql_a_run_killed_at_any_of_its_events_ends_once(
         pytest.skip("every event on PostgreSQL belongs to the full counts")
     points = range(1, EVENTS + 1)
     database = postgres.new_database()
-    reports = _kill_at(tmp_path, points, database)
-    _check(tmp_path, reports, list(points), timed=True)
-
-
-def _kill_at(
-    home: Path, points: "range | tuple[int, ...]", database: "TestDatabase | None" = None
-) -> list[dict[str, Any]]:
-    """Kill a platform at each point in turn; its successor brings the run to its end and dies next.
-
-    The reports of the recoveries, in order.
-    """
-    recovered: list[dict[str, Any]] = []
-    for number, point in enumerate([*points, 0]):
-        process = _child(home, number, point, database)
-        said = [json.loads(line) for line in process.stdout.splitlines() if line.startswith("{")]
-        assert process.returncode == (-9 if point else 0), process.stdout + process.stderr
-        if number:
-            recovered.append(next(line for line in said if line["what"] == "recovered"))
-    return recovered
-
-
-def _child(
-    home: Path, number: int, point: int, database: "TestDatabase | None"
-) -> subprocess.CompletedProcess[str]:
-    plan = Plan(home=str(home), number=number, at=point)
-    if database is not None:
-        plan.database = (database.name, database.host, database.port)
-    with _start(plan) as process:
-        output, errors = process.communicate(timeout=100)
-    return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
-
-
-def _start(plan: Plan) -> "subprocess.Popen[str]":
-    return subprocess.Popen(
-        [sys.executable, "-m", "netra_backend.tests.crash_child", msgspec.json.encode(plan)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={k: v for k, v in get_env().get_all().items() if k in ("PATH", "HOME", "LANG")},
-    )
-
-
-def _check(home: Path, reports: list[dict[str, Any]], points: list[int], *, timed: bool) -> None:
-    assert len(reports) == len(points)
-    for report, point in zip(reports, points, strict=True):
-        events = report["events"]
-        assert report["run"]["status"] == "completed", (point, report["run"]["error"])
-        assert [event["run_seq"] for event in events] == list(range(1, len(events) + 1)), point
-        assert len(events) == EVENTS, point
-        assert [is_terminal(event) for event in events].count(True) == 1
-        order = RunOrder()
-        for event in events:
-            order.accept(
-                event["type"],
-                event["agent_name"],
-                event["payload"],
-                timestamp=event["timestamp"],
-            )
-        assert order.ended
-        if timed:
-            assert report["seconds"] < RECOVERED_WITHIN_S, point
-    finished: set[str] = set()
-    for line in (home / "steps.log").read_text().splitlines():
-        what, _, step = line.partition(" ")
-        if what == "end":
-            finished.add(step)
-        else:
-            assert step not in finished, f"{step} ran again after it had finished"
-    assert finished
+    reports = kill_at(tmp_path, points, database)
+    check_recovery(tmp_path, reports, list(points), timed=True)
 
 
 @pytest.fixture
@@ -139,7 +64,7 @@ async def test_the_run_of_a_dead_node_is_taken_over_by_one_that_lives(
 ) -> None:
     node, plan = survivor
     async with person(node.url, "ada") as ada:
-        with _start(plan) as process:
+        with start(plan) as process:
             process.communicate(timeout=100)
         (run,) = (await ada.http.get("/api/runs")).json()["items"]
         run = await ended(ada, run["id"])
@@ -156,7 +81,7 @@ async def test_a_node_that_was_only_stopped_wakes_up_fenced_and_writes_nothing(
     node, plan = survivor
     plan.signal = signal.SIGSTOP
     async with person(node.url, "ada") as ada:
-        with _start(plan) as process:
+        with start(plan) as process:
             run_id = await first_run(ada)
             run = await ended(ada, run_id)
             events = await ada.events(run_id)

@@ -247,6 +247,8 @@ class TestUsageOverHttp:
             listed = (await ada.http.get("/api/usage/imports?limit=1")).json()
         assert [found["status"] for found in imports] == ["failed", "failed"]
         assert all(found["error"]["code"].startswith("OPT-1") for found in imports)
+        said = [found["error"]["message"] for found in imports]
+        assert (said[0].split()[0], said[1].split()[0]) == ("empty.jsonl", "photo.png")
         assert summary["requests"] == 0
         assert [found["import_id"] for found in listed["items"]] == [imports[1]["import_id"]]
         assert listed["next"]

@@ -4,7 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from netra_backend.reasoner import DeterministicReasoner, Goals, Topic
+from netra_backend.agents.findings import DataFinding
+from netra_backend.reasoner import DeterministicReasoner, Goals, LatencyWish, Topic
 from netra_backend.tests.unit.questions import QUESTIONS
 
 NOW = datetime(2026, 11, 22, 15, 30, tzinfo=UTC)
@@ -73,3 +74,72 @@ async def test_an_unclear_question_is_a_question_about_savings(
 ) -> None:
     intent = await reasoner.understand("   hm?  ")
     assert (intent.topic, intent.question) == (Topic.SAVINGS, "hm?")
+
+
+OTHER_WORDS = {
+    "Same quality but cheaper; ticket-triage may be as slow as half a second": Topic.SAVINGS,
+    "Go through our uses of prompt caching and tell me which lose money": Topic.CACHE_AUDIT,
+    "Where do we write cache entries nobody reads?": Topic.CACHE_AUDIT,
+    "Is our context caching worth what we pay for it?": Topic.CACHE_AUDIT,
+    "We upgraded the model yesterday - did it pay off? If it only got dearer, undo it": (
+        Topic.CHANGE_REVIEW
+    ),
+    "Did switching to the newer version make sense or should we revert?": Topic.CHANGE_REVIEW,
+    "Yesterday we moved faq to gpt-5. Revert wherever scores barely changed": Topic.CHANGE_REVIEW,
+    "Should we go back to the old model where the new one is no better?": Topic.CHANGE_REVIEW,
+    "Our bill doubled, why?": Topic.CHANGE_REVIEW,
+    "Speed up everything by a factor of three without a higher bill": Topic.SPEED,
+    "If agent traffic rises by half next month, do we hit rate limits?": Topic.FORECAST,
+    "Could we run on gemini-2.5-flash instead?": Topic.MODEL_FIT,
+    "gpt-5 costs too much for live chat, what else could we use?": Topic.MODEL_FIT,
+    "We must not spend more than 2000 dollars a month": Topic.BUDGET,
+    "hard cap of $5,000 per month": Topic.BUDGET,
+    "There is a storm of 429s since Monday": Topic.ERRORS,
+    "Split the cost by department": Topic.CHARGEBACK,
+}
+
+
+@pytest.mark.parametrize(("question", "topic"), OTHER_WORDS.items())
+async def test_other_words_for_the_same_have_the_same_topic(
+    reasoner: DeterministicReasoner, question: str, topic: Topic
+) -> None:
+    assert (await reasoner.understand(question)).topic is topic
+
+
+async def test_times_and_amounts_are_read_as_people_write_them(
+    reasoner: DeterministicReasoner,
+) -> None:
+    spoken = await reasoner.understand("search_box: half a second is fine, chat_ui at most 0.2s")
+    assert [(w.feature, w.max_ms) for w in spoken.latency] == [
+        ("search_box", 500.0),
+        ("chat_ui", 200.0),
+    ]
+    shared = await reasoner.understand("chat_ui and search_box must stay under 200 ms, cheaper")
+    assert [(w.feature, w.max_ms) for w in shared.latency] == [
+        ("chat_ui", 200.0),
+        ("search_box", 200.0),
+    ]
+    capped = await reasoner.understand("hard cap of $12,500.50 per month")
+    assert capped.goals.budget_usd == 12_500.5
+    assert (await reasoner.understand("a storm of 429s")).latency == ()
+    grown = await reasoner.understand("Traffic will double next month, what will it cost?")
+    assert grown.goals.traffic_change == 1.0
+    tuesday = await reasoner.understand("Was the switch on Tuesday worth it?")
+    assert tuesday.change_at == "2026-11-17T00:00:00+00:00"
+
+
+def wish(text: str, feature: str | None = None) -> LatencyWish:
+    return LatencyWish(feature=feature, max_ms=200.0, text=text)
+
+
+def test_a_bound_is_for_the_features_its_words_name_and_never_for_others() -> None:
+    data = DataFinding(profile=None, known=("ticket-triage", "faq", "support_chat"))
+    assert data.bounds(wish("support_chat must stay at 200 ms", "support_chat")) == (
+        "support_chat",
+    )
+    assert data.bounds(wish("ticket triage may take 200 ms")) == ("ticket-triage",)
+    assert data.bounds(wish("the FAQ and support chat below 200 ms")) == ("faq", "support_chat")
+    assert data.bounds(wish("cheaper, but never slower than 200 ms")) == ()
+    assert data.bounds(wish("every answer within 200 ms")) == ()
+    assert data.bounds(wish("the voice bot must stay below 200 ms")) is None
+    assert data.bounds(wish("voice_bot below 200 ms", "voice_bot")) is None

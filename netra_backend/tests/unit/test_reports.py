@@ -87,6 +87,13 @@ def test_an_opportunity_of_the_report_has_the_very_fields_of_the_optimizer_s() -
         assert list(mine.model_fields) == [field.name for field in msgspec.structs.fields(other)]
 
 
+async def test_a_bill_alone_is_told_what_it_can_and_cannot_say() -> None:
+    intent = await DeterministicReasoner().understand("We only have one provider's invoice")
+    report = write_report(Evidence(intent=intent, data=DataFinding(profile=None)))
+    assert "A bill says what was paid" in report.summary[0]
+    assert "organization page" in report.next_steps[0]
+
+
 @pytest.mark.parametrize("question", QUESTIONS)
 async def test_without_data_every_question_is_answered_without_a_number(question: str) -> None:
     intent = await DeterministicReasoner().understand(question)

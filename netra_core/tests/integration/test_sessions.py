@@ -5,6 +5,7 @@ import asyncio
 import pytest
 from sqlalchemy import MetaData, text
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from netra_core import UserExecutionContext
 from netra_core.database import (
@@ -19,6 +20,20 @@ from netra_core.database import (
     TransactionConflictError,
     WriteQueueClosedError,
 )
+from netra_core.state import UnifiedStateManager
+from netra_core.state.sql import SqlStateStore
+
+
+class Base(DeclarativeBase):
+    pass
+
+
+class Row(Base):
+    """Something that a session would flush."""
+
+    __tablename__ = "state_clock"
+    id: Mapped[int] = mapped_column(primary_key=True, default=1)
+
 
 COUNT = text("SELECT count(*) FROM state_fences")
 SYSTEM = SystemContext(actor="test")
@@ -168,6 +183,67 @@ async def test_a_leaked_session_is_found_reported_with_its_origin_and_closed(
     await sessions.dispose()
 
 
+async def test_a_block_that_ends_after_its_session_was_closed_as_a_leak_claims_no_success(
+    platform_url: str, open_database
+) -> None:
+    time = [0.0]
+    options = open_database(platform_url, max_session_s=30.0).options
+    sessions = DatabaseSessionManager(platform_url, options=options, clock=lambda: time[0])
+    with pytest.raises(SessionIsolationError, match="has ended"):
+        async with sessions.session(person()) as session:
+            await session.execute(insert("a"))
+            time[0] = 31.0
+            assert len(await sessions.close_leaks()) == 1
+    stats = sessions.stats()
+    assert (stats.committed, stats.rolled_back, stats.leaked, stats.open_now) == (0, 1, 1, 0)
+    assert (stats.total_s, stats.longest_s) == (31.0, 31.0)
+    assert await rows(sessions) == 0
+    await sessions.dispose()
+
+
+async def test_another_request_gets_no_connection_of_a_session_and_ends_nothing(sessions) -> None:
+    handed = asyncio.Queue()
+    refused = asyncio.Event()
+
+    async def other_request() -> None:
+        session = await handed.get()
+        for reach in (session.connection, session.commit, session.flush):
+            with pytest.raises(SessionIsolationError, match="another request"):
+                await reach()
+        refused.set()
+
+    task = asyncio.create_task(other_request())
+    async with sessions.session(person()) as session:
+        await session.execute(insert("a"))
+        session.add(Row())
+        handed.put_nowait(session)
+        await refused.wait()
+        session.expunge_all()
+        await session.rollback()
+    await task
+    assert await rows(sessions) == 0
+
+
+async def test_a_listener_of_one_user_may_open_a_session_while_another_user_writes(
+    sessions, commits
+) -> None:
+    state = UnifiedStateManager(SqlStateStore(sessions, commits))
+    opened: asyncio.Queue[object] = asyncio.Queue()
+
+    async def of_bob(_change: object) -> None:
+        try:
+            async with sessions.session(person("bob"), read_only=True) as session:
+                opened.put_nowait(await session.scalar(COUNT))
+        except SessionIsolationError as error:
+            opened.put_nowait(error)
+
+    state.add_listener(of_bob)
+    async with sessions.session(person("ann"), read_only=True) as session:
+        await session.execute(COUNT)
+        await state.for_context(person("ann")).set("k", 1)
+        assert await opened.get() == 0
+
+
 async def test_the_pools_limit_holds_and_waiting_ends(platform_url: str, open_database) -> None:
     sessions = open_database(platform_url, pool_size=2, pool_overflow=1, pool_timeout_s=0.05)
     inside, leave = asyncio.Semaphore(0), asyncio.Event()
@@ -232,6 +308,9 @@ async def test_health_names_what_is_wrong_and_never_raises(sessions, open_databa
     health = await broken.health_check()
     assert not health.ok
     assert "DB-002" in health.error
+    closed = open_database("sqlite+aiosqlite:///:memory:")
+    await closed.dispose()
+    assert not (await closed.health_check()).ok
 
 
 async def test_a_read_only_session_cannot_write_while_a_writer_is_at_work(

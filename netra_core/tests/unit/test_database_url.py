@@ -116,6 +116,19 @@ def test_a_url_in_any_drivers_form_is_understood(given_form: str, tls: str) -> N
     assert DatabaseURLBuilder.normalize(url).startswith("postgresql://u:p@h.example.com/db?")
 
 
+def test_an_authority_of_ones_own_reaches_each_driver_in_its_own_way() -> None:
+    values = {**PRODUCTION, "POSTGRES_SSLMODE": "verify-full", "POSTGRES_SSLROOTCERT": "/ca.pem"}
+    made = DatabaseURLBuilder(values)
+    asked = {"sslmode": "verify-full", "sslrootcert": "/ca.pem"}
+    assert make_url(made.build("psycopg")).query == asked
+    assert make_url(made.build("libpq")).query == asked
+    assert make_url(made.build("asyncpg")).query == {"ssl": "verify-full"}
+    assert make_url(made.build_for_engine()).query == {
+        "ssl": "verify-full",
+        "sslrootcert": "/ca.pem",
+    }
+
+
 def test_tls_is_never_asked_of_a_socket() -> None:
     values = {**PRODUCTION, "POSTGRES_HOST": "/cloudsql/p:r:i", "POSTGRES_SSLMODE": "require"}
     for driver in ("asyncpg", "psycopg", "libpq"):
@@ -349,7 +362,7 @@ def test_no_part_of_a_raw_or_encoded_password_survives_the_mask(user: str, passw
         ("postgresql://u:p@h:5432/db?sslmode=require", "postgresql://***:***@h:5432/db?sslmode=require"),
         ("sqlite+aiosqlite:////data/a.sqlite", "sqlite+aiosqlite:////data/a.sqlite"),
         ("postgresql://h:5432/db", "postgresql://h:5432/db"),
-        ("host=h port=5432 dbname=d", "host=h port=5432 dbname=d ***"),
+        ("host=h port=5432 dbname=d", "dbname=d host=h port=5432 ***"),
         ("", ""),
     ],
 )  # fmt: skip

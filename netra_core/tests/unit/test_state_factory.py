@@ -39,6 +39,33 @@ async def test_a_users_manager_serves_that_user_alone() -> None:
     assert await everyone.for_context(person("bob")).get("k") is None
 
 
+async def test_after_the_factorys_shutdown_its_managers_refuse() -> None:
+    factory = StateManagerFactory(MemoryStateStore())
+    view = factory.get_user_manager(person("ann")).for_context(person("ann"))
+    everyone = factory.get_global_manager()
+    await factory.shutdown()
+    with pytest.raises(StateClosedError):
+        await view.set("k", 1)
+    with pytest.raises(StateClosedError):
+        everyone.for_context(person("ann"))
+
+
+async def test_a_listener_that_never_ends_does_not_hold_up_the_end() -> None:
+    listeners = Listeners(patience_s=0.01)
+    manager = UnifiedStateManager(MemoryStateStore(), listeners=listeners)
+    begun = asyncio.Event()
+
+    async def forever(_change: object) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    manager.add_listener(forever)
+    await manager.for_context(person()).set("k", 1)
+    await begun.wait()
+    await manager.shutdown()
+    assert manager.listener_count == 0
+
+
 async def test_policies_of_one_user_are_not_anothers() -> None:
     factory = StateManagerFactory(MemoryStateStore())
     factory.get_user_manager(person("ann")).declare_policy("n", COUNTER)

@@ -11,6 +11,7 @@ import pytest
 from netra_optimizer import (
     BillLine,
     BreakdownRow,
+    CustomPrice,
     InputError,
     PriceTable,
     StoreError,
@@ -23,6 +24,7 @@ from netra_optimizer import (
     read_bill,
     reconcile,
 )
+from netra_optimizer.usage.export import FOCUS_COLUMNS, focus_table
 
 T0 = datetime(2026, 11, 20, 10, tzinfo=UTC)
 
@@ -33,7 +35,13 @@ def prices() -> PriceTable:
 
 
 @pytest.fixture(scope="module")
-def tenant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TenantUsage]:
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[UsageStore]:
+    with UsageStore.open(tmp_path_factory.mktemp("store") / "s") as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def tenant(store: UsageStore) -> TenantUsage:
     records = [
         call("a", feature="search", team="web", cache_read=400_000, output_text=10_000),
         call("b", user="ü", tags=("x", "y"), service_tier="batch"),
@@ -41,10 +49,9 @@ def tenant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TenantUsage]:
         call("d", model="claude-sonnet-4-5", provider="anthropic", input_uncached=150_000),
         call("e", model="acme-llm-9", provider=""),
     ]
-    with UsageStore.open(tmp_path_factory.mktemp("store") / "s") as store:
-        found = store.for_tenant("t")
-        found.insert([records])
-        yield found
+    found = store.for_tenant("t")
+    found.insert([records])
+    return found
 
 
 def call(id: str, **fields) -> UsageRecord:
@@ -111,6 +118,78 @@ def test_one_share_off_all_lines_is_a_discount() -> None:
     assert [line.reason for line in uneven.lines] == ["differs", "not_billed"]
 
 
+def day_of(model: str, cost: float, *, provider: str = "openai", unpriced: int = 0) -> BreakdownRow:
+    return BreakdownRow(
+        key={"day": "2026-11-20", "provider": provider, "model": model},
+        requests=5, errors=0, input_tokens=1, cached_input_tokens=0, output_tokens=1,
+        cost_usd=cost, unpriced_requests=unpriced, recorded_usd=None, latency_p50_ms=None,
+        latency_p95_ms=None,
+    )  # fmt: skip
+
+
+def billed(model: str, usd: float, *, item: str = "x", provider: str = "openai") -> BillLine:
+    return BillLine(
+        day=date(2026, 11, 20), provider=provider, model=model, item=item, amount_usd=usd
+    )
+
+
+def test_models_are_compared_by_name_whatever_their_dates_and_never_by_beginnings() -> None:
+    usage = [day_of("gpt-4o-mini-2024-07-18", 1.0), day_of("gpt-4o-2024-08-06", 5.0),
+             day_of("gpt-4o-2024-11-20", 2.0),
+             day_of("claude-sonnet-4-5-20250929", 3.0, provider="anthropic")]  # fmt: skip
+    bill = [billed("gpt-4o", 7.0), billed("gpt-4o-mini", 1.004),
+            billed("Claude Sonnet 4.5", 3.0, provider="anthropic")]  # fmt: skip
+    found = reconcile(usage, bill)
+    assert {(line.model, line.billed_usd, line.computed_usd, line.reason)
+            for line in found.lines} == {
+        ("gpt-4o", 7.0, 7.0, "agrees"), ("gpt-4o-mini-2024-07-18", 1.004, 1.0, "agrees"),
+        ("claude-sonnet-4-5-20250929", 3.0, 3.0, "agrees"),
+    }  # fmt: skip
+    explained = {line.model: line.explanation for line in found.lines}
+    assert "0.0040" in explained["gpt-4o-mini-2024-07-18"]
+    assert explained["gpt-4o"] == ""
+
+
+def test_a_bill_of_whole_days_and_money_given_back_are_told() -> None:
+    usage = [day_of("gpt-4o", 5.0), day_of("o3", 2.0), day_of("secret-model", 0.0, unpriced=3)]
+    whole = reconcile(usage[:2], [billed("", 7.5, item=""), billed("", -1.0, item="credit")])
+    assert [(line.model, line.billed_usd, line.computed_usd, line.reason)
+            for line in whole.lines] == [
+        ("", 7.5, 7.0, "differs"), ("credit", -1.0, 0.0, "credit"),
+    ]  # fmt: skip
+    assert "$0.50 more was billed" in whole.lines[0].explanation
+    unpriced = reconcile(usage, [billed("gpt-4o", 5.0), billed("secret-model", 4.0)])
+    said = {line.model: (line.reason, line.explanation) for line in unpriced.lines}
+    assert said["secret-model"][0] == "unpriced"
+    assert "3 calls" in said["secret-model"][1]
+    assert said["o3"][0] == "not_billed"
+
+
+def test_the_consoles_tables_are_bills_too(tmp_path: Path) -> None:
+    (tmp_path / "anthropic.csv").write_text(
+        "usage_date_utc,model,workspace,api_key,usage_type,context_window,token_type,cost_usd,"
+        "cost_type\n"
+        "2026-11-20,Claude Sonnet 4.5,Default,k,standard,<= 200k,input_no_cache,0.30,token\n"
+        "2026-11-20,Claude Sonnet 4.5,Default,k,standard,<= 200k,output,0.15,token\n"
+        "2026-11-20,,Default,k,,,,0.02,web_search\n"
+    )
+    (tmp_path / "openai.csv").write_text(
+        "start_time,end_time,start_time_iso,end_time_iso,amount_value,amount_currency,line_item\n"
+        '1795132800,1795219200,2026-11-20T00:00:00Z,2026-11-21T00:00:00Z,2.5,usd,"gpt-4o, input"\n'
+    )
+    lines = read_bill([tmp_path / "anthropic.csv", tmp_path / "openai.csv"])
+    assert [(line.day, line.provider, line.model, line.amount_usd) for line in lines] == [
+        (date(2026, 11, 20), "anthropic", "Claude Sonnet 4.5", 0.30),
+        (date(2026, 11, 20), "anthropic", "Claude Sonnet 4.5", 0.15),
+        (date(2026, 11, 20), "anthropic", "", 0.02),
+        (date(2026, 11, 20), "openai", "gpt-4o", 2.5),
+    ]
+    found = reconcile([day_of("claude-sonnet-4-5", 0.45, provider="anthropic")], lines)
+    reasons = [(line.model, line.reason) for line in found.lines]
+    assert ("claude-sonnet-4-5", "agrees") in reasons
+    assert ("web_search", "not_tokens") in reasons
+
+
 def test_a_file_that_is_no_bill_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x.json").write_text('{"data": [{"a": 1}]}')
     with pytest.raises(InputError, match="no bill"):
@@ -154,6 +233,34 @@ def test_focus_rows_sum_to_what_was_used_and_spent(
     assert web[0]["ChargePeriodStart"] == "2026-11-20T00:00:00Z"
     assert web[0]["ChargePeriodEnd"] == "2026-11-21T00:00:00Z"
     assert json.loads(web[0]["Tags"]) == {"feature": "search", "team": "web"}
+    assert (web[0]["BillingPeriodStart"], web[0]["BillingPeriodEnd"]) == (
+        "2026-11-01T00:00:00Z", "2026-12-01T00:00:00Z",
+    )  # fmt: skip
+    assert (float(web[0]["ListUnitPrice"]), web[0]["SkuMeter"]) == (2.5, "Input Tokens")
+
+
+def test_focus_tells_a_negotiated_cost_from_the_list_s_and_bills_fees_by_request(
+    store: UsageStore,
+) -> None:
+    records = [
+        call("a"), call("p", model="sonar", provider="perplexity", input_uncached=1_000_000),
+        call("q", model="sonar", provider="perplexity", input_uncached=0, output_text=10),
+    ]  # fmt: skip
+    own = PriceTable.load(custom=[CustomPrice(model="*", provider="openai", discount=0.2)])
+    found = store.for_tenant("negotiated")
+    found.insert([records])
+    rows = focus_table(found, prices=own).to_pylist()
+    summary = found.summary(prices=own)
+    assert set(rows[0]) == set(FOCUS_COLUMNS)
+    assert sum(row["BilledCost"] for row in rows) == pytest.approx(summary.cost_usd)
+    [deal] = [row for row in rows if row["ProviderName"] == "openai"]
+    assert (deal["BilledCost"], deal["ListCost"]) == pytest.approx((2.0, 2.5))
+    assert (deal["ContractedUnitPrice"], deal["ListUnitPrice"]) == pytest.approx((2.0, 2.5))
+    [fee] = [row for row in rows if row["x_TokenType"] == "request"]
+    assert (fee["ConsumedQuantity"], fee["ConsumedUnit"], fee["PricingUnit"]) == (
+        2, "Requests", "1K Requests",
+    )  # fmt: skip
+    assert fee["BilledCost"] == pytest.approx(0.024)
 
 
 def test_a_notebook_gets_pandas_polars_and_arrow_alike(tmp_path: Path, prices: PriceTable) -> None:

@@ -35,4 +35,4 @@ def test_the_worked_notebook_runs_and_draws(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr[-2000:]
-    assert [int(count) for count in done.stdout.split()] == [3, 2]
+    assert [int(count) for count in done.stdout.split()] == [3, 3]

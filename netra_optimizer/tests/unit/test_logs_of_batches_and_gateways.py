@@ -85,6 +85,48 @@ def test_gemini_s_and_bedrock_s_batches_are_batches(tmp_path: Path) -> None:
     assert shown(second)[2:] == ("batch", 30, 12, "ok")
 
 
+def test_bedrock_s_invocation_log_is_read_with_and_without_bodies(tmp_path: Path) -> None:
+    def line(output: dict, **more) -> dict:
+        return {
+            "schemaType": "ModelInvocationLog", "schemaVersion": "1.0", "timestamp": AT,
+            "accountId": "1", "region": "us-east-1", "requestId": f"r-{len(output)}",
+            "operation": "InvokeModel", "modelId": "anthropic.claude-sonnet-4-5-20250929-v1:0",
+            "input": {"inputContentType": "application/json", "inputTokenCount": 30,
+                      "cacheReadInputTokenCount": 64, "cacheWriteInputTokenCount": 6,
+                      "inputBodyJson": {"anthropic_version": "bedrock-2023-05-31",
+                                        "messages": [{"role": "user", "content": "?"}]}},
+            "output": output, **more,
+        }  # fmt: skip
+
+    body = {**CLAUDE, "usage": {"input_tokens": 30, "cache_read_input_tokens": 64,
+                                "cache_creation_input_tokens": 6, "output_tokens": 12}}  # fmt: skip
+    failed = line({}, errorCode="ThrottlingException")
+    del failed["input"]["inputTokenCount"], failed["input"]["cacheReadInputTokenCount"]
+    del failed["input"]["cacheWriteInputTokenCount"]
+    lines = [line({"outputTokenCount": 12}), line({"outputTokenCount": 12, "outputBodyJson": body}),
+             failed]  # fmt: skip
+    found, audit, name = read(tmp_path, lines)
+    assert (name, audit) == ("requests", Audit(3, 3, {}))
+    for row in found[:2]:
+        assert (row["input_uncached"], row["cache_read"], row["cache_write_5m"],
+                row["output_text"], row["provider"]) == (30, 64, 6, 12, "aws")  # fmt: skip
+    assert (found[2]["status"], found[2]["error_kind"]) == ("error", "ThrottlingException")
+
+
+def test_vertex_s_logged_requests_are_read(tmp_path: Path) -> None:
+    line = {
+        "endpoint": "projects/p/locations/l/publishers/google/models/gemini-2.5-flash",
+        "logging_time": "2026-11-20 10:00:00.826 UTC", "request_id": 7,
+        "full_request": json.dumps({"contents": [{"role": "user", "parts": [{"text": "?"}]}]}),
+        "full_response": json.dumps({"modelVersion": "gemini-2.5-flash", "candidates": [],
+                                     "usageMetadata": {"promptTokenCount": 30,
+                                                       "candidatesTokenCount": 12}}),
+    }  # fmt: skip
+    [row], _, name = read(tmp_path, [line])
+    assert (name, *shown(row)) == ("requests", "gemini-2.5-flash", "google", "standard", 30, 12,
+                                   "ok")  # fmt: skip
+
+
 def test_bare_answers_one_a_line_are_a_log(tmp_path: Path) -> None:
     responses = {"id": "resp_1", "object": "response", "created_at": 1795168800.0, "model": "gpt-5",
                  "status": "completed", "service_tier": "flex", "output": [], "usage": {

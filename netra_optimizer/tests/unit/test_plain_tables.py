@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from netra_optimizer.usage.batch import batch_of, to_us
 from netra_optimizer.usage.columns import text_array
+from netra_optimizer.usage.importers.azure import AzureImporter
 from netra_optimizer.usage.importers.base import Options, RowImporter, RowRefused
 from netra_optimizer.usage.importers.generic import GenericImporter
 from netra_optimizer.usage.importers.values import count, moment, number, positive
@@ -29,7 +30,8 @@ STAMPS = st.one_of(
             "2026-11-01T24:00:00Z", "2026-11-01", "1763000000", "1763000000123", "1763000000.5",
             "", " ", "yesterday", "1989-12-31T23:59:59Z", "2200-01-01T00:00:00Z", "-5",
             "2026-11-01T10:00:00+24:00", "2026-11-01T10:00:00-23:59", "11/01/2026 10:00",
-            "2026-13-01T10:00:00Z", "2026-11-01T10:00:60Z", "2026-10-25 02:30:00", "2026-11-01T10:00:00.Z",
+            "2026-13-01T10:00:00Z", "2026-11-01T10:00:60Z", "2026-10-25 02:30:00",
+            "2026-11-01T10:00:00.Z",
         ]
     ),
     st.datetimes(datetime(1985, 1, 1), datetime(2205, 1, 1)).map(str),
@@ -37,13 +39,19 @@ STAMPS = st.one_of(
 )  # fmt: skip
 COUNTS = st.one_of(
     st.integers(0, 5000).map(str),
-    st.sampled_from(["", " ", "-1", "1.0", "1.5", "007", "1,200", "0x1F", "nan", "x", "9" * 12, "9" * 13]),
+    st.sampled_from(
+        ["", " ", "-1", "1.0", "1.5", "007", "1,200", "0x1F", "nan", "x", "9" * 12, "9" * 13]
+    ),
 )
 REALS = st.one_of(
     st.floats(allow_nan=False, allow_infinity=False).map(repr),
-    st.sampled_from(["", "-0", "-1", "1e400", "$1.5", "1_000", ".5", "5.", "nan", "inf", " 2 ", "."]),
+    st.sampled_from(
+        ["", "-0", "-1", "1e400", "$1.5", "1_000", ".5", "5.", "nan", "inf", " 2 ", "."]
+    ),
 )
-WORDS = st.sampled_from(["", "a", " a ", "b", "ß", "error", "500", "None", "timeout", "gpt-4o", "x\\y", "x'y"])
+WORDS = st.sampled_from(
+    ["", "a", " a ", "b", "ß", "error", "500", "None", "timeout", "gpt-4o", "x\\y", "x'y"]
+)
 COLUMNS = {
     "timestamp": STAMPS, "model": st.sampled_from(["gpt-4o", " gpt-4o", "claude-sonnet-4-5", ""]),
     "input_tokens": COUNTS, "output_tokens": COUNTS, "uncached_input_tokens": COUNTS,
@@ -51,7 +59,7 @@ COLUMNS = {
     "output_text": COUNTS, "request_id": WORDS, "status": WORDS, "error": WORDS, "user": WORDS,
     "latency_ms": REALS, "latency": REALS, "end": STAMPS, "cost": REALS, "score": REALS,
     "tags": WORDS, "tier": WORDS, "prompt": WORDS, "prompt_hash": WORDS, "attempt": COUNTS,
-    "provider": WORDS, "more": WORDS,
+    "provider": WORDS, "more": WORDS, "total_tokens": COUNTS,
 }  # fmt: skip
 TEXT = st.characters(codec="utf-8", exclude_characters="\0")
 OFTEN = ("timestamp", "model", "input_tokens", "output_tokens")
@@ -60,7 +68,9 @@ OFTEN = ("timestamp", "model", "input_tokens", "output_tokens")
 @st.composite
 def tables(draw: st.DrawFn) -> bytes:
     """A CSV file with usual and odd fields, some lines broken."""
-    extra = draw(st.lists(st.sampled_from(sorted(set(COLUMNS) - set(OFTEN))), unique=True, max_size=8))
+    extra = draw(
+        st.lists(st.sampled_from(sorted(set(COLUMNS) - set(OFTEN))), unique=True, max_size=8)
+    )
     names = draw(st.permutations([*OFTEN, *extra]))
     mark = draw(st.sampled_from([",", ";", "\t"]))
     quoted = draw(st.booleans())
@@ -147,7 +157,9 @@ def test_times_in_a_column_are_those_of_single_values(stamps: list[str], naive: 
 @given(st.lists(COUNTS, min_size=1, max_size=8))
 def test_counts_in_a_column_are_those_of_single_values(values: list[str]) -> None:
     found, given_, ok = counts(Strings.of(text_array(values)))
-    for value, tokens, has, sure in zip(values, found.tolist(), given_.tolist(), ok.tolist(), strict=True):
+    for value, tokens, has, sure in zip(
+        values, found.tolist(), given_.tolist(), ok.tolist(), strict=True
+    ):
         assert has == (value != "")
         if sure:
             assert tokens == count(value)
@@ -159,3 +171,22 @@ def test_reals_in_a_column_are_those_of_single_values(values: list[str], convert
     found = real_numbers(Strings.of(text_array(values)), convert)
     wanted = pa.array([convert(value) for value in values], pa.float64())
     assert pa.array(found, from_pandas=True).equals(wanted)
+
+
+AZURE_COUNTS = st.one_of(st.integers(0, 9).map(str), st.sampled_from(["", "-1", "1.0", "x"]))
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.tuples(STAMPS, AZURE_COUNTS, AZURE_COUNTS), min_size=1), st.sampled_from(ZONES))
+def test_a_trace_in_columns_is_the_trace_row_by_row(
+    lines: list[tuple[str, str, str]], zone: ZoneInfo
+) -> None:
+    options = Options(now=NOW, model="gpt-4o", timezone=zone)
+
+    def read(note: str) -> tuple[list[dict], dict[str, int]]:
+        rows = ["TIMESTAMP,ContextTokens,GeneratedTokens,note"]
+        rows += [",".join([*line, note]) for line in lines]
+        source = Source(Path("trace.csv"), "\n".join(rows).encode())
+        return outcome(AzureImporter().chunks(open_rows(source), options))
+
+    assert repr(read("plain")) == repr(read('a "quoted" word'))

@@ -1,9 +1,11 @@
 """The index of prefix blocks, held against a dictionary of what a cache holds."""
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from netra_optimizer.replay import prefix
 from netra_optimizer.replay.prefix import NEVER, PrefixIndex, reused_tokens, stable_order
 
 MINUTE = 60_000_000
@@ -91,3 +93,67 @@ def test_a_part_of_the_stream_is_indexed_as_if_it_were_all() -> None:
     whole = index([prompts[at] for at in rows], [start[at] for at in rows])
     assert part.gaps().tolist() == whole.gaps().tolist()
     assert part.offsets.tolist() == whole.offsets.tolist()
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.lists(st.integers(0, 4), max_size=5, unique=True),
+            st.integers(0, 3),
+            st.integers(0, 2),
+            st.integers(0, 5),
+        ),
+        max_size=40,
+    ),
+    st.integers(0, 6),
+)
+def test_limits_and_caches_leave_what_a_dictionary_of_last_uses_holds(
+    calls: list[tuple[list[int], int, int, int]], lifetime: int
+) -> None:
+    start = np.cumsum([pause for _, pause, _, _ in calls]).tolist()
+    caches, limits = [c[2] for c in calls], [c[3] for c in calls]
+    marked = [prompt[:limit] for prompt, _, _, limit in calls]
+    found = index([prompt for prompt, _, _, _ in calls], start)
+    (leading,) = found.leading_within(
+        [lifetime], np.array(limits, np.int32), np.array(caches, np.int32)
+    )
+    assert leading.tolist() == leading_by_hand(marked, start, caches, lifetime)
+
+
+def test_a_long_run_of_calls_without_the_cache_is_jumped_over() -> None:
+    prompts = [[1, 2]] * 100
+    limit = np.zeros(100, np.int32)
+    limit[[0, 60, 99]] = 2
+    gaps = index(prompts, list(range(100))).gaps(limit)
+    used = {row: gaps[2 * row : 2 * row + 2].tolist() for row in (0, 60, 99)}
+    assert used == {0: [NEVER, NEVER], 60: [60, 60], 99: [39, 39]}
+    cache = np.where(limit > 0, 1, 2).astype(np.int32)
+    gaps = index(prompts, list(range(100))).gaps(cache=cache)
+    assert gaps[[120, 198]].tolist() == [60, 39]
+    assert gaps[[4, 122]].tolist() == [1, 2]
+
+
+def test_names_of_many_parts_are_told_apart_as_those_of_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rng = np.random.default_rng(3)
+    names = rng.integers(0, 900, 5000).astype(np.uint64)
+    offsets = np.arange(0, 5001, 5).astype(np.int64)
+    start = np.arange(1000, dtype=np.int64)
+    whole = PrefixIndex.build(names, offsets, start)
+    monkeypatch.setattr(prefix, "PART", 300)
+    monkeypatch.setattr(prefix, "CHUNK", 70)
+    parts = PrefixIndex.build(names, offsets, start)
+    assert parts.previous.tolist() == whole.previous.tolist()
+    assert parts.gaps().tolist() == whole.gaps().tolist()
+
+
+def test_labels_meet_where_one_uses_a_block_after_another() -> None:
+    found = index([[1], [1], [2], [1], [2]], [0, 1, 2, 3, 4])
+    assert found.meetings(np.array([7, -1, 5, 8, 5])) == [(7, 8)]
+
+
+def test_an_access_is_used_again_when_the_next_comes_in_time() -> None:
+    found = index([[1, 2], [1], [1, 2]], [0, 5, 9])
+    assert found.used_again(np.full(3, 5)).tolist() == [True, False, True, False, False]

@@ -164,6 +164,47 @@ def test_every_key_of_usage_costs_what_genai_prices_says() -> None:
     assert len(used) > 30
 
 
+def whole_usage(rng: random.Random) -> dict[str, int]:
+    """Counts of some kinds of use that overlap nowhere, and of all kinds that hold them."""
+    from genai_prices.units import _get_registry
+
+    registry = _get_registry()
+    kinds = rng.sample([key for key in registry.units if key != "requests"], rng.randrange(1, 9))
+    usage: dict[str, int] = {}
+    for key in kinds:
+        count = rng.choice([rng.randrange(1, 500), rng.randrange(1, 300_000)])
+        for holder in {key, *registry.ancestor_usage_keys(key)} - {"requests"}:
+            usage[holder] = usage.get(holder, 0) + count
+    return usage
+
+
+def test_usages_of_many_kinds_at_once_cost_what_genai_prices_says(full_counts: bool) -> None:
+    rng = random.Random(14)
+    models = known_models()
+    chosen = models * 10 if full_counts else rng.sample(models, 500)
+    compared = 0
+    for provider, model in chosen:
+        usage, tier = whole_usage(rng), rng.choice(list(TIER_CONTEXTS))
+        at = datetime(2022, 1, 1, tzinfo=UTC) + timedelta(
+            microseconds=rng.randrange(6 * 365 * 86_400_000_000)
+        )
+        try:
+            expected = genai_prices.calc_price(
+                genai_prices.Usage(**usage), model, provider_id=provider,
+                genai_request_timestamp=at, price_context=dict(context_of(tier)),
+            )  # fmt: skip
+        except ValueError:
+            continue  # genai-prices asks for more than this usage says
+        cost = table().cost_of_usage(
+            model, provider, tier=tier,
+            start_us=np.array([(at - EPOCH) // timedelta(microseconds=1)]),
+            usage={key: np.array([count]) for key, count in usage.items()},
+        )  # fmt: skip
+        assert cost[0] == pytest.approx(float(expected.total_price), abs=1e-9), (model, usage)
+        compared += 1
+    assert compared > 0.98 * len(chosen)
+
+
 def test_rates_times_tokens_are_the_cost() -> None:
     rng = random.Random(9)
     rows = [random_row(rng, *rng.choice(known_models())) for _ in range(300)]
@@ -239,6 +280,31 @@ def test_names_of_gateways_and_clouds_are_understood(
     found = table().resolve(recorded, provider)
     assert found is not None
     assert (found.provider, found.model) == key
+
+
+def test_every_model_is_found_by_the_id_it_is_listed_under() -> None:
+    listed = [(p.id, m.id) for p in get_snapshot().providers for m in p.models]
+    found = [table().resolve(model, provider) for provider, model in listed]
+    assert [key for key, known in zip(listed, found, strict=True) if known is None] == []
+    assert len(listed) > 2000
+
+
+def test_a_model_given_away_costs_nothing_and_one_without_a_price_has_no_cost() -> None:
+    day = datetime(2026, 1, 5, tzinfo=UTC)
+    rows = [
+        {"provider": provider, "model": model, "start": day, "input_uncached": 10**6}
+        for provider, model in (
+            ("openrouter", "deepseek/deepseek-r1:free"),
+            ("google", "gemma-4-31b-it"),
+            ("openai", "tts-1"),
+            ("cerebras", "qwen-3-coder-480b"),
+        )
+    ]
+    *free, by_the_letter, gone = table().cost(calls_of(rows)).tolist()
+    assert free == [0, 0]
+    assert "gemma-4-31b-it" not in table().models("google")  # no seller to save money with
+    assert np.isnan(by_the_letter)
+    assert np.isnan(gone)
 
 
 def test_a_provider_that_does_not_list_the_model_is_not_replaced_by_another() -> None:

@@ -75,7 +75,7 @@ def test_writes_that_nobody_read_are_counted(audit: CachingAudit, frame: UsageFr
 def test_what_broke_prefixes_is_told_where_texts_are_given(
     frame: UsageFrame, prices: PriceTable
 ) -> None:
-    rules = "Answer in one sentence and cite the paragraph of the handbook. " * 30
+    rules = "Answer in one sentence and cite the paragraph of the handbook. " * 120
     prompts = [
         PromptText("talk", float(at), f"Now it is 2026-11-22 09:0{at}:11. {rules}")
         for at in range(5)

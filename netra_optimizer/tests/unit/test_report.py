@@ -74,6 +74,7 @@ def test_the_terminal_report_says_spend_saving_interval_and_what_was_left_out() 
     said = printed(analysis(opportunity(), dropped={"negative token count": 3}))
     assert "You can save $12.50 of $100.00 (12.5 %)" in said
     assert "90 % interval $11.50 to $13.50" in said
+    assert "First: Cache" in said
     assert "Rows read 2,003, kept 2,000" in said
     assert "left out 3: negative token count" in said
     assert "no price for model 'mystery-1' (7 requests)" in said
@@ -106,7 +107,7 @@ def test_the_page_is_one_file_without_script_or_outside_reference() -> None:
     assert "<script" not in page
     assert not re.search(r"(src|href)=", page)
     assert page.count("<svg") == 5
-    assert "You can save <em>$12.50</em>" in page
+    assert "You can save <em>$12.50</em>" in page and "First: Cache" in page
 
 
 def test_the_page_escapes_what_came_from_the_records() -> None:

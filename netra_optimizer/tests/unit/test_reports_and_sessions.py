@@ -92,6 +92,21 @@ def test_openai_s_usage_without_tokens_is_left_out_by_name(tmp_path: Path) -> No
     ]  # fmt: skip
 
 
+def test_openai_s_usage_as_a_table_counts_its_requests_too(tmp_path: Path) -> None:
+    row = {"start_time": BEGIN, "end_time": BEGIN + 3600, "start_time_iso": "2026-11-20T10:00:00Z",
+           "input_tokens": 1000, "output_tokens": 300, "input_cached_tokens": 400,
+           "input_audio_tokens": 0, "output_audio_tokens": 0, "num_model_requests": 4,
+           "project_id": "p", "model": "gpt-4o", "batch": "True"}  # fmt: skip
+    with (tmp_path / "u.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(row))
+        writer.writeheader()
+        writer.writerow(row)
+    rows, audit, name = read(tmp_path / "u.csv")
+    assert (name, audit, len(rows)) == ("openai_usage", Audit(1, 1, {}), 4)
+    assert total(rows) == {"input_uncached": 600, "cache_read": 400, "output_text": 300}
+    assert {(row["service_tier"], row["team"]) for row in rows} == {("batch", "p")}
+
+
 def test_a_price_that_depends_on_a_request_s_size_is_not_decided_by_a_day_s_sum(
     tmp_path: Path,
 ) -> None:

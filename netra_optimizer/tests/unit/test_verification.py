@@ -4,6 +4,8 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec import structs
 from scipy import stats
 
@@ -34,6 +36,14 @@ def test_a_larger_group_is_sampled_and_still_adds_up() -> None:
 def test_cents_add_up_to_the_total_in_cents() -> None:
     cents = to_cents({"a": 1 / 3, "b": 1 / 3, "c": 1 / 3}, 1.0)
     assert sum(round(100 * value) for value in cents.values()) == 100
+
+
+@given(st.lists(st.floats(-500, 5000), min_size=1, max_size=12))
+def test_any_shares_in_cents_add_up_and_none_moves_by_more_than_a_cent(parts: list[float]) -> None:
+    shares = {str(at): part for at, part in enumerate(parts)}
+    cents = to_cents(shares, sum(parts))
+    assert sum(round(100 * value) for value in cents.values()) == round(100 * sum(parts))
+    assert all(abs(cents[name] - shares[name]) <= 0.0101 for name in shares)
 
 
 def test_the_order_of_the_blocks_changes_no_interval() -> None:
@@ -101,7 +111,7 @@ def test_graded_scores_without_rare_losses_are_judged_nearly_as_by_student() -> 
 @pytest.mark.parametrize("items", [40, 120, 400])
 def test_rare_large_losses_of_graded_scores_are_not_approved_too_often(items: int) -> None:
     """Student's test approves a fifth to a third of these, because most samples show no loss."""
-    rng, rounds = np.random.default_rng(items), 200
+    rng, rounds = np.random.default_rng(items), 150
     approvals = 0
     for _ in range(rounds):
         baseline = rng.choice([0.9, 1.0], items)
@@ -113,7 +123,7 @@ def test_rare_large_losses_of_graded_scores_are_not_approved_too_often(items: in
 
 @pytest.mark.parametrize(
     ("items", "margin", "disagree"),
-    [(40, 0.1, 0.1), (60, 0.05, 0.2), (100, 0.1, 0.1), (200, 0.03, 0.03), (150, 0.03, 0.5)],
+    [(40, 0.1, 0.1), (60, 0.05, 0.2), (100, 0.1, 0.1), (150, 0.03, 0.03)],
 )
 def test_the_exact_size_at_the_margin_is_within_five_percent(
     items: int, margin: float, disagree: float
@@ -135,6 +145,10 @@ def test_the_exact_size_at_the_margin_is_within_five_percent(
     assert size <= 0.05 + 1e-9
 
 
-def test_identical_scores_are_no_worse() -> None:
-    same = np.ones(500)
-    assert non_inferiority(same, same, margin=0.02).verdict == "non_inferior"
+@pytest.mark.parametrize(("score", "margin"), [(1.0, 0.02), (0.0, 0.02), (5.0, 0.1)])
+def test_identical_scores_are_no_worse_when_there_are_enough_of_them(
+    score: float, margin: float
+) -> None:
+    few, many = np.full(20, score), np.full(500, score)
+    assert non_inferiority(many, many, margin=margin).verdict == "non_inferior"
+    assert non_inferiority(few, few, margin=margin).verdict == "underpowered"

@@ -110,3 +110,23 @@ def test_what_is_sent_again_is_told_apart_from_what_stands_in_every_prompt(
     again = 10 * sum(1000 + 500 * turn for turn in range(1, 10))
     assert growth.evidence["history_tokens_sent_again"] == again
     assert growth.evidence["standing_tokens_of_each_prompt"] == 1000
+
+
+def test_long_answers_are_held_against_their_scores(prices: PriceTable) -> None:
+    """Every tenth answer is ten times as long, scores no better, and half of these are cut off."""
+    records = [
+        call(
+            at,
+            60.0 * at,
+            output_text=2000 + 10 * at if at % 10 == 0 else 200 + at % 7,
+            finish_reason="length" if at % 20 == 0 else "stop",
+            quality=float(at % 4 != 0),
+        )
+        for at in range(400)
+    ]
+    (long,) = found(records, prices, "output_tokens")
+    assert long.evidence["cut_off_share"] == 0.05
+    thirds = long.evidence["score_by_length"]
+    assert [third["scored_requests"] for third in thirds] == [134, 133, 133]
+    assert thirds[2]["mean_score"] < thirds[0]["mean_score"]
+    assert long.status == "needs_evaluation"

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from netra_optimizer.usage.errors import FormatUnknown
+from netra_optimizer.usage.errors import BadOption
 from netra_optimizer.usage.importers.anthropic_usage import AnthropicUsageImporter
 from netra_optimizer.usage.importers.azure import AzureImporter
 from netra_optimizer.usage.importers.base import Chunk, Importer, Options, RowImporter, RowRefused
@@ -51,12 +51,12 @@ IMPORTERS: Final[Sequence[Importer]] = (
 
 
 def importer_named(name: str) -> Importer:
-    """The importer of a format. Raises FormatUnknown."""
+    """The importer of a format. Raises BadOption."""
     for importer in IMPORTERS:
         if importer.name == name.lower():
             return importer
     known = ", ".join(importer.name for importer in IMPORTERS)
-    raise FormatUnknown(f"There is no format {name!r}.", hint=f"Formats: {known}.")
+    raise BadOption(f"There is no format {name!r}.", hint=f"Formats: {known}.")
 
 
 def detect(rows: Rows) -> Importer | None:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Final, TypeAlias
 
 from netra_optimizer.usage.batch import START, Values, to_us
 from netra_optimizer.usage.record import UsageRecord
-from netra_optimizer.usage.sources.rows import CHUNK_ROWS, Row, Rows
+from netra_optimizer.usage.sources.rows import CHUNK_ROWS, UNREADABLE_VALUES, Row, Rows
 
 Outcome: TypeAlias = UsageRecord | str
 """One row's fate: a record, or the reason why it was left out."""
@@ -127,7 +127,7 @@ class RowImporter(Importer):
         return (found,) if isinstance(found, str | UsageRecord) else found
 
 
-UNREADABLE: Final = "unreadable_values"
+UNREADABLE: Final = UNREADABLE_VALUES
 
 
 class RowRefused(Exception):

@@ -38,8 +38,7 @@ class ClaudeCodeImporter(RowImporter):
     def score(self, rows: Rows) -> float:
         """Sure by sessions with messages."""
         for row in rows.sample:
-            inner = row.get("message")
-            if isinstance(inner, Mapping) and "sessionId" in row and "uuid" in row:
+            if mapping(row.get("message")) and "sessionId" in row and "uuid" in row:
                 return 0.97
         return 0.0
 

@@ -14,7 +14,7 @@ Usage objects come here with their keys in snake case (see usage_objects.py).
 Where a total is given, it decides between inside and beside.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from itertools import product
 from typing import Any, Final
 
@@ -35,24 +35,35 @@ _OUTSIDE: Final = (
 )  # fmt: skip
 ANTHROPIC_READ: Final = "cache_read_input_tokens"
 ANTHROPIC_WRITE: Final = "cache_creation_input_tokens"
-_READ: Final = (
-    "cached_tokens", "cache_read_tokens", ANTHROPIC_READ, "cache_read", "input_cached_tokens",
-    "cached_input_tokens", "prompt_cache_hit_tokens", "num_cached_tokens",
-    "cached_prompt_text_tokens", "cache_read_input_token_count",
+_READ: Final = frozenset(
+    {
+        "cached_tokens", "cache_read_tokens", ANTHROPIC_READ, "cache_read", "input_cached_tokens",
+        "cached_input_tokens", "prompt_cache_hit_tokens", "num_cached_tokens",
+        "cached_prompt_text_tokens", "cache_read_input_token_count",
+    }
 )  # fmt: skip
-_WRITE: Final = (
-    ANTHROPIC_WRITE, "cache_creation_tokens", "cache_write_tokens", "cache_write_input_tokens",
-    "cache_write_input_token_count", "input_cache_write_tokens", "cache_creation", "cache_write",
+_WRITE: Final = frozenset(
+    {
+        ANTHROPIC_WRITE, "cache_creation_tokens", "cache_write_tokens", "cache_write_input_tokens",
+        "cache_write_input_token_count", "input_cache_write_tokens", "cache_creation",
+        "cache_write",
+    }
 )  # fmt: skip
-_REASONING: Final = ("reasoning_tokens", "reasoning_output_tokens", "reasoning", "thinking_tokens")
+_REASONING: Final = frozenset(
+    {"reasoning_tokens", "reasoning_output_tokens", "reasoning", "thinking_tokens"}
+)
 _SPLIT: Final = ("cache_creation", "cache_creation_token_details")
-_FIVE: Final = (
-    "ephemeral_5m_input_tokens", "ephemeral_5m_tokens", "cache_creation_5m_input_tokens",
-    "cache_write_5m_tokens", "cache_creation.ephemeral_5m_input_tokens",
+_FIVE: Final = frozenset(
+    {
+        "ephemeral_5m_input_tokens", "ephemeral_5m_tokens", "cache_creation_5m_input_tokens",
+        "cache_write_5m_tokens", "cache_creation.ephemeral_5m_input_tokens",
+    }
 )  # fmt: skip
-_HOUR: Final = (
-    "ephemeral_1h_input_tokens", "ephemeral_1h_tokens", "cache_creation_1h_input_tokens",
-    "cache_write_1h_tokens", "cache_creation.ephemeral_1h_input_tokens",
+_HOUR: Final = frozenset(
+    {
+        "ephemeral_1h_input_tokens", "ephemeral_1h_tokens", "cache_creation_1h_input_tokens",
+        "cache_write_1h_tokens", "cache_creation.ephemeral_1h_input_tokens",
+    }
 )  # fmt: skip
 _XAI: Final = ("num_sources_used", "cost_in_usd_ticks", "cached_prompt_text_tokens")
 _PERPLEXITY: Final = ("citation_tokens", "num_search_queries")
@@ -122,7 +133,7 @@ def anthropic_tokens(usage: Usage) -> Tokens:
     write_5m, write_1h = cache_writes(usage, {})
     details = mapping(first(usage, _OUTSIDE))
     output = Dividing(count(usage.get("output_tokens")))
-    reasoning = output.take(count(first(details, _REASONING)))
+    reasoning = output.take(_largest(details, names=_REASONING))
     found = Tokens(
         input_uncached=count(first(usage, ("input_tokens", "uncached_input_tokens"))),
         cache_read=cache_reads(usage, {}),
@@ -196,15 +207,14 @@ def _lifetimes(details: object) -> Usage:
     return found
 
 
-def _largest(*sources: Usage, names: Iterable[str]) -> int:
+def _largest(*sources: Usage, names: frozenset[str]) -> int:
     """The largest count any source holds under any of the names; objects are none."""
-    return max(
-        count(value)
-        for source in sources
-        for name in names
-        for value in (source.get(name),)
-        if not isinstance(value, Mapping | list)
-    )
+    found = 0
+    for source in sources:
+        for name, value in source.items():
+            if value and name in names and not isinstance(value, dict | list):
+                found = max(found, count(value))
+    return found
 
 
 def _modality(usage: Usage, details: Usage, kind: str, side: str) -> int:

@@ -2,8 +2,9 @@
 
 Columns are found by their usual names, whatever their case and underscores; `--map FIELD=COLUMN`
 names the others. `input_tokens` is taken to include cached tokens (as OpenAI and OpenTelemetry
-count); a column that says `uncached` is what it says. Nested `usage` objects are read by their own
-convention.
+count), unless the numbers say otherwise: parts that do not fit, or a total that counts them on top.
+A column that says `uncached` is what it says, and so is `input_tokens` beside Anthropic's own names
+for cached tokens. Nested `usage` objects are read by their own convention.
 """
 
 import re
@@ -21,14 +22,16 @@ from netra_optimizer.usage.importers.base import (
     Outcome,
     RowImporter,
 )
-from netra_optimizer.usage.importers.tokens import Dividing, Tokens
-from netra_optimizer.usage.importers.usage_objects import tokens_of
+from netra_optimizer.usage.importers.conventions import inclusive_tokens
+from netra_optimizer.usage.importers.tokens import Tokens
+from netra_optimizer.usage.importers.usage_objects import has_tokens, tokens_of
 from netra_optimizer.usage.importers.values import (
     canonical,
     content_id,
     count,
     digest,
     has_count,
+    json_or,
     mapping,
     milliseconds,
     moment,
@@ -41,6 +44,16 @@ from netra_optimizer.usage.importers.values import (
 from netra_optimizer.usage.record import TOKEN_BUCKETS, UsageRecord
 from netra_optimizer.usage.sources.rows import Row, Rows
 
+
+def _flat(part: str, *sides: str) -> tuple[str, ...]:
+    """A part of a provider's usage object, as tables made flat call it."""
+    return tuple(
+        f"{head}{side}tokensdetails{part}"
+        for side in sides
+        for head in ("", "usage", "responseusage")
+    )
+
+
 SYNONYMS: Final[Mapping[str, tuple[str, ...]]] = {
     "id": ("id", "requestid", "callid", "generationid", "uuid", "responseid", "logid", "eventid"),
     "start": (
@@ -51,12 +64,13 @@ SYNONYMS: Final[Mapping[str, tuple[str, ...]]] = {
     "end": ("end", "endtime", "endedat", "completedat", "finishedat", "responsetime"),
     "model": (
         "model", "modelname", "modelid", "llmmodel", "responsemodel", "requestmodel", "modelused",
-        "engine", "deployment", "deploymentname", "llm",
+        "engine", "deployment", "deploymentname", "llm", "modelpermaslug", "aimodel",
     ),
     "provider": ("provider", "providername", "vendor", "llmprovider", "modelprovider", "system"),
     "operation": ("operation", "calltype", "requesttype", "endpointtype"),
     "service_tier": ("servicetier", "tier", "processingtier"),
     "input": (
+        "nativetokensprompt",
         "inputtokens", "prompttokens", "tokensin", "inputtokencount", "prompttokencount",
         "contexttokens", "inputlength", "promptlength", "requesttokens", "intokens", "tokensinput",
         "tokensprompt", "ntokensprompt", "numinputtokens", "numprompttokens", "usageprompttokens",
@@ -70,33 +84,52 @@ SYNONYMS: Final[Mapping[str, tuple[str, ...]]] = {
     "cache_read": (
         "cacheread", "cachereadtokens", "cachedtokens", "cachedinputtokens", "cachereadinputtokens",
         "inputcachedtokens", "cachehittokens", "promptcachehittokens", "tokenscached",
-        "cachedprompttokens", "inputcacheread",
+        "cachedprompttokens", "inputcacheread", "nativetokenscached",
+        *_flat("cachedtokens", "prompt", "input"), *_flat("cacheread", "input"),
+        "usagecachereadinputtokens", "usagecachedtokens",
     ),
     "cache_write": (
         "cachewrite", "cachewritetokens", "cachecreationtokens", "cachecreationinputtokens",
         "cachewriteinputtokens", "cachecreation", "inputcachecreation",
+        *_flat("cachewritetokens", "prompt", "input"), "usagecachecreationinputtokens",
     ),
     "cache_write_5m": (
         "cachewrite5m", "cachewrite5mtokens", "cachecreation5minputtokens",
-        "ephemeral5minputtokens",
+        "ephemeral5minputtokens", "cachecreationephemeral5minputtokens",
+        "usagecachecreationephemeral5minputtokens",
     ),
     "cache_write_1h": (
         "cachewrite1h", "cachewrite1htokens", "cachecreation1hinputtokens",
-        "ephemeral1hinputtokens",
+        "ephemeral1hinputtokens", "cachecreationephemeral1hinputtokens",
+        "usagecachecreationephemeral1hinputtokens",
     ),
     "output": (
+        "nativetokenscompletion",
         "outputtokens", "completiontokens", "tokensout", "outputtokencount", "completiontokencount",
         "generatedtokens", "outputlength", "responsetokens", "outtokens", "tokensoutput",
         "tokenscompletion", "ntokenscompletion", "numoutputtokens", "numcompletiontokens",
         "usagecompletiontokens", "usageoutputtokens", "completiontoks", "totaloutputtokens",
     ),
     "output_text": ("outputtext", "outputtexttokens"),
-    "reasoning": ("reasoning", "reasoningtokens", "thinkingtokens", "outputreasoningtokens"),
-    "audio_in": ("audioin", "inputaudiotokens", "audioinputtokens"),
-    "audio_out": ("audioout", "outputaudiotokens", "audiooutputtokens"),
+    "total": ("totaltokens", "usagetotaltokens", "totaltokencount", "totaltoks"),
+    "reasoning": (
+        "reasoning", "reasoningtokens", "thinkingtokens", "outputreasoningtokens",
+        "nativetokensreasoning", "tokensreasoning", "usagereasoningtokens",
+        *_flat("reasoningtokens", "completion", "output"),
+    ),
+    "audio_in": (
+        "audioin", "inputaudiotokens", "audioinputtokens", *_flat("audiotokens", "prompt", "input"),
+    ),
+    "audio_out": (
+        "audioout", "outputaudiotokens", "audiooutputtokens",
+        *_flat("audiotokens", "completion", "output"),
+    ),
     "image_in": ("imagein", "inputimagetokens", "imageinputtokens"),
     "image_out": ("imageout", "outputimagetokens", "imageoutputtokens"),
-    "latency_ms": ("latencyms", "durationms", "responsetimems", "elapsedms", "latencymillis"),
+    "latency_ms": (
+        "latencyms", "durationms", "responsetimems", "elapsedms", "latencymillis",
+        "generationtimems",
+    ),
     "latency_s": (
         "latency", "latencys", "latencyseconds", "duration", "durations", "durationseconds",
         "elapsed",
@@ -133,7 +166,7 @@ SYNONYMS: Final[Mapping[str, tuple[str, ...]]] = {
     "quality": ("quality", "score", "rating", "evalscore"),
     "cost_recorded": (
         "costrecorded", "cost", "costusd", "totalcost", "spend", "price", "usdcost", "amount",
-        "responsecost", "totalcostusd",
+        "responsecost", "totalcostusd", "costtotal",
     ),
     "usage": ("usage", "tokenusage", "usagemetadata"),
 }  # fmt: skip
@@ -143,10 +176,9 @@ _BAD_STATUS: Final = frozenset(
     {"error", "failed", "failure", "err", "exception", "timeout", "false"}
 )
 _INPUT_PARTS: Final = ("cache_read", "cache_write_5m", "cache_write_1h", "audio_in", "image_in")
+_OUTPUT_PARTS: Final = ("reasoning", "audio_out", "image_out")
 _FIELDS: Final = frozenset(SYNONYMS)
-_SPECIAL_COUNTS: Final = frozenset(
-    (*_INPUT_PARTS, "cache_write", "reasoning", "audio_out", "image_out")
-)
+_SPECIAL_COUNTS: Final = frozenset((*_INPUT_PARTS, *_OUTPUT_PARTS, "cache_write"))
 """Columns without which input is plain input and output is plain text."""
 
 
@@ -155,7 +187,10 @@ class GenericImporter(RowImporter):
 
     name = "generic"
     title = "table of calls (columns by name)"
-    convention = "input_tokens includes cached tokens unless the column says uncached"
+    convention = (
+        "input_tokens includes cached tokens, unless the columns (uncached, or Anthropic's names) "
+        "or the numbers say otherwise"
+    )
 
     def score(self, rows: Rows) -> float:
         """Low, so that every known format comes first."""
@@ -308,7 +343,19 @@ def columns_of(names: tuple[str, ...], mapping_: tuple[tuple[str, str], ...]) ->
                 f"--map names no field {field!r}.", hint=f"Fields: {', '.join(sorted(_FIELDS))}."
             )
         found[known] = column
+    if "input_uncached" not in found and _anthropic(found):
+        found["input_uncached"] = found.pop("input")
     return found
+
+
+def _anthropic(found: Mapping[str, str]) -> bool:
+    """Whether the counts have Anthropic's own names, and so its convention."""
+    read, write, inputs = (
+        re.sub(r"[^a-z0-9]", "", found.get(field, "").lower()).removeprefix("usage")
+        for field in ("cache_read", "cache_write", "input")
+    )
+    own = read == "cachereadinputtokens" or write == "cachecreationinputtokens"
+    return own and inputs == "inputtokens"
 
 
 def _alias(field: str) -> str:
@@ -326,35 +373,43 @@ def _counts(fields: Mapping[str, str]) -> bool:
 
 
 def _tokens(value: Any, *, plain: bool) -> Tokens | None:
-    if nested := mapping(value("usage")):
+    nested = mapping(value("usage"))
+    if nested and has_tokens(nested):
         return tokens_of(nested)
     given = [value(field) for field in ("input", "input_uncached", "output", "output_text")]
     if not any(map(has_count, given)):
         return None
+    inputs, uncached, outputs, spoken = given
     if plain:
         return Tokens(
-            input_uncached=count(given[1] if has_count(given[1]) else given[0]),
-            output_text=count(given[3] if has_count(given[3]) else given[2]),
+            input_uncached=count(uncached if has_count(uncached) else inputs),
+            output_text=count(spoken if has_count(spoken) else outputs),
         )
     parts = {name: count(value(name)) for name in _INPUT_PARTS}
     parts["cache_write_5m"] += max(
         0, count(value("cache_write")) - parts["cache_write_5m"] - parts["cache_write_1h"]
     )
-    inputs, uncached, outputs, spoken = given
-    if has_count(uncached):
-        parts["input_uncached"] = count(uncached)
-    else:
-        left = Dividing(count(inputs))
-        parts = {name: left.take(parts[name]) for name in _INPUT_PARTS}
-        parts["input_uncached"] = left.rest
-    said = {name: count(value(name)) for name in ("reasoning", "audio_out", "image_out")}
-    if has_count(spoken):
-        said["output_text"] = count(spoken)
-    else:
-        right = Dividing(count(outputs))
-        said = {name: right.take(tokens) for name, tokens in said.items()}
-        said["output_text"] = right.rest
-    return Tokens(**parts, **said)
+    said = {name: count(value(name)) for name in _OUTPUT_PARTS}
+    own = has_count(uncached) or has_count(spoken)
+    return inclusive_tokens(
+        {
+            "prompt_tokens": count(uncached) + sum(parts.values())
+            if has_count(uncached)
+            else inputs,
+            "completion_tokens": count(spoken) + sum(said.values())
+            if has_count(spoken)
+            else outputs,
+            "total_tokens": None if own else value("total"),
+            "cache_read_tokens": parts["cache_read"],
+            "cache_write_5m_tokens": parts["cache_write_5m"],
+            "cache_write_1h_tokens": parts["cache_write_1h"],
+            "input_audio_tokens": parts["audio_in"],
+            "input_image_tokens": parts["image_in"],
+            "reasoning_tokens": said["reasoning"],
+            "output_audio_tokens": said["audio_out"],
+            "output_image_tokens": said["image_out"],
+        }
+    )
 
 
 def _failure(status: object, error: object) -> str:
@@ -370,6 +425,8 @@ def _failure(status: object, error: object) -> str:
 
 
 def _hashes(value: object) -> tuple[int, ...]:
+    if isinstance(value, str):
+        value = json_or(value, [])
     if not isinstance(value, Sequence) or isinstance(value, str):
         return ()
     return tuple(

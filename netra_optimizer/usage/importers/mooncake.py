@@ -32,6 +32,7 @@ from netra_optimizer.usage.importers.values import (
     digest,
     first,
     has_count,
+    json_or,
     positive,
     text,
 )
@@ -192,7 +193,9 @@ def _plausible(us: Float64, *counts: Int64) -> bool:
     return times and all(bool(((c >= 0) & (c <= MAX_TOKENS)).all()) for c in counts)
 
 
-def _hashes(values: Sequence[object]) -> list[int]:
+def _hashes(values: "Sequence[object] | str") -> list[int]:
+    if isinstance(values, str):
+        values = json_or(values, [])  # a list in a cell of a table
     if not isinstance(values, list):
         return []
     return [
@@ -239,8 +242,8 @@ def _block_tokens(sample: Sequence[Row]) -> int:
     """The usual block size that explains every prompt's number of blocks."""
     pairs = []
     for row in sample:
-        length, hashes = positive(first(row, _INPUT)), first(row, _HASHES)
-        if length and isinstance(hashes, list) and hashes:
+        length, hashes = positive(first(row, _INPUT)), _hashes(first(row, _HASHES) or ())
+        if length and hashes:
             pairs.append((length, len(hashes)))
     if not pairs:
         return DEFAULT_BLOCK

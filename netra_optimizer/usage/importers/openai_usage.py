@@ -44,7 +44,7 @@ class OpenAIUsageImporter(ReportImporter):
         if not model:
             raise RowRefused(NO_MODEL)
         kind = text(result.get("object")).removeprefix(_KIND).partition(".")[0]
-        batch = result.get("batch") is True
+        batch = text(result.get("batch")).lower() == "true"
         return spread(
             _tokens(result),
             count(result.get("num_model_requests"), 1),

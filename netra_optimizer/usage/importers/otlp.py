@@ -179,6 +179,8 @@ def _value(value: object) -> Any:
     if not isinstance(value, Mapping):
         return value
     for kind, found in value.items():
+        if found is None:  # other kinds of value, where each is a column
+            continue
         if kind in ("intValue", "int_value"):
             return int(found)
         if kind in ("arrayValue", "array_value"):

@@ -1,7 +1,7 @@
 """Tables of calls read a block of lines at a time.
 
-Rows that hold nothing out of the ordinary become columns at once; every other row goes to the reader
-of single rows. Both give the same records, the same audit and the same order.
+Rows that hold nothing out of the ordinary become columns at once; every other row goes to the
+reader of single rows. Both give the same records, the same audit and the same order.
 """
 
 from collections import Counter
@@ -18,6 +18,7 @@ from netra_optimizer.usage.columns import (
     Bool,
     Float64,
     Int64,
+    compute,
     count_array,
     list_array,
     scalar,
@@ -31,7 +32,13 @@ from netra_optimizer.usage.importers.base import (
     Outcome,
     RowRefused,
 )
-from netra_optimizer.usage.importers.values import canonical, digest, moment, optional_moment, positive
+from netra_optimizer.usage.importers.values import (
+    canonical,
+    digest,
+    moment,
+    optional_moment,
+    positive,
+)
 from netra_optimizer.usage.importers.vectors import (
     Strings,
     coded,
@@ -51,6 +58,7 @@ Convert = Callable[[object], Any]
 
 INPUT_PARTS: Final = ("cache_read", "cache_write_5m", "cache_write_1h", "audio_in", "image_in")
 OUTPUT_PARTS: Final = ("reasoning", "audio_out", "image_out")
+_CACHED: Final = ("cache_read", "cache_write_5m", "cache_write_1h")
 _TOTALS: Final = ("input", "input_uncached", "output", "output_text")
 _REALS: Final = ("latency_ms", "ttft_ms", "quality", "cost_recorded")
 _LISTS: Final = ("tags", "tool_names")
@@ -60,8 +68,8 @@ _MOST: Final = int(np.iinfo(np.int32).max)
 class PlainTable:
     """Some rows of a table in columns of text, read as one chunk.
 
-    `columns` names the column of each field; `converters` read the fields a call may do without, and
-    `failure` says from status and error what went wrong.
+    `columns` names the column of each field; `converters` read the fields a call may do without,
+    and `failure` says from status and error what went wrong.
     """
 
     def __init__(
@@ -145,7 +153,9 @@ class PlainTable:
             given.append(values)
         pairs, place = np.unique(codes, return_inverse=True)
         width = len(given[1])
-        kinds = [self._failure(given[0][at // width], given[1][at % width]) for at in pairs.tolist()]
+        kinds = [
+            self._failure(given[0][at // width], given[1][at % width]) for at in pairs.tolist()
+        ]
         failed = np.array([bool(kind) for kind in kinds], np.bool_)[place]
         return text_array(kinds).take(count_array(place.astype(np.int64), pa.int64())), failed
 
@@ -153,7 +163,7 @@ class PlainTable:
         """The buckets, whether a total is given at all, and whether all counts are plain."""
         read = {
             field: counts(column)
-            for field in (*_TOTALS, *INPUT_PARTS, "cache_write", *OUTPUT_PARTS)
+            for field in (*_TOTALS, *INPUT_PARTS, "cache_write", *OUTPUT_PARTS, "total")
             if (column := self._column(field)) is not None
         }
         nothing = np.zeros(self._rows, np.int64)
@@ -172,6 +182,14 @@ class PlainTable:
         if "cache_write" in read:
             five, hour = value("cache_write_5m"), value("cache_write_1h")
             parts["cache_write_5m"] = five + np.maximum(0, value("cache_write") - five - hour)
+        cached = sum((parts[name] for name in _CACHED if name in parts), nothing)
+        own_in, own_out = has("input_uncached"), has("output_text")
+        plain &= own_in | (cached <= value("input"))
+        plain &= own_out | (value("reasoning") <= value("output"))
+        plain &= (
+            own_in | own_out | ~has("total") | (cached + value("reasoning") == 0)
+            | (value("total") == value("input") + value("output"))
+        )  # fmt: skip
         found = _divided(
             value("input"), INPUT_PARTS, parts, "input_uncached", value, has("input_uncached")
         )
@@ -234,13 +252,16 @@ class PlainTable:
         names = list(msgspec.json.decode(canonical(dict.fromkeys(self._table.column_names, 0))))
         parts: list[ArrowArray | str] = ["row\x1f", model, "\x1f{"]
         for at, name in enumerate(names):
-            parts += [f'{"," if at else ""}{canonical(name)}:"', self._table.column(name).chunk(0), '"']
+            parts += [
+                f'{"," if at else ""}{canonical(name)}:"',
+                self._table.column(name).chunk(0),
+                '"',
+            ]
         made = content_ids([*parts, "}"], self._rows)
         if own is None:
             return made
-        from pyarrow import compute
-
-        return compute.if_else(compute.equal(own.array, scalar("")), made, own.array)
+        functions = compute()
+        return functions.if_else(functions.equal(own.array, scalar("")), made, own.array)
 
     def _single(self, odd: Int64, read_row: ReadRow) -> tuple[list[int], list[UsageRecord]]:
         places: list[int] = []
@@ -265,7 +286,7 @@ def _divided(
     value: Callable[[str], Int64],
     own: Bool,
 ) -> dict[str, Int64]:
-    """Parts and their rest: no part takes more than is left of the total; `own`: the rest is said."""
+    """Parts and their rest: no part takes more than is left; `own`: the rest itself is said."""
     left = total
     found: dict[str, Int64] = {}
     for name in order:

@@ -27,6 +27,8 @@ Result = Mapping[str, Any]
 
 CONSOLE_DAY: Final = "usage_date_utc"
 STARTS: Final = ("start_time", "starting_at", "start_time_iso", CONSOLE_DAY)
+_ROWS: Final = frozenset({CONSOLE_DAY, "num_model_requests", "uncached_input_tokens"})
+"""Columns of tables in which a row is a bucket and its only result."""
 ENDS: Final = ("end_time", "ending_at", "end_time_iso")
 _DAY: Final = timedelta(days=1)
 _MINUTE: Final = timedelta(minutes=1)
@@ -102,7 +104,7 @@ def buckets(row: Row) -> list[Mapping[str, Any]]:
 
 def results_of(bucket: Mapping[str, Any]) -> list[Result]:
     """The results of a bucket."""
-    if CONSOLE_DAY in bucket:
+    if not _ROWS.isdisjoint(bucket):
         return [bucket]
     found = first(bucket, ("results", "result"))
     return [part for part in found if isinstance(part, Mapping)] if isinstance(found, list) else []

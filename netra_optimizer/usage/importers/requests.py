@@ -57,13 +57,16 @@ TIMES: Final = (
     "ts",
     "date",
     "processed_time",
+    "logging_time",
 )
 _ENDS: Final = ("end_time", "endTime", "ended_at", "completed_at", "response_timestamp")
 _REQUESTS: Final = (
     "request", "req", "request_body", "requestBody", "input_body", "kwargs", "modelInput",
+    "full_request",
 )  # fmt: skip
 _RESPONSES: Final = (
     "response", "resp", "response_body", "responseBody", "result", "completion", "modelOutput",
+    "full_response",
 )  # fmt: skip
 _BATCHED: Final = ("custom_id", "modelOutput", "processed_time")
 """Keys of the files in which providers hand back the answers of a batch."""
@@ -96,7 +99,7 @@ class RequestsImporter(RowImporter):
                 return 0.95
             if not usage_of(answer):
                 continue
-            if request or any(name in row for name in (*_BATCHED, *_RESPONSES)):
+            if request or any(name in row for name in (*_BATCHED, *_RESPONSES, "schemaType")):
                 best = 0.9
             elif model_of(answer) or "id" in answer or answer is not row:
                 best = max(best, 0.6)
@@ -161,6 +164,8 @@ class RequestsImporter(RowImporter):
 
 
 def _bodies(row: Row) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    if row.get("schemaType") == "ModelInvocationLog":
+        return _invocation(row)
     request = mapping(first(row, _REQUESTS))
     if isinstance(body := request.get("body"), Mapping | str) and "messages" not in request:
         request = {**{key: request[key] for key in _URLS if key in request}, **mapping(body)}
@@ -170,13 +175,25 @@ def _bodies(row: Row) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
     return request, {} if request else answer_of(row)
 
 
+def _invocation(row: Row) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """Bedrock's log of an invocation: bodies where they are logged, its own counts always."""
+    asked, said = mapping(row.get("input")), mapping(row.get("output"))
+    answer = answer_of(said.get("outputBodyJson"))
+    counts = {key: value for key, value in (*asked.items(), *said.items()) if "TokenCount" in key}
+    usage = usage_of(answer) or counts
+    whole = {**answer, "model": row.get("modelId"), "usage": usage}
+    if kind := row.get("errorCode"):
+        whole["error"] = kind
+    return mapping(asked.get("inputBodyJson")), whole
+
+
 def _first_time(row: Row, answer: Mapping[str, Any]) -> object:
     found = first(row, TIMES)
     return found if found is not None else first(answer, ("created", "created_at", "createTime"))
 
 
 def _http_status(row: Row) -> object:
-    status = first(row, ("status_code", "http_status", "statusCode"))
+    status = first(row, ("status_code", "http_status", "statusCode", "status"))
     return f"http_{status}" if type(status) is int and status >= 400 else None
 
 

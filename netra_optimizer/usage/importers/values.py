@@ -1,9 +1,11 @@
 """Values as sources write them: times in every spelling, counts, text."""
 
+import csv
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta, tzinfo
+from email.utils import parsedate_to_datetime
 from hashlib import blake2b
 from typing import Any, Final
 
@@ -27,10 +29,17 @@ _FARTHEST: Final = 1e22
 """No epoch number is larger, whatever its unit; compared so that nan and infinity are none."""
 _EARLIEST: Final = datetime(1990, 1, 1, tzinfo=UTC)
 _LATEST: Final = datetime(2200, 1, 1, tzinfo=UTC)
-_SLASHED: Final = ("%m/%d/%Y %H:%M:%S", "%m/%d/%Y %H:%M", "%Y/%m/%d %H:%M:%S", "%d.%m.%Y %H:%M:%S")
+_WRITTEN: Final = (
+    "%m/%d/%Y %H:%M:%S", "%m/%d/%Y %H:%M", "%m/%d/%Y, %H:%M:%S", "%m/%d/%Y %I:%M:%S %p",
+    "%m/%d/%Y, %I:%M:%S %p", "%Y/%m/%d %H:%M:%S", "%Y/%m/%d %H:%M", "%d.%m.%Y %H:%M:%S",
+    "%b %d, %Y %H:%M:%S", "%b %d, %Y, %I:%M:%S %p", "%d/%b/%Y:%H:%M:%S %z",
+)  # fmt: skip
+_MAIL: Final = re.compile(r"[A-Z][a-z]{2}, \d")
 _NUMBER: Final = re.compile(r"[+-]?\d+(\.\d*)?([eE][+-]?\d+)?")
 _SPACED_ZONE: Final = re.compile(r"\s*(UTC|Z|GMT)$", re.IGNORECASE)
 _SPACED_OFFSET: Final = re.compile(r"\s+([+-]\d\d):?(\d\d)$")
+_NAMED_ZONE: Final = re.compile(r"(?<=[+-]\d{4}) [A-Z]{3,4}$|\[[A-Za-z/_]+\]$")
+"""The name of a zone behind its offset, as Go and Java write both."""
 
 
 def moment(value: object, zone: tzinfo = UTC) -> datetime:
@@ -53,6 +62,8 @@ def optional_moment(value: object, zone: tzinfo = UTC) -> datetime | None:
 
 
 def _moment(value: object, zone: tzinfo) -> datetime:
+    if isinstance(value, Mapping):  # as MongoDB exports it
+        value = value.get("$date")
     if isinstance(value, str):
         value = value.strip()
         if not value:
@@ -80,15 +91,22 @@ def _parsed(text: str, zone: tzinfo) -> datetime:
 
 
 def _loosely(text: str) -> datetime:
-    plain = _SPACED_OFFSET.sub(r"\1:\2", _SPACED_ZONE.sub("+00:00", text))
+    offset = _NAMED_ZONE.sub("", text)
+    plain = _SPACED_OFFSET.sub(r"\1:\2", _SPACED_ZONE.sub("+00:00", offset))
     try:
         return datetime.fromisoformat(plain)
     except ValueError:
-        for form in _SLASHED:
-            try:
-                return datetime.strptime(plain, form)
-            except ValueError:
-                continue
+        pass
+    if _MAIL.match(text):
+        try:
+            return parsedate_to_datetime(text)
+        except (ValueError, TypeError, IndexError, OverflowError):
+            raise RowRefused(BAD_TIME) from None
+    for form in _WRITTEN:
+        try:
+            return datetime.strptime(text, form)
+        except ValueError:
+            continue
     raise RowRefused(BAD_TIME)
 
 
@@ -178,9 +196,12 @@ def text(value: object) -> str:
 
 
 def texts(value: object) -> tuple[str, ...]:
-    """A list of texts, from a list, a JSON list in text, or text with commas."""
+    """A list of texts, from a list, a list in text (JSON, PostgreSQL), or text with commas."""
     if isinstance(value, str):
         value = value.strip()
+        if value.startswith("{") and value.endswith("}"):
+            value = next(csv.reader([value[1:-1]]), [])
+            return tuple(filter(None, value))
         if value.startswith("["):
             value = json_or(value, [])
         else:
@@ -192,7 +213,9 @@ def texts(value: object) -> tuple[str, ...]:
 
 def mapping(value: object) -> Mapping[str, Any]:
     """A JSON object, also written as text or as a map of Parquet; empty where there is none."""
-    if isinstance(value, Mapping):
+    if value is None:
+        return {}
+    if type(value) is dict or isinstance(value, Mapping):
         return value
     if isinstance(value, str) and value.lstrip().startswith("{"):
         found = json_or(value, {})

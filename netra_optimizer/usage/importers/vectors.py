@@ -14,7 +14,16 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from netra_optimizer.usage.arrow_types import ArrowArray
-from netra_optimizer.usage.columns import Bool, Float64, Int32, Int64, numbers, scalar, text_array
+from netra_optimizer.usage.columns import (
+    Bool,
+    Float64,
+    Int32,
+    Int64,
+    compute,
+    numbers,
+    scalar,
+    text_array,
+)
 from netra_optimizer.usage.importers.values import CONTENT_ID, MAX_TOKENS
 
 Bytes = npt.NDArray[np.uint8]
@@ -94,16 +103,15 @@ def real_numbers(column: Strings, convert: Callable[[object], float | None]) -> 
     """What `convert` (`number` or `positive`) makes of each text; nan where it finds none."""
     if not column.lengths.any():
         return np.full(len(column), np.nan)
-    from pyarrow import compute
-
     begin, end = int(column.begins[0]), int(column.begins[-1] + column.lengths[-1])
     if _PLAIN_REAL[column.data[begin:end]].all():
         empty = column.lengths == 0
         source = column.array
         if empty.any():
-            source = compute.if_else(compute.equal(source, scalar("")), scalar("nan"), source)
+            blank = compute().equal(source, scalar(""))
+            source = compute().if_else(blank, scalar("nan"), source)
         try:
-            cast = compute.cast(source, pa.float64())
+            cast = source.cast(pa.float64())
         except pa.ArrowInvalid:
             pass
         else:
@@ -130,10 +138,8 @@ def coded(column: Strings) -> tuple[Int32, list[str]]:
 
 def content_ids(parts: Sequence["ArrowArray | str"], rows: int) -> ArrowArray:
     """`content_id` of each row, whose joined text is these columns and constant texts in a row."""
-    from pyarrow import compute
-
     columns = [scalar(part) if isinstance(part, str) else part for part in parts]
-    joined = Strings.of(compute.binary_join_element_wise(*columns, scalar("")))
+    joined = Strings.of(compute().binary_join_element_wise(*columns, scalar("")))
     data = joined.data.tobytes()
     ends = (joined.begins + joined.lengths).tolist()
     names = b"".join(
@@ -169,7 +175,6 @@ def _digits(square: Bytes) -> tuple[Int64, Bool]:
     return found, ok
 
 
-
 def _epoch(square: Bytes) -> tuple[Int64, Bool]:
     value, ok = _digits(square)
     us = np.zeros(len(value), np.int64)
@@ -197,7 +202,7 @@ def _iso(square: Bytes, naive: bool) -> tuple[Int64, Bool]:
     year, month, day, hour, minute, second = fields
     ok &= (month >= 1) & (month <= 12) & (day >= 1) & (year >= 1970)
     ok &= (hour < 24) & (minute < 60) & (second < 60)
-    begins = ((year - 1970) * 12 + month - 1)
+    begins = (year - 1970) * 12 + month - 1
     begins = np.where(ok, begins, 0)
     months = begins.astype("datetime64[M]")
     first = months.astype("datetime64[D]").astype(np.int64)

@@ -24,15 +24,17 @@ def table_of(
 
     No field holds a quote, a backslash or a control character. Raises OutOfTheOrdinary.
     """
+    from csv import reader
+
     from pyarrow import csv
 
     block = block.replace(b"\r\n", b"\n") if b"\r" in block else block
     dropped: Counter[str] = Counter()
 
     def broken(row: Any) -> str:
-        fields = row.text.split(delimiter)
-        if not any(fields[row.expected_columns :]) and len(fields) > row.expected_columns:
-            return "error"
+        (fields,) = reader([row.text], delimiter=delimiter) if row.text else ([],)
+        if len(fields) > row.expected_columns and not any(fields[row.expected_columns :]):
+            return "error"  # with nothing in its last fields it counts
         if row.text.strip():
             dropped[WRONG_COLUMNS] += 1
         return "skip"

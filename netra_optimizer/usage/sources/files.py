@@ -46,6 +46,11 @@ class Source:
         self.cut_off = False
         """Whether the latest reading ended where the packed data breaks, not where it ends."""
         try:
+            if content is None and path.is_fifo():
+                # Reading would wait for a writer, and a file is read more than once.
+                raise FileMissing(
+                    f"{path} is a pipe, not a file.", hint="Save what comes out of it to a file."
+                )
             self.size = len(content) if content is not None else path.stat().st_size
             with self.open() as file:
                 self.head = file.read(8)

@@ -17,6 +17,7 @@ Shape: TypeAlias = Literal["jsonl", "json", "csv", "parquet"]
 Row: TypeAlias = dict[str, Any]
 """A row as its source wrote it; Any: every source has its own values."""
 
+UNREADABLE_VALUES: Final = "unreadable_values"
 NOT_AN_OBJECT: Final = "not_an_object"
 CHUNK_ROWS: Final = 8192
 SAMPLE_ROWS: Final = 64
@@ -114,7 +115,7 @@ class Rows:
         try:
             with self.source.open() as raw:
                 for batch in pq.ParquetFile(raw).iter_batches(batch_size=CHUNK_ROWS):
-                    yield from batch.to_pylist()
+                    yield from _batch_rows(batch)
         except (pa.ArrowException, OSError) as error:
             raise _damaged(self.source, error) from None
 
@@ -140,6 +141,20 @@ class _Waiting:
         if not lines[-1]:
             lines.pop()
         self.lines = lines[::-1]
+
+
+def _batch_rows(batch: Any) -> Iterator[Row | str]:
+    """Rows of a batch (Any: pyarrow has no types); one whose values are none costs itself alone."""
+    try:
+        yield from batch.to_pylist()
+        return
+    except (ValueError, OverflowError):  # text that is no UTF-8, a time beyond every calendar
+        pass
+    for place in range(batch.num_rows):
+        try:
+            yield batch.slice(place, 1).to_pylist()[0]
+        except (ValueError, OverflowError):
+            yield UNREADABLE_VALUES
 
 
 def open_rows(source: Source) -> Rows:

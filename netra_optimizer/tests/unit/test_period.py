@@ -1,0 +1,39 @@
+"""The period is cut by calendar days, whatever the hour of its first and last call."""
+
+import numpy as np
+import pytest
+
+from netra_optimizer.period import DAY_US, split_period
+
+HOUR_US = DAY_US // 24
+MONDAY_US = 20_759 * DAY_US
+
+
+def at(*hours: float) -> np.ndarray:
+    return MONDAY_US + (np.array(hours) * HOUR_US).astype(np.int64)
+
+
+@pytest.mark.parametrize("first", [0.0, 3.0, 9.5, 23.9])
+@pytest.mark.parametrize("last", [120.1, 131.0, 143.99, 144.0])
+def test_six_days_are_cut_after_the_second(first: float, last: float) -> None:
+    split = split_period(at(first, 40.0, 50.0, 100.0, last), 0.4)
+    assert (split.cut_us - MONDAY_US) // HOUR_US == 48
+    assert split.choose.tolist() == [True, True, False, False, False]
+    assert (split.choose != split.claim).all()
+
+
+def test_three_days_leave_two_for_the_claim() -> None:
+    split = split_period(at(1.0, 30.0, 60.0), 0.4)
+    assert (split.single, split.choose.tolist()) == (False, [True, False, False])
+
+
+def test_below_two_days_nothing_is_cut() -> None:
+    split = split_period(at(1.0, 48.9), 0.4)
+    assert split.single
+    assert split.choose.all() and split.claim.all()
+
+
+@pytest.mark.parametrize("share", [0.01, 0.99])
+def test_each_part_keeps_a_day_at_least(share: float) -> None:
+    split = split_period(at(1.0, 30.0, 60.0, 100.0), share)
+    assert split.choose.any() and split.claim.any()
