@@ -1,6 +1,6 @@
 """OTLP over HTTP into a real server: from a client's first span until a query sees the last one.
 
-    python benchmarks/import_otlp.py [--spans 100000] [--senders 4] [--sdk]
+    python benchmarks/import_otlp.py [--spans 100000] [--senders 16] [--sdk]
 
 `apex serve` runs in a process of its own, the client in another with an API key. The client makes
 spans, serializes them as the OpenTelemetry SDK does (exports of 512) and sends them over as many
@@ -12,12 +12,14 @@ import argparse
 import asyncio
 import http.client
 import re
+import resource
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from threading import local
 from urllib.parse import urlsplit
 
@@ -115,7 +117,7 @@ def send_all(url: str, key: str, spans: int, senders: int, *, sdk: bool) -> None
     print(f"answered 429: {len(full)} times")
 
 
-async def measure(url: str, options: argparse.Namespace) -> None:
+async def measure(url: str, server: int, options: argparse.Namespace) -> None:
     """Sign up, make a key, let the client send, wait until a query sees all of it."""
     async with httpx.AsyncClient(base_url=url, timeout=60) as http:
         who = {"email": "bench@example.com", "password": "a long enough benchmark phrase 7"}
@@ -126,7 +128,7 @@ async def measure(url: str, options: argparse.Namespace) -> None:
         for spans in (EXPORT, options.spans):  # the first loads what is lazy
             arguments = ["--client", url, "--key", key, "--spans", str(spans)]
             arguments += ["--senders", str(options.senders)] + ["--sdk"] * options.sdk
-            began = time.perf_counter()
+            used, began = (cpu_s(server), children_s()), time.perf_counter()
             sending = await asyncio.create_subprocess_exec(
                 sys.executable, __file__, *arguments, stdout=asyncio.subprocess.PIPE
             )
@@ -136,8 +138,24 @@ async def measure(url: str, options: argparse.Namespace) -> None:
                 pass  # asking takes its time
             took = time.perf_counter() - began
         print(said.decode().strip())
+        for name, before, after in zip(
+            ("server", "client"), used, (cpu_s(server), children_s()), strict=True
+        ):
+            print(f"{(after - before) / spans * 1e6:6.1f} us of CPU a span in the {name}")
         print(f"{spans:,} spans sent and acknowledged in {sent:.2f} s, seen in {took:.2f} s")
         print(f"{spans / took:10,.0f} spans/s accepted and queryable, client included")
+
+
+def children_s() -> float:
+    """Seconds of CPU that the clients have used, those of their start included."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def cpu_s(pid: int) -> float:
+    """Seconds of CPU that a process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / 100
 
 
 def addresses(lines: Iterator[str]) -> Iterator[str]:
@@ -151,7 +169,7 @@ def main() -> None:
     """Start a server on a fresh folder, measure, stop it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--spans", type=int, default=100_000)
-    parser.add_argument("--senders", type=int, default=4)
+    parser.add_argument("--senders", type=int, default=16)
     parser.add_argument("--sdk", action="store_true")
     parser.add_argument("--client")
     parser.add_argument("--key")
@@ -165,7 +183,7 @@ def main() -> None:
             assert server.stdout is not None
             try:
                 url = next(addresses(server.stdout))
-                asyncio.run(asyncio.wait_for(measure(url, options), 300))
+                asyncio.run(asyncio.wait_for(measure(url, server.pid, options), 300))
             finally:
                 server.terminate()
 

@@ -32,6 +32,7 @@ router = APIRouter(tags=["usage"], responses=RESPONSES)
 )
 async def export_traces(request: Request, caller: UsageWriter, platform: PlatformDep) -> Response:
     """Take an OTLP/HTTP export of traces, protobuf or JSON, also gzipped; answer when stored."""
+    platform.ingest.require_room()
     body = await _body(request)
     media_type = request.headers.get("content-type", PROTOBUF)
     encoding = request.headers.get("content-encoding", "")
@@ -43,7 +44,7 @@ async def export_traces(request: Request, caller: UsageWriter, platform: Platfor
             body, content_type=media_type, content_encoding=encoding, limit=MAX_BODY
         )
 
-    spans = await anyio.to_thread.run_sync(decode)
+    spans = await anyio.to_thread.run_sync(decode, limiter=platform.ingest.decoders)
     await platform.ingest.add(caller.ctx, spans.records)
     from google.protobuf.json_format import MessageToJson
     from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse

@@ -5,6 +5,8 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from anyio import CapacityLimiter
+
 from netra_backend.errors import IngestFullError
 from netra_backend.usage.service import UsageService
 from netra_core.context import UserExecutionContext
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
 
 MAX_WAITING: Final = 100_000
 _MAX_BATCH: Final = 20_000
+_DECODERS: Final = 4
 
 
 @dataclass(slots=True, eq=False)
@@ -35,13 +38,20 @@ class Ingest:
         self._pieces: deque[_Piece] = deque()
         self._waiting = 0
         self._task: asyncio.Task[None] | None = None
+        self.decoders = CapacityLimiter(_DECODERS)
+        """Bodies unpacked at once: each may be large, and more would not be quicker."""
+
+    def require_room(self) -> None:
+        """Raise IngestFullError where nothing more may wait; asked before a body is unpacked."""
+        if self._waiting >= self._max_waiting:
+            raise _full()
 
     async def add(self, ctx: UserExecutionContext, records: "list[UsageRecord]") -> None:
         """Store records of the context's workspace; one that is there already changes nothing."""
         if not records:
             return
         if self._waiting + len(records) > self._max_waiting and self._waiting:
-            raise IngestFullError("Too much usage waits to be stored.", hint="Send it again later.")
+            raise _full()
         piece = _Piece(ctx, records, asyncio.get_running_loop().create_future())
         self._pieces.append(piece)
         self._waiting += len(records)
@@ -91,3 +101,7 @@ class Ingest:
                     piece.done.set_result(None)
         finally:
             self._waiting -= len(records)
+
+
+def _full() -> IngestFullError:
+    return IngestFullError("Too much usage waits to be stored.", hint="Send it again later.")

@@ -169,6 +169,8 @@ async def test_more_spans_than_may_wait_are_refused_and_none_is_lost(tmp_path: P
     with pytest.raises(IngestFullError) as refused:
         await ingest.add(ctx, records[30:40])
     assert refused.value.status == 429
+    with pytest.raises(IngestFullError):
+        ingest.require_room()
     assert not any(task.done() for task in taken)
     free.set()
     await asyncio.gather(*working, *taken)
