@@ -185,8 +185,6 @@ def _usage_opener(settings: Settings) -> "Callable[[], UsageStore]":
         pa.set_memory_pool(pa.system_memory_pool())
 
         url = settings.usage.clickhouse_url
-        return UsageStore.open(
-            _usage_folder(settings) if url is None else url.get_secret_value()
-        )
+        return UsageStore.open(_usage_folder(settings) if url is None else url.get_secret_value())
 
     return open_usage
