@@ -267,7 +267,7 @@ class GenericImporter(RowImporter):
         for field in ("latency", "ttft"):
             if f"{field}_s" in columns and more.get(f"{field}_ms") is None:
                 seconds = positive(value(f"{field}_s"))
-                more[f"{field}_ms"] = None if seconds is None else seconds * 1000
+                more[f"{field}_ms"] = None if seconds is None else number(seconds * 1000)
         if "end" in columns and not more.get("latency_ms"):
             more["latency_ms"] = milliseconds(
                 start, optional_moment(value("end"), options.timezone)

@@ -228,9 +228,10 @@ class PlainTable:
             seconds = self._column(f"{field}_s")
             if seconds is not None:
                 known = found.get(f"{field}_ms", np.full(self._rows, np.nan))
-                found[f"{field}_ms"] = np.where(
-                    np.isnan(known), real_numbers(seconds, positive) * 1000, known
-                )
+                with np.errstate(over="ignore"):
+                    taken = real_numbers(seconds, positive) * 1000
+                taken[np.isinf(taken)] = np.nan
+                found[f"{field}_ms"] = np.where(np.isnan(known), taken, known)
         column = self._column("end")
         if column is None:
             return
