@@ -8,16 +8,7 @@ from sqlalchemy import select, text
 
 from netra_backend import RunLimits
 from netra_backend.tables import nodes
-from netra_backend.tests.agents_kit import (
-    break_reporting,
-    mend_reporting,
-    plan_of,
-    request_of,
-    with_approval,
-    with_asking,
-    with_producer_and_consumer,
-    with_triage,
-)
+from netra_backend.tests import agents_kit as agents
 from netra_backend.tests.kill_kit import check_recovery, kill_at
 from netra_backend.tests.kit import ServerThread, ended, limited_to, of, person, stack
 from netra_backend.tests.state_database import Database, note, user
@@ -427,8 +418,7 @@ class TestRunsOnTheDatabase(BaseIntegrationTest):
 
             async def two_and_two() -> bool:
                 states = [(await who.run(run["run_id"]))["status"] for who, run in asked]
-                assert states.count("running") <= 2
-                return states == ["running", "running", "pending", "pending"]
+                return states == ["running"] * 2 + ["pending"] * 2
 
             await self.eventually(two_and_two, what="two to run and two to wait")
             for who, run in asked:
@@ -465,10 +455,10 @@ class TestRunsOnTheDatabase(BaseIntegrationTest):
         async with person(served.url, "paid") as ada:
             accepted = await ada.ask(question)
             await self.eventually(lambda: question in served.reasoner.asked)
-            await served.call(break_reporting)
+            await served.call(agents.break_reporting)
             served.release()
             failed = await ended(ada, accepted["run_id"])
-            await served.call(mend_reporting)
+            await served.call(agents.mend_reporting)
             resumed = (await ada.http.post(f"/api/runs/{failed['id']}/resume")).json()
             done = await ended(ada, resumed["id"])
             events = await ada.events(resumed["id"])
@@ -479,19 +469,19 @@ class TestRunsOnTheDatabase(BaseIntegrationTest):
     async def test_what_a_run_still_asks_is_withdrawn_when_the_run_ends(
         self, served: ServerThread
     ) -> None:
-        await served.call(with_asking)
+        await served.call(agents.with_asking)
         try:
             async with person(served.url, "asks") as ada:
                 accepted = await ada.ask("May I?")
-                request = await self.eventually(lambda: request_of(ada))
+                request = await self.eventually(lambda: agents.request_of(ada))
                 await ada.http.post(f"/api/runs/{accepted['run_id']}/cancel")
                 run = await ended(ada, accepted["run_id"])
-                left = await request_of(ada)
+                left = await agents.request_of(ada)
                 late = await ada.http.post(
                     f"/api/approvals/{request['id']}", json={"approve": True}
                 )
         finally:
-            await served.call(with_triage)
+            await served.call(agents.with_triage)
         assert (run["status"], left) == ("cancelled", None)
         assert (late.status_code, late.json()["code"]) == (409, "RUN-011")
 
@@ -517,16 +507,16 @@ class TestRunsOnTheDatabase(BaseIntegrationTest):
     async def test_one_agent_produces_what_another_consumes_through_shared_state(
         self, served: ServerThread
     ) -> None:
-        await served.call(with_producer_and_consumer)
+        await served.call(agents.with_producer_and_consumer)
         try:
             async with person(served.url, "produce") as ada, person(served.url, "bystand") as eve:
                 accepted = await ada.ask("anything")
                 await ended(ada, accepted["run_id"])
                 events = await ada.events(accepted["run_id"])
                 other = user(eve.user_id, eve.workspace_id)
-                seen = await served.call(lambda made: plan_of(made, other))
+                seen = await served.call(lambda made: agents.plan_of(made, other))
         finally:
-            await served.call(with_triage)
+            await served.call(agents.with_triage)
         consumed = [
             event["payload"]["result"]
             for event in events
@@ -551,13 +541,17 @@ class TestRunsOverRestarts(BaseIntegrationTest):
     async def test_a_request_for_approval_survives_a_restart_and_is_asked_once(
         self, platform_at: TestDatabase | None
     ) -> None:
-        async with stack(self.home, database=platform_at, before_start=with_approval) as first:
+        async with stack(
+            self.home, database=platform_at, before_start=agents.with_approval
+        ) as first:
             async with person(first.url, "ada") as ada:
                 accepted = await ada.ask("May I?")
-                request = await self.eventually(lambda: request_of(ada))
-        async with stack(self.home, database=platform_at, before_start=with_approval) as second:
+                request = await self.eventually(lambda: agents.request_of(ada))
+        async with stack(
+            self.home, database=platform_at, before_start=agents.with_approval
+        ) as second:
             async with person(second.url, "ada", how="login") as ada:
-                again = await self.eventually(lambda: request_of(ada))
+                again = await self.eventually(lambda: agents.request_of(ada))
                 answer = await ada.http.post(
                     f"/api/approvals/{request['id']}", json={"approve": True}
                 )
@@ -585,14 +579,18 @@ class TestRunsOverRestarts(BaseIntegrationTest):
     async def test_a_run_interrupted_by_a_stop_goes_on_where_it_was(
         self, platform_at: TestDatabase | None
     ) -> None:
-        async with stack(self.home, database=platform_at, before_start=with_approval) as first:
+        async with stack(
+            self.home, database=platform_at, before_start=agents.with_approval
+        ) as first:
             async with person(first.url, "ada") as ada:
                 accepted = await ada.ask("May I?")
-                request = await self.eventually(lambda: request_of(ada))
+                request = await self.eventually(lambda: agents.request_of(ada))
                 before = await first.events.read_run(
                     of(ada, accepted["run_id"]), accepted["run_id"]
                 )
-        async with stack(self.home, database=platform_at, before_start=with_approval) as second:
+        async with stack(
+            self.home, database=platform_at, before_start=agents.with_approval
+        ) as second:
             async with person(second.url, "ada", how="login") as ada:
                 await ada.http.post(f"/api/approvals/{request['id']}", json={"approve": False})
                 await ended(ada, accepted["run_id"])
