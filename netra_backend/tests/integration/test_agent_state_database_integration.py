@@ -12,20 +12,9 @@ from netra_backend.tests import agents_kit as agents
 from netra_backend.tests.kill_kit import check_recovery, kill_at
 from netra_backend.tests.kit import ServerThread, ended, limited_to, of, person, stack
 from netra_backend.tests.state_database import Database, note, user
+from netra_core import state as shared_state
 from netra_core.database import SessionIsolationError
-from netra_core.state import (
-    COUNTER,
-    InvalidStateKeyError,
-    Scope,
-    StaleFenceError,
-    StateChange,
-    StateConflictError,
-    StateManagerFactory,
-    StateQuery,
-    StateScopeError,
-    StateValueError,
-    merge,
-)
+from netra_core.state import COUNTER, Scope, StateChange, StateConflictError, StateQuery, merge
 from netra_core.testing.base import BaseIntegrationTest
 from netra_core.testing.postgres import TestDatabase
 
@@ -148,7 +137,7 @@ class TestSharedStateOfAgents(BaseIntegrationTest):
     async def test_managers_of_users_are_bounded_and_the_oldest_makes_room(
         self, database: Database
     ) -> None:
-        factory = StateManagerFactory(database.store, max_users=3)
+        factory = shared_state.StateManagerFactory(database.store, max_users=3)
         first = factory.get_user_manager(user("u0"))
         await first.for_context(user("u0")).set("kept", "in the store")
         for number in range(1, 5):
@@ -159,11 +148,11 @@ class TestSharedStateOfAgents(BaseIntegrationTest):
         assert await again.for_context(user("u0")).get("kept") == "in the store"
 
     async def test_a_manager_of_one_user_refuses_another(self, database: Database) -> None:
-        factory = StateManagerFactory(database.store)
+        factory = shared_state.StateManagerFactory(database.store)
         mine = factory.get_user_manager(user("ada"))
-        with pytest.raises(StateScopeError):
+        with pytest.raises(shared_state.StateScopeError):
             mine.for_context(user("eve"))
-        with pytest.raises(StateScopeError):
+        with pytest.raises(shared_state.StateScopeError):
             mine.for_context(user("ada", "w2"))
         assert factory.get_user_manager(user("ada")) is mine
 
@@ -171,15 +160,15 @@ class TestSharedStateOfAgents(BaseIntegrationTest):
         self, database: Database
     ) -> None:
         view = database.state.for_context(user())
-        with pytest.raises(InvalidStateKeyError):
+        with pytest.raises(shared_state.InvalidStateKeyError):
             await view.set("", 1)
-        with pytest.raises(InvalidStateKeyError):
+        with pytest.raises(shared_state.InvalidStateKeyError):
             await view.set("k", 1, ttl=0)
-        with pytest.raises(StateValueError):
+        with pytest.raises(shared_state.StateValueError):
             await view.set("k", object())  # type: ignore[arg-type]
-        with pytest.raises(StateScopeError):
+        with pytest.raises(shared_state.StateScopeError):
             await view.set("k", 1, scope=Scope.THREAD)
-        with pytest.raises(StateScopeError):
+        with pytest.raises(shared_state.StateScopeError):
             await view.set("k", 1, scope=Scope.GLOBAL)
         assert await view.query() == []
 
@@ -248,7 +237,7 @@ class TestSharedStateOfAgents(BaseIntegrationTest):
         view = database.state.for_context(user())
         old = await view.take_fence("leader")
         new = await view.take_fence("leader")
-        with pytest.raises(StaleFenceError):
+        with pytest.raises(shared_state.StaleFenceError):
             await view.set("plan", "by the old", fence=old)
         await view.set("plan", "by the new", fence=new)
         assert await view.get("plan") == "by the new"
