@@ -409,7 +409,7 @@ class TestRunsOnTheDatabase(BaseIntegrationTest):
                 states = [(await who.run(run["run_id"]))["status"] for who, run in asked]
                 return states == ["running"] * 2 + ["pending"] * 2
 
-            await self.eventually(two_and_two, what="two to run and two to wait")
+            assert await self.eventually(two_and_two, what="two to run and two to wait")
             for who, run in asked:
                 await who.http.post(f"/api/runs/{run['run_id']}/cancel")
                 await ended(who, run["run_id"])
