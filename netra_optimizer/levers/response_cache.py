@@ -36,6 +36,10 @@ class AnswerRepeats:
         stream.sent[at[np.searchsorted(self.rows, self.hits)]] = False
 
 
+_PIECE: Final = 1 << 19
+"""Calls looked at in one go: temporary columns stay small."""
+
+
 class ResponseCacheLever:
     """Exact repeats: prompt, parameters and model equal; an entry lives a time from its write."""
 
@@ -104,17 +108,36 @@ def _hits(context: LeverContext, rows: Int64, ttl_s: float) -> Bool:
     frame = context.frame
     keys = frame.prompt_hash.codes[rows].astype(np.int64) * len(frame.params.values)
     keys += frame.params.codes[rows]
-    _, group, sizes = np.unique(keys, return_inverse=True, return_counts=True)
-    again = np.flatnonzero(sizes[group] > 1)
+    again, group = _repeated(keys)
+    del keys
     if not len(again):
         return np.zeros(len(rows), np.bool_)
-    order = again[np.argsort(group[again], kind="stable")]
-    _, group = np.unique(group[order], return_inverse=True)
+    sorting = np.argsort(group, kind="stable")
+    order, group = again[sorting], group[sorting]
     start_us = context.traffic.calls.start_us[rows[order]]
     taken_ms = np.nan_to_num(frame.latency_ms[rows[order]])
     hit = np.zeros(len(rows), np.bool_)
     hit[order] = _kept_answers(group, start_us, (taken_ms * 1000).astype(np.int64), ttl_s)
     return hit
+
+
+def _repeated(keys: Int64) -> tuple[Int64, Int64]:
+    """Where keys stand that stand there more than once, and the rank of each among those keys."""
+    ordered = np.sort(keys)
+    twice = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
+    del ordered
+    if not len(twice):
+        none = np.zeros(0, np.int64)
+        return none, none
+    places: list[Int64] = []
+    ranks: list[Int64] = []
+    for first in range(0, len(keys), _PIECE):
+        piece = keys[first : first + _PIECE]
+        rank = np.minimum(np.searchsorted(twice, piece), len(twice) - 1)
+        found = np.flatnonzero(twice[rank] == piece)
+        places.append(found + first)
+        ranks.append(rank[found])
+    return np.concatenate(places), np.concatenate(ranks)
 
 
 def _kept_answers(group: Int64, start_us: Int64, taken_us: Int64, ttl_s: float) -> Bool:
