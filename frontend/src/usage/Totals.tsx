@@ -1,5 +1,5 @@
 import type { UsageSummary } from "../api/types";
-import { count } from "../format";
+import { count, usd } from "../format";
 import { Link } from "../app/router";
 import { Icon } from "../ui/Icon";
 
@@ -13,6 +13,13 @@ export function Tile({ label, value, note }: { label: string; value: string; not
       </dd>
     </div>
   );
+}
+
+/** What the calls with a price cost, in all and each. */
+export function Spend({ summary }: { summary: UsageSummary }) {
+  const priced = summary.requests - Object.values(summary.unpriced).reduce((sum, n) => sum + n, 0);
+  if (priced <= 0) return <Tile label="Spend" value="no price" note="no call has one" />;
+  return <Tile label="Spend" value={usd(summary.cost_usd)} note={`${usd(summary.cost_usd / priced)} a call`} />;
 }
 
 /** Calls that no sum of money holds, said where the sums stand. */
