@@ -33,7 +33,8 @@ export function Unpriced({ summary }: { summary: UsageSummary }) {
     <div className="note warn">
       <Icon name="warn" />
       <div>
-        <strong>{count(calls)} calls have no price</strong> and are in no sum of money: {names.join(", ")}
+        <strong>{calls === 1 ? "1 call has" : `${count(calls)} calls have`} no price</strong>, counted in no sum of money:{" "}
+        {names.join(", ")}
         {more}.{" "}
         <Link to="/data">Bring their file again with the model they ran on</Link>, or price it with{" "}
         <code>apex analyze --alias {models[0]?.[0] || "NAME"}=MODEL</code>.

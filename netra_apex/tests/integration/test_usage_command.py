@@ -75,7 +75,7 @@ async def test_files_alone_are_split_totalled_and_exported(tmp_path: Path, calls
     lines = [line.split() for line in table.out.splitlines() if line.strip()]
     assert ["gpt-4o", "$7.50", "98.0", "%", "2"] == lines[2][:5]
     assert ["house-model-9", "no", "price", "1"] in [line[:4] for line in lines]
-    assert "no price for model 'house-model-9' (1 calls)" in table.out
+    assert "no price for model 'house-model-9' (1 call)" in table.out
     assert max(len(line) for line in table.out.splitlines()) <= 80
     costs = [
         float(row["BilledCost"] or 0) for row in csv.DictReader(focus.read_text().splitlines())
