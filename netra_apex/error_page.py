@@ -13,7 +13,9 @@ HEAD = """# Errors
 
 Every error has a stable code. An answer over HTTP carries it in its problem details (RFC 9457), the
 command line prints it at the end of the line, the log in its field `code`. *Retry* says whether the
-same call may succeed later. This page is made from the code by `python -m netra_apex.error_page`.
+same call may succeed later; what to do about the case at hand stands in the error itself, as `hint`
+over HTTP and behind the message elsewhere. This page is made from the code by
+`python -m netra_apex.error_page`.
 
 | code | name | HTTP | retry | meaning |
 |---|---|---|---|---|

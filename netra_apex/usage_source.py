@@ -137,9 +137,10 @@ class Workspace:
         return await self._client.get("/api/usage/summary", **which.query())
 
     async def breakdown(self, by: str, which: Chosen, limit: int) -> list[Row]:
-        """Groups of the chosen calls."""
+        """Groups of the chosen calls; a day is named as `Files` name it."""
         query: dict[str, Any] = {**which.query(), "by": by, "limit": limit}
-        return (await self._client.get("/api/usage/breakdown", **query))["items"]
+        rows: list[Row] = (await self._client.get("/api/usage/breakdown", **query))["items"]
+        return [{**row, "key": row["key"][:10]} for row in rows] if by == "day" else rows
 
     async def export(self, out: Path, fmt: str, which: Chosen) -> None:
         """Write the chosen calls to a file."""

@@ -92,6 +92,6 @@ def _ms(value: float | None) -> str:
 
 def _say_unpriced(console: Console, total: Row) -> None:
     for model, calls in total["unpriced"].items():
-        console.print(
-            Text(f"no price for model {model!r} ({calls:,} calls): in no sum", style="yellow")
-        )
+        counted = "1 call" if calls == 1 else f"{calls:,} calls"
+        said = f"no price for model {model!r} ({counted}): in no sum"
+        console.print(Text(said, style="yellow"))

@@ -86,15 +86,6 @@ class MailTokens:
         )
         await connection.execute(delete(mail_tokens).where(mine))
 
-    async def outstanding(self, connection: AsyncSession, purpose: Purpose) -> bool:
-        """True when an unspent, unexpired token of this purpose exists."""
-        query = select(mail_tokens.c.digest).where(
-            mail_tokens.c.purpose == purpose.value,
-            mail_tokens.c.used_at.is_(None),
-            mail_tokens.c.expires_at > round(self._clock() * 1000),
-        )
-        return (await connection.execute(query.limit(1))).one_or_none() is not None
-
     def _good(self, purpose: Purpose, token: str) -> ColumnElement[bool]:
         return (
             (mail_tokens.c.digest == digest(token))

@@ -83,11 +83,6 @@ class People:
         """Replace the shown name."""
         await self._set(connection, user_id, name=name)
 
-    async def set_email(self, connection: AsyncSession, user_id: str, email: str) -> None:
-        """Replace the address by one that was just proven."""
-        now = round(self._clock() * 1000)
-        await self._set(connection, user_id, email=email, email_verified_at=now)
-
     async def set_verified(self, connection: AsyncSession, user_id: str) -> None:
         """The address was proven now."""
         await self._set(connection, user_id, email_verified_at=round(self._clock() * 1000))

@@ -162,6 +162,8 @@ class Platform:
         self._own(every(DISPATCH_EVERY_S, self.runs.dispatch, "dispatch"), "dispatch")
         self._own(every(RECONCILE_EVERY_S, self.runs.reconcile, "reconcile"), "reconcile")
         self._own(every(FORGET_EVERY_S, self.engine.forget, "forget"), "forget")
+        leaks = every(MAINTAIN_EVERY_S, self.deps.sessions.close_leaks, "leaks")
+        self._own(leaks, "leaks")
         if (state := self.deps.state) is not None:
             self._own(every(MAINTAIN_EVERY_S, state.tidy, "state"), "state")
         if options.clustered:

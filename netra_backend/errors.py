@@ -16,7 +16,6 @@ RunError
 ├── RunFormatError            RUN-004  a run of another program's format
 ├── FencedError               RUN-005  another node has taken the run over
 ├── ReplayMismatchError       RUN-006  a re-executed step disagrees with the log
-├── PausedError               RUN-007  new work is paused
 ├── StepFailedError           RUN-008  a durable step failed
 ├── RunLostError              RUN-009  the run's record is gone or was given up
 ├── RunStillOpenError         RUN-010  a run that has not ended
@@ -125,14 +124,6 @@ class ReplayMismatchError(RunError):
     """A step executed again did something else than the log holds."""
 
     code = "RUN-006"
-
-
-class PausedError(RunError):
-    """New work of this user, agent or model is paused."""
-
-    code = "RUN-007"
-    status = 409
-    retryable = True
 
 
 class StepFailedError(RunError):

@@ -44,10 +44,6 @@ class UserExecutionContext:
         """The same identity within one thread."""
         return replace(self, thread_id=thread_id)
 
-    def for_run(self, run_id: str) -> "UserExecutionContext":
-        """The same identity within one run."""
-        return replace(self, run_id=run_id)
-
     def has_role(self, *allowed: Role) -> bool:
         """True when this person holds at least one of the roles."""
         return bool(self.roles.intersection(allowed))

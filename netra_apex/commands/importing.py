@@ -17,7 +17,7 @@ def import_files(
     files: Annotated[
         list[Path], typer.Argument(help="Files of LLM calls, or folders of them.", exists=True)
     ],
-    url: Annotated[str | None, typer.Option(help=f"Address of the server [{DEFAULT_URL}].")] = None,
+    url: Annotated[str | None, typer.Option(help=f"Address of the server ({DEFAULT_URL}).")] = None,
     model: Annotated[str | None, typer.Option(help="Model, where the file names none.")] = None,
     format_: Annotated[
         str | None, typer.Option("--format", "-f", help="The files' format, when detection errs.")

@@ -13,7 +13,7 @@ from netra_core.configuration.keys import KeyTable, Value, all_keys
 from netra_core.configuration.layers import Entry, Source
 from netra_core.configuration.manager import UnifiedConfigurationManager
 from netra_core.configuration.rules import Subject, findings_of
-from netra_core.configuration.schema import Service, Settings, Severity
+from netra_core.configuration.schema import Service, Severity
 from netra_core.environment import MASK, Environment, IsolatedEnvironment
 
 
@@ -30,25 +30,6 @@ class ServiceConfiguration:
         values = {name: manager.get(name) for name in manager.keys()}
         entries = {name: manager.entry(name) for name in values}
         return cls(service, Subject(manager.core.keys, manager.environment, values, entries))
-
-    @classmethod
-    def of_settings(
-        cls, service: Service, settings: Settings, keys: KeyTable | None = None
-    ) -> "ServiceConfiguration":
-        """What a service sees that reported its settings; what is no default counts as set."""
-        table = keys or all_keys()
-        values = {k.name: getattr(getattr(settings, k.section), k.field) for k in table.values()}
-        entries = {
-            name: Entry(
-                value,
-                Source.DEFAULT if value == table[name].default else Source.ENVIRONMENT,
-                "schema"
-                if value == table[name].default
-                else table[name].variable(settings.environment),
-            )
-            for name, value in values.items()
-        }
-        return cls(service, Subject(table, settings.environment, values, entries))
 
     @property
     def environment(self) -> Environment:

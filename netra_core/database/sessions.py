@@ -203,12 +203,6 @@ class DatabaseSessionManager:
             await _close(held.session)
         return [held.tag.origin for held in leaks]
 
-    async def watch_leaks(self, *, every_s: float = 15.0) -> None:
-        """Close leaks from time to time, until cancelled; for a task that somebody owns."""
-        while True:
-            await asyncio.sleep(every_s)
-            await self.close_leaks()
-
     async def health_check(self) -> Health:
         """One round trip to the database; never raises."""
         started = self._clock()

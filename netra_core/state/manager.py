@@ -1,6 +1,5 @@
 """UnifiedStateManager: shared state with scopes, versions and history."""
 
-import asyncio
 from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
 from typing import Final
@@ -120,12 +119,6 @@ class UnifiedStateManager:
         while await self.expire():
             pass
         await self.compact(keep_versions=keep_versions)
-
-    async def maintain(self, *, every_s: float = 30.0, keep_versions: int = 100) -> None:
-        """Tidy from time to time, until cancelled; for a task that somebody owns."""
-        while True:
-            await asyncio.sleep(every_s)
-            await self.tidy(keep_versions=keep_versions)
 
     async def catch_up(self) -> int:
         """Tell listeners what other processes wrote since the last time; returns how many

@@ -16,7 +16,7 @@ from netra_optimizer.replay.stream import Stage, Stream
 from netra_optimizer.results import Quality
 from netra_optimizer.usage.columns import Float64, Int64
 from netra_optimizer.verify.noninferiority import NonInferiority, sample_size
-from netra_optimizer.verify.outcomes import Outcomes, Paired
+from netra_optimizer.verify.outcomes import Paired
 
 TOKEN_RANGE: Final = (0.85, 1.25)
 """Stated range of the answer's length on another model, when outcomes do not tell it."""
@@ -239,10 +239,3 @@ def _assumptions(test: NonInferiority | None, margin: float, factor: float | Non
     elif test.verdict == "inferior":
         said.append(f"The candidate is worse by more than {margin:g}.")
     return said
-
-
-def outcomes_summary(outcomes: Outcomes) -> dict[str, float]:
-    """Mean score by model and the oracle's."""
-    return {name: outcomes.mean_score(name) for name in outcomes.models} | {
-        "oracle": outcomes.oracle_score()
-    }

@@ -4,7 +4,6 @@ import type * as Backend from "./generated/backend";
 import type * as Live from "./generated/live";
 
 export type User = Auth.UserView;
-export type Workspace = Auth.WorkspaceView;
 export type Session = Auth.SignedInView;
 export type AuthConfig = Auth.ConfigView;
 

@@ -6,7 +6,8 @@ import { go, Link } from "../app/router";
 import { ago, compact, count, day, percent, period, prose, usd } from "../format";
 import { send } from "../live/outbox";
 import { Plot } from "../plots/Plot";
-import { Tile, Unpriced } from "../usage/Totals";
+import { nameOf } from "../usage/Table";
+import { Spend, Tile, Unpriced } from "../usage/Totals";
 import { Icon, type IconName } from "../ui/Icon";
 import { Empty, PageHead, ProblemNote, Skeleton } from "../ui/parts";
 
@@ -56,7 +57,7 @@ function Filled({ summary }: { summary: UsageSummary }) {
   return (
     <>
       <dl className="tiles">
-        <Tile label="Spend" value={usd(summary.cost_usd)} note={`${usd(summary.cost_usd / summary.requests)} a call`} />
+        <Spend summary={summary} />
         <Tile label="Calls" value={compact(summary.requests)} note={`${count(summary.requests)} in the period`} />
         <Tile label="Input tokens" value={compact(summary.input_tokens)} note={`${percent(cached)} from cache`} />
         <Tile
@@ -133,7 +134,7 @@ function Shares({ rows, by }: { rows: BreakdownRow[]; by: string }) {
   const sorted = [...rows].sort((a, b) => b.cost_usd - a.cost_usd);
   const top = sorted.slice(0, 7);
   const rest = sorted.slice(7).reduce((sum, row) => sum + row.cost_usd, 0);
-  const shown = top.map((row) => ({ name: row.key || `No ${by} given`, cost: row.cost_usd }));
+  const shown = top.map((row) => ({ name: nameOf(row.key, by), cost: row.cost_usd }));
   if (sorted.length > 7) shown.push({ name: `${sorted.length - 7} more`, cost: rest });
   return (
     <ul className="bars">

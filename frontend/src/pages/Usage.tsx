@@ -3,7 +3,7 @@ import { cache, useRead } from "../api/cache";
 import { api } from "../api/client";
 import type { BreakdownRow, Page, UsageSummary } from "../api/types";
 import { go, Link, useSearch } from "../app/router";
-import { compact, count, percent, period, usd } from "../format";
+import { compact, count, percent, period } from "../format";
 import { Plot } from "../plots/Plot";
 import { addressOf, isTime, labelOf, queryOf, readChoice, type Choice } from "../usage/choice";
 import { Controls } from "../usage/Controls";
@@ -11,7 +11,7 @@ import { Download } from "../usage/Download";
 import { MEASURES, measureOf, sorted } from "../usage/measures";
 import { BreakdownTable, nameOf } from "../usage/Table";
 import { Empty, PageHead, ProblemNote, Skeleton } from "../ui/parts";
-import { Tile, Unpriced } from "../usage/Totals";
+import { Spend, Tile, Unpriced } from "../usage/Totals";
 
 const MOST_GROUPS = 1000;
 const IN_PLOT = 12;
@@ -117,7 +117,7 @@ function Filled({
         {count(total.requests)} calls, {period(total.first, total.last)}
       </p>
       <dl className="tiles">
-        <Tile label="Spend" value={usd(total.cost_usd)} note={`${usd(total.cost_usd / total.requests)} a call`} />
+        <Spend summary={total} />
         <Tile
           label="Calls"
           value={compact(total.requests)}

@@ -70,13 +70,14 @@ function BarList({ plot }: { plot: ReportPlot }) {
   return (
     <ul className="bars">
       {plot.x.map((label, i) => {
-        const value = values[i] ?? 0;
+        const known = values[i] ?? null;
+        const value = known ?? 0;
         return (
           <li key={label}>
             <span className="name" title={label}>
               {label}
             </span>
-            <span className="num">{inUnit(value, plot.unit)}</span>
+            <span className="num">{known === null ? "none" : inUnit(known, plot.unit)}</span>
             <span className="track">
               <span
                 className={value < 0 ? "loss" : undefined}

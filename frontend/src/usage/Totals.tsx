@@ -1,5 +1,5 @@
 import type { UsageSummary } from "../api/types";
-import { count } from "../format";
+import { count, usd } from "../format";
 import { Link } from "../app/router";
 import { Icon } from "../ui/Icon";
 
@@ -15,6 +15,13 @@ export function Tile({ label, value, note }: { label: string; value: string; not
   );
 }
 
+/** What the calls with a price cost, in all and each. */
+export function Spend({ summary }: { summary: UsageSummary }) {
+  const priced = summary.requests - Object.values(summary.unpriced).reduce((sum, n) => sum + n, 0);
+  if (priced <= 0) return <Tile label="Spend" value="no price" note="no call has one" />;
+  return <Tile label="Spend" value={usd(summary.cost_usd)} note={`${usd(summary.cost_usd / priced)} a call`} />;
+}
+
 /** Calls that no sum of money holds, said where the sums stand. */
 export function Unpriced({ summary }: { summary: UsageSummary }) {
   const models = Object.entries(summary.unpriced);
@@ -26,7 +33,8 @@ export function Unpriced({ summary }: { summary: UsageSummary }) {
     <div className="note warn">
       <Icon name="warn" />
       <div>
-        <strong>{count(calls)} calls have no price</strong> and are in no sum of money: {names.join(", ")}
+        <strong>{calls === 1 ? "1 call has" : `${count(calls)} calls have`} no price</strong>, counted in no sum of money:{" "}
+        {names.join(", ")}
         {more}.{" "}
         <Link to="/data">Bring their file again with the model they ran on</Link>, or price it with{" "}
         <code>apex analyze --alias {models[0]?.[0] || "NAME"}=MODEL</code>.

@@ -95,7 +95,7 @@ export const MEASURES: readonly Measure[] = [
   },
 ];
 
-export const COST = MEASURES[0] as Measure;
+const COST = MEASURES[0] as Measure;
 
 export function measureOf(id: string): Measure {
   return MEASURES.find((one) => one.id === id) ?? COST;

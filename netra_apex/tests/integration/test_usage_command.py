@@ -75,7 +75,7 @@ async def test_files_alone_are_split_totalled_and_exported(tmp_path: Path, calls
     lines = [line.split() for line in table.out.splitlines() if line.strip()]
     assert ["gpt-4o", "$7.50", "98.0", "%", "2"] == lines[2][:5]
     assert ["house-model-9", "no", "price", "1"] in [line[:4] for line in lines]
-    assert "no price for model 'house-model-9' (1 calls)" in table.out
+    assert "no price for model 'house-model-9' (1 call)" in table.out
     assert max(len(line) for line in table.out.splitlines()) <= 80
     costs = [
         float(row["BilledCost"] or 0) for row in csv.DictReader(focus.read_text().splitlines())
@@ -97,9 +97,9 @@ async def test_a_running_platform_is_asked_where_no_file_is_given(
         saved = await apex(home, "usage", "export", str(out), "--only", "team=", "--url", url)
         refused = await apex(home, "usage", "breakdown", "--by", "shoe_size", "--url", url)
     assert (brought.code, here.code, there.code, saved.code) == (0, 0, 0, 0)
-    days = [{row["key"][:10]: row["requests"]} for row in json.loads(there.out)["items"]]
+    days = [{row["key"]: row["requests"]} for row in json.loads(there.out)["items"]]
     assert days == [{"2026-11-01": 1}, {"2026-11-02": 3}]
-    assert days == [{row["key"][:10]: row["requests"]} for row in json.loads(here.out)["items"]]
+    assert days == [{row["key"]: row["requests"]} for row in json.loads(here.out)["items"]]
     assert json.loads(there.out)["total"]["cost_usd"] == pytest.approx(7.65)
     assert pq.read_table(out)["id"].to_pylist() == ["b"]
     assert (refused.code, refused.out) == (1, "")

@@ -334,7 +334,7 @@ class Runs(Section):
         default=3, ge=1, le=1000, description="Runs of one user at once."
     )
     max_total: Annotated[int, live("APEX_RUNS_MAX_TOTAL", BACKEND)] = Field(
-        default=50, ge=1, le=100_000, description="Runs of a node at once."
+        default=50, ge=1, le=100_000, description="Runs of all users at once."
     )
     timeout_s: Annotated[float, live("APEX_RUNS_TIMEOUT_S", BACKEND, scopes=ALL_SCOPES)] = Field(
         default=900.0, gt=0, le=86400, description="Longest run, seconds."

@@ -268,6 +268,7 @@ def test_the_place_is_the_character_of_the_block_where_the_texts_part(
     tmp_path: Path, prices: PriceTable
 ) -> None:
     found = report(trace(tmp_path / "t.jsonl", stamp("%Y-%m-%dT%H:%M:%SZ"), talks=1), prices)
+    assert found.breaks[0].examples
     for example in found.breaks[0].examples:
         # "Current time: 2026-11-18T09:0" is common to every two of them at least.
         assert len("Current time: 2026-11-18T09:0") <= example["at_character_of_block"] < 34

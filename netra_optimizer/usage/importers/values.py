@@ -263,11 +263,3 @@ def digest(*parts: object) -> str:
 def content_id(*parts: object) -> str:
     """The id of a row whose source gives none. Equal rows are told apart later, by counting."""
     return f"{CONTENT_ID}{digest(*parts)}"
-
-
-def split_model(name: str, providers: Iterable[str] = ()) -> tuple[str, str]:
-    """`provider/model` into model and provider, when the part before the slash is a provider."""
-    head, slash, tail = name.partition("/")
-    if slash and head.lower() in providers:
-        return tail, head.lower()
-    return name, ""
