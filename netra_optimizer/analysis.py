@@ -171,7 +171,7 @@ def _figure(context: LeverContext, proposal: Proposal, blocks: Blocks) -> _Figur
         return None
     if proposal.standing == "needs_evaluation":
         return _Figure(proposal, "needs_evaluation", interval, chosen)
-    return _Figure(proposal, "verified", interval, chosen) if interval.low >= 0 else None
+    return _Figure(proposal, "verified", interval, chosen) if interval.low > 0 else None
 
 
 def _within(interval: Interval, context: LeverContext, blocks: Blocks, rows: Int64) -> Interval:
