@@ -19,7 +19,13 @@ NewDatabase: TypeAlias = "Callable[[], TestDatabase | None]"
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """On PostgreSQL runs what is marked for both databases; under the full counts, everything."""
+    """On PostgreSQL runs what is marked for both databases; under the full counts, everything.
+
+    All of it is marked `process`: a server is started for it.
+    """
+    for item in items:
+        if _on_postgresql(item):
+            item.add_marker(pytest.mark.process)
     if get_env().get(PROOF_VARIABLE) == "1":
         return
     left_out = [item for item in items if _on_postgresql(item) and not _for_both(item)]

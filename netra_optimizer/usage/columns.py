@@ -144,41 +144,6 @@ def rows_by_code(*columns: tuple[Int32, int]) -> Iterator[Int64]:
 _FEW_CODES: Final = 64
 
 
-class ArrowTexts:
-    """Distinct texts that stay in Arrow: a fraction of what as many Python strings would take."""
-
-    def __init__(self, array: ArrowArray) -> None:
-        self._array = array
-
-    def __len__(self) -> int:
-        return len(self._array)
-
-    def __getitem__(self, place: int) -> str:
-        return _as_text(self._array[int(place)].as_py())
-
-    def __iter__(self) -> Iterator[str]:
-        for first in range(0, len(self), _PIECE):
-            yield from self._array.slice(first, _PIECE).to_pylist()
-
-    def __contains__(self, value: object) -> bool:
-        return self._place(value) >= 0
-
-    def index(self, value: Any) -> int:
-        """Where the value stands. Any: as sequences have it. Raises ValueError."""
-        at = self._place(value)
-        if at < 0:
-            raise ValueError(f"{value!r} is not there")
-        return at
-
-    def _place(self, value: object) -> int:
-        if not isinstance(value, str):
-            return -1
-        return int(compute().index(self._array, scalar(value).cast(self._array.type)).as_py())
-
-
-_PIECE: Final = 8192
-
-
 def text_array(values: Sequence[str]) -> ArrowArray:
     """Arrow strings without nulls."""
     import pyarrow as pa

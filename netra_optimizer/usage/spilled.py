@@ -79,6 +79,7 @@ class SpilledTexts:
         self._bytes = SpilledNumbers(np.uint8)
         self._ends = SpilledNumbers(np.int64)
         self._longest = 0
+        self._places: dict[str, int] = {}
         self._lowest: bytes | None = None
         self._highest = b""
 
@@ -97,6 +98,7 @@ class SpilledTexts:
             self._bytes.append(data[offsets[0] : offsets[-1]])
         self._ends.append(before + (offsets[1:] - offsets[0]).astype(np.int64))
         self._longest = max(self._longest, int(np.diff(offsets).max()))
+        self._places.clear()
         self._note(array)
 
     def __getitem__(self, place: int) -> str:
@@ -113,14 +115,31 @@ class SpilledTexts:
                 yield text[begin:end].decode("utf-8", "replace")
 
     def __contains__(self, value: object) -> bool:
-        return any(text == value for text in self)
+        return isinstance(value, str) and self._place(value) >= 0
 
     def index(self, value: Any) -> int:
-        """Where a text stands, found by reading all. Any: as sequences have it."""
-        for place, text in enumerate(self):
-            if text == value:
-                return place
-        raise ValueError(f"{value!r} is not there")
+        """Where a text stands first, found by reading all once. Any: as sequences have it."""
+        place = self._place(value) if isinstance(value, str) else -1
+        if place < 0:
+            raise ValueError(f"{value!r} is not there")
+        return place
+
+    def _place(self, value: str) -> int:
+        if value not in self._places:
+            wanted = value.encode("utf-8", "surrogatepass")  # such bytes stand in no text
+            self._places[value] = self._found(wanted)
+        return self._places[value]
+
+    def _found(self, wanted: bytes) -> int:
+        for first in range(0, len(self), SLICE):
+            data, begins, ends = self._slice(first)
+            at = np.flatnonzero(ends - begins == len(wanted))
+            if wanted:
+                read = data[begins[at][:, None] + np.arange(len(wanted))]
+                at = at[(read == np.frombuffer(wanted, np.uint8)).all(axis=1)]
+            if len(at):
+                return first + int(at[0])
+        return -1
 
     def arrow(self) -> ArrowArray:
         """All of them as one Arrow array (large_string), in memory."""

@@ -13,7 +13,6 @@ import pyarrow as pa
 from netra_optimizer.usage.arrow_types import ArrowArray, ArrowBatch
 from netra_optimizer.usage.batch import schema
 from netra_optimizer.usage.columns import (
-    ArrowTexts,
     Int32,
     Int64,
     Text,
@@ -198,7 +197,12 @@ class _Texts:
         codes = self._codes.values(order)
         if not is_constant(codes) and len(codes):
             known = _renumbered(codes, names, known, moved=order is not None)
-        values = tuple(known.to_pylist()) if len(known) <= FEW else ArrowTexts(known)
+        if len(known) <= FEW:
+            return Text(codes, tuple(known.to_pylist()))
+        del encoded, names
+        values = SpilledTexts()
+        for first in range(0, len(known), SLICE):
+            values.append(known.slice(first, SLICE).cast(pa.string()))
         return Text(codes, values)
 
 
