@@ -70,7 +70,7 @@ async def upload(console: Console, client: ApexClient, file: Path, **options: st
         raise ApiError(str(state.get("error") or f"The import was {state['status']}."), status=400)
     audit = state.get("audit") or {}
     kept, read = audit.get("rows_kept", 0), audit.get("rows_read", 0)
-    console.print(f"{file.name}: {kept:,} of {read:,} rows", highlight=False)
+    console.print(f"{file.name}: {kept:,} of {read:,} rows", highlight=False, markup=False)
     for reason, count in audit.get("dropped", {}).items():
         console.print(f"  left out {count:,}: {reason}", highlight=False, markup=False)
 

@@ -49,7 +49,7 @@ def chosen(start: str | None, end: str | None, only: list[str]) -> Chosen:
     for option, text in (("--from", start), ("--to", end)):
         try:
             _moment(text)
-        except ValueError:
+        except (ValueError, OverflowError):  # the year 1 or 9999 may end in another zone
             raise typer.BadParameter(
                 f"{text!r} is no time like 2026-11-01 or 2026-11-01T10:00:00Z", param_hint=option
             ) from None

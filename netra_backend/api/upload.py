@@ -73,9 +73,9 @@ async def receive_upload(request: Request, *, folder: Path, name: str, max_bytes
         raise InvalidRequestError(f"The upload cannot be read: {error.message}") from error
     try:
         file = form.get("file")
-        if not isinstance(file, UploadFile) or not file.filename:
+        if not isinstance(file, UploadFile) or not (named := _printable(file.filename)):
             raise InvalidRequestError("There is no file in the upload.", hint="Send field `file`.")
-        suffixes = "".join(Path(file.filename).suffixes[-2:])[:32]
+        suffixes = "".join(Path(named).suffixes[-2:])[:32]
         path = folder / f"{name}{suffixes}"
         size = await anyio.to_thread.run_sync(_store, file.file, path)
         fields = {
@@ -83,9 +83,14 @@ async def receive_upload(request: Request, *, folder: Path, name: str, max_bytes
             for key in FIELDS
             if isinstance(value := form.get(key), str) and value.strip()
         }
-        return Upload(file.filename, path, size, fields)
+        return Upload(named, path, size, fields)
     finally:
         await form.close()
+
+
+def _printable(name: str | None) -> str:
+    """Without NUL and whatever else no file system, database or terminal should be given."""
+    return "".join(letter for letter in name or "" if letter.isprintable())
 
 
 async def _bounded(stream: AsyncIterator[bytes], max_bytes: int) -> AsyncGenerator[bytes]:

@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
-from starlette.background import BackgroundTask
 from starlette.responses import FileResponse
+from starlette.types import Receive, Scope, Send
 
 from netra_backend.api.edge import Person, PlatformDep, UsageWriter
 from netra_backend.api.models import (
@@ -110,15 +110,24 @@ async def export_usage(
 ) -> FileResponse:
     """Download the chosen calls as CSV or Parquet, or their cost in FOCUS columns (CSV)."""
     path = platform.deps.options.uploads / f"{platform.deps.ids()}.export"
-    try:
-        await platform.usage.export(caller.ctx, path, chosen.format, chosen.choice())
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
+    await platform.usage.export(caller.ctx, path, chosen.format, chosen.choice())
     name = {"csv": "usage.csv", "parquet": "usage.parquet", "focus": "usage-focus.csv"}
-    return FileResponse(
+    return _FileOnce(
         path,
         media_type=_MEDIA[chosen.format],
         filename=name[chosen.format],
-        background=BackgroundTask(path.unlink, missing_ok=True),
     )
+
+
+class _FileOnce(FileResponse):
+    """A file that goes with the answer, however it ends: sent, refused as a range, broken off."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send and remove it."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._remove()
+
+    def _remove(self) -> None:
+        Path(self.path).unlink(missing_ok=True)

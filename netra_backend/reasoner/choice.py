@@ -1,5 +1,6 @@
 """Which reasoner reads a user's questions: a language model where one is configured."""
 
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -16,6 +17,8 @@ FAILURES: Final = 3
 """So many in a row, and an address is left alone …"""
 REST_S: Final = 60.0
 """… for so long."""
+MAX_BREAKERS: Final = 1000
+"""Users whose failures are remembered; who has not asked for longest is let go."""
 
 
 class ConfigurationOf(Protocol):
@@ -30,7 +33,8 @@ class Reasoners:
     """Makes a reasoner for each user from the live settings `llm.*` as they are for that user.
 
     `plain` needs no model; it reads where none is set, and whatever a model could not read.
-    `account` is told, for a user, of each call that was made.
+    `account` is told, for a user, of each call that was made. An address is left alone for the user
+    whose calls failed there: keys and time limits are each user's own, and so are their failures.
     """
 
     def __init__(
@@ -42,7 +46,7 @@ class Reasoners:
         self._plain = plain
         self._configuration_of = configuration_of
         self._account = account
-        self._breakers: AsyncCircuitBreakerFactory | None = None
+        self._breakers: OrderedDict[tuple[str, str], AsyncCircuitBreakerFactory] = OrderedDict()
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -57,10 +61,6 @@ class Reasoners:
         named = None if manager is None else manager.get("llm.model")
         if manager is None or not named:
             return self._plain
-        from purgatory import AsyncCircuitBreakerFactory
-
-        if self._breakers is None:
-            self._breakers = AsyncCircuitBreakerFactory(FAILURES, REST_S)
         provider, model = provider_and_name(str(named))
         key = {"anthropic": "anthropic_api_key", "google": "gemini_api_key"}
         secret = manager.get(f"llm.{key.get(provider, 'openai_api_key')}")
@@ -74,6 +74,15 @@ class Reasoners:
                 budget_usd=manager.get_float("llm.budget_usd"),
             ),
             otherwise=self._plain,
-            breakers=self._breakers,
+            breakers=self._breakers_of(user),
             account=lambda call: self._account(user, call),
         )
+
+    def _breakers_of(self, user: UserExecutionContext) -> "AsyncCircuitBreakerFactory":
+        from purgatory import AsyncCircuitBreakerFactory
+
+        found = self._breakers.pop(user.stream, None)
+        self._breakers[user.stream] = found or AsyncCircuitBreakerFactory(FAILURES, REST_S)
+        if len(self._breakers) > MAX_BREAKERS:
+            self._breakers.popitem(last=False)
+        return self._breakers[user.stream]

@@ -7,7 +7,8 @@ from typing import Final
 
 from netra_backend.reasoner.intent import Goals, Intent, LatencyWish, Topic
 
-_NUMBER: Final = r"(\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:[.,]\d+)?)"
+_NUMBER: Final = r"(?<!\d)(\d{1,3}(?:,\d{3}){1,4}(?:\.\d{1,15})?|\d{1,15}(?:[.,]\d{1,15})?)"
+"""Bounded, so that no row of digits is tried from each of its places to its end."""
 _WORDS: Final = {
     "two": 2.0, "twice": 2.0, "double": 2.0, "three": 3.0, "four": 4.0, "five": 5.0, "half": 0.5,
     "ten": 10.0, "triple": 3.0,
@@ -54,8 +55,8 @@ _CHANGED = re.compile(
 _UNDO: Final = re.compile(
     r"\broll(?:ed|ing)?[ -]?(?:it |them |that )?back\b|\brevert|\bundo\b"
     r"|\bgo(?:ing)? back to (?:the )?(?:old|previous|former|last)\b|\bregret"
-    r"|\bwas (?:it|the|that|our|\w+'s)\b.*\bworth\b"
-    r"|\b(?:did|has|have)\b.*\b(?:pay|paid) off\b|\bworth it\b",
+    r"|\bwas (?:it|the|that|our|\w+'s)\b.{0,300}\bworth\b"
+    r"|\b(?:did|has|have)\b.{0,300}\b(?:pay|paid) off\b|\bworth it\b",
     re.I,
 )
 _WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -65,12 +66,12 @@ _TOPICS: Final[tuple[tuple[Topic, str], ...]] = (
     (Topic.CACHE_AUDIT, r"\b(kv|prompt|prefix|response)?[ -]?cach(e|es|ing)\b"),
     (
         Topic.CHANGE_REVIEW,
-        r"\broll(ed)?[ -]?back\b|\bworth it\b|\b(before|after|since|yesterday|last)\b.*"
+        r"\broll(ed)?[ -]?back\b|\bworth it\b|\b(before|after|since|yesterday|last)\b.{0,300}"
         r"\b(upgrade|rollout|release|migration|switch|deploy\w*|change)\b|"
-        r"\b(upgrad\w*|rollout|migration|switch\w*)\b.*"
+        r"\b(upgrad\w*|rollout|migration|switch\w*)\b.{0,300}"
         r"\b(worth|pay off|paid off|help|hurt|sense)\b|"
-        r"\b(bill|cost|costs|spend|spending)\b.*\b(doubled|tripled|jumped|exploded|spiked|went up|"
-        r"suddenly)\b",
+        r"\b(bill|cost|costs|spend|spending)\b.{0,300}"
+        r"\b(doubled|tripled|jumped|exploded|spiked|went up|suddenly)\b",
     ),
     (
         Topic.CHARGEBACK,
@@ -108,7 +109,7 @@ _AWAY: Final = re.compile(
 )
 _USAGE: Final = re.compile(
     r"\bhow much\b|\boverview\b|\bbreakdown\b|\bsummary\b|\bwhat (do|did) we (spend|pay|use)\b|"
-    r"\bwhere does\b.*\b(money|cost|spend)|\bspend(ing)? by\b|\bcosts? by\b|\busage by\b|"
+    r"\bwhere does\b.{0,300}\b(money|cost|spend)|\bspend(ing)? by\b|\bcosts? by\b|\busage by\b|"
     r"\bwho (spends|uses)\b",
     re.I,
 )
@@ -148,10 +149,12 @@ class DeterministicReasoner:
         )
 
     def _change_at(self, text: str) -> str | None:
-        if (match := _DATE.search(text)) is not None:
-            clock = match.group(2) or "00:00"
-            moment = datetime.fromisoformat(f"{match.group(1)}T{clock}").replace(tzinfo=UTC)
-            return moment.isoformat()
+        for match in _DATE.finditer(text):
+            try:
+                moment = datetime.fromisoformat(f"{match.group(1)}T{match.group(2) or '00:00'}")
+            except ValueError:
+                continue  # a 30th of February
+            return moment.replace(tzinfo=UTC).isoformat()
         if not _CHANGED.search(text):
             return None
         midnight = self._now().astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)

@@ -8,7 +8,7 @@ from enum import StrEnum
 from hashlib import blake2b
 from typing import Final
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import ColumnElement, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from netra_backend.errors import ApprovalDecidedError, NotFoundError
@@ -117,14 +117,14 @@ class Approvals:
 
     async def get(self, ctx: UserExecutionContext, request_id: str) -> Approval:
         """One request of the user. Raises NotFoundError."""
-        found = [a for a in await self._select(ctx, None) if a.id == request_id]
+        found = await self._select(ctx, approvals.c.id == request_id)
         if not found:
             raise NotFoundError("There is no such request.")
         return found[0]
 
     async def pending(self, ctx: UserExecutionContext) -> list[Approval]:
         """The requests that wait for this user, oldest first."""
-        return await self._select(ctx, ApprovalStatus.PENDING)
+        return await self._select(ctx, approvals.c.status == ApprovalStatus.PENDING.value)
 
     async def _create(
         self, ctx: UserExecutionContext, request_id: str, *, title: str, detail: JsonObject
@@ -148,15 +148,17 @@ class Approvals:
                 )
 
     async def _select(
-        self, ctx: UserExecutionContext, status: ApprovalStatus | None
+        self, ctx: UserExecutionContext, which: ColumnElement[bool]
     ) -> list[Approval]:
         query = (
             select(approvals)
-            .where(approvals.c.workspace_id == ctx.workspace_id, approvals.c.user_id == ctx.user_id)
+            .where(
+                approvals.c.workspace_id == ctx.workspace_id,
+                approvals.c.user_id == ctx.user_id,
+                which,
+            )
             .order_by(approvals.c.created_at, approvals.c.id)
         )
-        if status is not None:
-            query = query.where(approvals.c.status == status.value)
         rows = await self._sessions.read(ctx, lambda c: c.execute(query).mappings().all())
         return [
             Approval(

@@ -60,7 +60,7 @@ class RunEffects:
         origin = await self._first_run()
         key = f"{origin}:{call}"
         async with self._sessions.session(ctx) as session:
-            await self._own(session)
+            await self._own(session, origin)
             found = (
                 await session.execute(
                     select(effects.c.by_run, effects.c.outcome).where(
@@ -112,10 +112,18 @@ class RunEffects:
                 .values(outcome=outcome, settled_at=self._clock())
             )
 
-    async def _own(self, session: AsyncSession) -> None:
-        """Hold the run's row, so that nobody takes it over before the intent is committed."""
-        query = select(runs.c.fence).where(runs.c.id == self._run.id).with_for_update()
-        if (await session.execute(query)).scalar_one_or_none() != self._run.fence:
+    async def _own(self, session: AsyncSession, origin: str) -> None:
+        """Hold the run's row, so that nobody takes it over before the intent is committed, and the
+        first run's: of two runs that go on from it, one begins a call and the other finds it.
+        """
+        query = (
+            select(runs.c.id, runs.c.fence)
+            .where(runs.c.id.in_({origin, self._run.id}))
+            .order_by(runs.c.created_at, runs.c.id)
+            .with_for_update()
+        )
+        fences = {row.id: row.fence for row in await session.execute(query)}
+        if fences.get(self._run.id) != self._run.fence:
             raise FencedError(f"The run {self._run.id!r} belongs to another execution by now.")
 
     async def _first_run(self) -> str:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import Lock
+from threading import Event, Lock
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
@@ -132,7 +132,8 @@ class UsageService:
     ) -> int:
         """Write the chosen calls (csv, parquet) or their cost rows (focus) to `path`; the rows.
 
-        Raises InvalidRequestError for more calls than one file may hold.
+        Nothing stays there when it fails or is cancelled. Raises InvalidRequestError for more calls
+        than one file may hold.
         """
 
         def work(tenant: "TenantUsage", prices: "PriceTable") -> int:
@@ -144,9 +145,22 @@ class UsageService:
                     f"These are {calls:,} calls; a file holds {MAX_EXPORTED:,} at most.",
                     hint="Choose a shorter period, or export FOCUS, which sums by day.",
                 )
-            return export_usage(tenant, path, prices=prices, fmt=fmt, where=where)
+            rows = export_usage(tenant, path, prices=prices, fmt=fmt, where=where)
+            if left.is_set():
+                path.unlink(missing_ok=True)
+            return rows
 
-        return await self.run(ctx, work)
+        def leave() -> None:
+            # Work in a thread goes on when its caller was cancelled: whoever is later removes it.
+            left.set()
+            path.unlink(missing_ok=True)
+
+        left = Event()
+        try:
+            return await self.run(ctx, work)
+        except BaseException:
+            leave()
+            raise
 
     async def profile(self, ctx: UserExecutionContext) -> Profile:
         """The workspace's usage at a glance."""

@@ -7,6 +7,7 @@ from contextvars import Context
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
+import structlog
 from sqlalchemy import Connection
 
 from netra_core.database import postgres
@@ -15,6 +16,7 @@ from netra_core.database.scope import AnyContext, SystemContext
 from netra_core.database.sessions import DatabaseSessionManager
 
 T = TypeVar("T")
+_log = structlog.get_logger(__name__)
 _WRITER: Final = SystemContext(actor="group_commit")
 
 
@@ -67,7 +69,8 @@ class GroupCommit:
         """Write as `ctx`; see the class. Waits for a place when `max_waiting` callers wait.
 
         `committed(result)` is called on the loop after the commit, in the order of the works,
-        before the caller goes on and also when the caller has left; it must not block or raise.
+        before the caller goes on and also when the caller has left; it must not block. What it
+        raises is logged: the work is durable all the same.
         """
         self.refuse_nesting()
         async with self._slots:
@@ -120,7 +123,7 @@ class GroupCommit:
             return
         for item, outcome in zip(group, outcomes, strict=True):
             if outcome.error is None and item.committed is not None:
-                item.committed(outcome.value)
+                _tell(item.committed, outcome.value)
             if item.done.done():
                 continue
             if outcome.error is not None:
@@ -147,6 +150,14 @@ def _run(connection: Connection, group: list[_Item[Any]]) -> list[_Outcome]:
         else:
             outcomes.append(_Outcome(value=value))
     return outcomes
+
+
+def _tell(committed: Callable[[T], None], value: T) -> None:
+    """What raises here is a fault of its owner's; the group's callers get their answers."""
+    try:
+        committed(value)
+    except Exception:
+        _log.exception("committed_not_told", committed=repr(committed))
 
 
 def _scoped(connection: Connection, item: _Item[T], *, scoped: bool) -> T:

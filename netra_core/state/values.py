@@ -25,15 +25,18 @@ def encode(value: JsonValue) -> bytes:
 
 
 def _has_no_number(value: JsonValue) -> bool:
-    match value:
-        case float():
-            return not isfinite(value)
-        case dict():
-            return any(_has_no_number(inner) for inner in value.values())
-        case list() | tuple() | set() | frozenset():
-            return any(_has_no_number(inner) for inner in value)
-        case _:
-            return False
+    waiting = [value]  # no recursion: what the encoder took may be nested deeper than calls
+    while waiting:
+        match waiting.pop():
+            case float() as number if not isfinite(number):
+                return True
+            case dict() as inner:
+                waiting.extend(inner.values())
+            case list() | tuple() | set() | frozenset() as inner:
+                waiting.extend(inner)
+            case _:
+                pass
+    return False
 
 
 def decode(data: bytes | None) -> JsonValue:

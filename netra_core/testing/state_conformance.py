@@ -8,6 +8,7 @@ class TestMyStore(StateConformance):
 import asyncio
 import random
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from functools import reduce
 from itertools import pairwise
 from time import perf_counter
 from typing import TypeAlias
@@ -164,8 +165,10 @@ class StateConformance(StateEdges):
         assert await ann.get("k") == {"list": [1]}
 
     async def test_any_json_value_and_any_text_survives(self, ann: StateView) -> None:
-        """Also NUL inside values, astral text, None, and keys with wildcards and colons."""
+        """Also NUL inside values, astral text, None, deep nests, keys with wildcards and colons."""
+        deep = reduce(lambda inner, _: [inner], range(600), None)
         values = [None, True, 0, -1.5, "", "a\x00b", "😀", [], {}, {"k": [1, {"x": None}]}, 2**53]
+        values.append(deep)
         for number, value in enumerate(values):
             key = f"{number}:%_../😀'\"\\"
             await ann.set(key, value)

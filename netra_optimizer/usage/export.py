@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import date, timedelta
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -45,6 +46,9 @@ _METERS: Final = {
     "image_out": "Image Output Tokens", "request": "Requests",
 }  # fmt: skip
 
+_FORMULA: Final = r"^[=+\t\r]|^[-@].*[(|!]"
+"""What a spreadsheet takes for a formula when it opens a CSV file."""
+
 
 def export_usage(
     tenant: "TenantUsage",
@@ -56,16 +60,15 @@ def export_usage(
 ) -> int:
     """Write calls (csv, parquet) or cost rows (focus, CSV); returns the number of rows.
 
-    Lists are JSON in CSV. Raises BadQuery for another format.
+    Lists are JSON in CSV, and texts that a spreadsheet would execute have an apostrophe before
+    them. Raises BadQuery for another format.
     """
     if fmt not in FORMATS:
         raise BadQuery(f"Usage is not exported as {fmt!r}.", hint=f"As {', '.join(FORMATS)}.")
     if fmt == "focus":
         table = focus_table(tenant, prices=prices, where=where)
     else:
-        table = tenant.arrow(where)
-        cost = tenant.cost(prices, where)["cost_usd"]
-        table = table.append_column("cost_usd", cost)
+        table = tenant.arrow(where, prices=prices)
         if fmt == "csv":
             table = _flat(table)
     _write(table, path, parquet=fmt == "parquet")
@@ -168,4 +171,23 @@ def _write(table: ArrowTable, path: Path, *, parquet: bool) -> None:
         return
     import pyarrow.csv as pc
 
-    pc.write_csv(table, path)
+    pc.write_csv(_no_formulas(table), path)
+
+
+def _no_formulas(table: ArrowTable) -> ArrowTable:
+    """Texts that a spreadsheet would execute, with an apostrophe before them.
+
+    Names come from whoever sends usage. `@cf/…`, `-1` and the like compute nothing and stay.
+    """
+    import pyarrow as pa
+
+    pc: Any = import_module("pyarrow.compute")  # Any: it makes its functions when imported
+    for place, field in enumerate(table.schema):
+        if not (pa.types.is_string(field.type) or pa.types.is_large_string(field.type)):
+            continue
+        texts = table.column(place)
+        formula = pc.match_substring_regex(texts, _FORMULA)
+        if pc.any(formula).as_py():
+            marked = pc.binary_join_element_wise("'", texts, "")
+            table = table.set_column(place, field.name, pc.if_else(formula, marked, texts))
+    return table

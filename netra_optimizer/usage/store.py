@@ -179,10 +179,18 @@ class TenantUsage:
         with self._inserting:
             return self._large_frame(chosen, prices, whole_rows)
 
-    def arrow(self, where: UsageFilter = EVERYTHING) -> ArrowTable:
-        """Records in USAGE_SCHEMA, sorted by (start, id)."""
+    def arrow(
+        self, where: UsageFilter = EVERYTHING, *, prices: "PriceTable | None" = None
+    ) -> ArrowTable:
+        """Records in USAGE_SCHEMA, sorted by (start, id); with prices also `cost_usd`, the same
+        moment's (nan: no price).
+        """
         names = ", ".join(f"u.{name} AS {name}" for name in schema().names)
-        sql, parameters = self._from(f"SELECT {names} FROM", "", where)
+        sql, parameters = (
+            self._from(f"SELECT {names} FROM", "", where)
+            if prices is None
+            else self._priced(f"{names}, {COST_SQL} AS cost_usd", prices, where)
+        )
         return self._database.table(f"{sql} ORDER BY u.start, u.id", parameters)
 
     def cost(self, prices: "PriceTable", where: UsageFilter = EVERYTHING) -> ArrowTable:

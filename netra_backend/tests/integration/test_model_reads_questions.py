@@ -8,9 +8,11 @@ import pytest
 from purgatory import AsyncCircuitBreakerFactory
 
 from netra_backend.reasoner import DeterministicReasoner, Intent, ModelCall, Topic
+from netra_backend.reasoner.choice import FAILURES, Reasoners
 from netra_backend.reasoner.model import ModelAccess, ModelReasoner, provider_and_name
 from netra_backend.tests.integration.test_config_api import configured, people
 from netra_backend.tests.model_provider import Provider, model_provider
+from netra_core.context import UserExecutionContext
 from netra_core.testing import BaseIntegrationTest
 
 QUESTION = "Could support_bot run on something smaller than gpt-4o, ideally under half a second?"
@@ -147,6 +149,29 @@ class TestModelReadsQuestions(BaseIntegrationTest):
         assert (by_ada["requests"], by_ada["input_tokens"], by_ada["output_tokens"]) == (1, 700, 40)
         assert by_ada["cost_usd"] > 0 and "requests" not in by_bob
         assert [(row["key"], row["requests"]) for row in rows["items"]] == [("netra-apex", 1)]
+
+    async def test_failures_of_one_user_keep_no_other_from_the_model(self) -> None:
+        async with model_provider(*[429] * 9, READ) as provider, configured(self.home) as made:
+            _, manager = made
+            manager.set("llm.base_url", provider.url, source="override", actor="test")
+            manager.set("llm.model", "gpt-4.1-mini", source="override", actor="test")
+            calls: list[ModelCall] = []
+
+            async def account(_: UserExecutionContext, call: ModelCall) -> None:
+                calls.append(call)
+
+            made_for = Reasoners(DeterministicReasoner(), lambda _: manager, account).of
+            ada, bob = [
+                made_for(UserExecutionContext(user_id=name, workspace_id="w", request_id="r"))
+                for name in ("ada", "bob")
+            ]
+            for _ in range(FAILURES):
+                await ada.understand(QUESTION)
+            reached = len(provider.asked)
+            left_alone = await ada.understand(QUESTION)
+            assert (len(provider.asked), left_alone.call) == (reached, None)
+            await bob.understand(QUESTION)
+        assert len(provider.asked) > reached
 
     async def _ask(self, http: Any) -> dict[str, Any]:
         """The usage that the run's last event reports."""

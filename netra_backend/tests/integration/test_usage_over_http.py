@@ -1,10 +1,12 @@
 """Usage comes in as files and as spans, by people and by keys, into one workspace only."""
 
+import asyncio
 import csv
 import gzip
 import io
 import json
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import httpx
@@ -16,6 +18,10 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 
 from netra_backend.tests.kit import Person, ServerThread, person
+from netra_backend.usage.choice import UsageChoice
+from netra_backend.usage.service import UsageService
+from netra_core.context import UserExecutionContext
+from netra_optimizer import UsageStore
 
 WRITE = ["usage:write"]
 CALLS = b"timestamp,model,input_tokens,output_tokens\n2026-11-16T00:00:00Z,gpt-4o,10,1\n"
@@ -221,6 +227,10 @@ class TestUsageOverHttp:
             ]
             nothing = await eve.http.get("/api/usage/export?format=csv")
             refused = await ada.http.get(path + "xlsx")
+            ranges = [
+                await ada.http.get(path + "csv", headers={"Range": asked})
+                for asked in ("bytes=0-9", "bytes=99999999-", "bytes=a-b")
+            ]
             kept = await served.call(lambda made: _uploads(made))
         lines = list(csv.DictReader(io.StringIO(text.text)))
         table = pq.read_table(io.BytesIO(parquet.content))
@@ -235,7 +245,19 @@ class TestUsageOverHttp:
         ):
             assert sum(costs) == pytest.approx(cost)
         assert (len(nothing.text.splitlines()), refused.status_code) == (1, 422)
+        assert [answer.status_code for answer in ranges] == [206, 416, 400]
         assert not [name for name in kept if name.endswith(".export")]
+
+    @pytest.mark.parametrize("moment", ["0001-01-01T00:00+14:00", "9999-12-31T23:59-14:00", "x"])
+    async def test_a_time_that_is_none_is_refused_and_not_an_error_of_the_server(
+        self, served: ServerThread, moment: str
+    ) -> None:
+        async with person(served.url, f"at-{moment[:4]}") as ada:
+            answers = [
+                await ada.http.get(f"/api/usage/{of}", params={"from": moment})
+                for of in ("summary", "breakdown", "export")
+            ]
+        assert [answer.status_code for answer in answers] == [422] * 3
 
     async def test_a_file_that_cannot_be_read_fails_with_its_reason(
         self, served: ServerThread, unreadable_files: tuple[Path, Path]
@@ -266,6 +288,16 @@ class TestUsageOverHttp:
         assert (big.status_code, big.json()["code"]) == (413, "API-413")
         assert [none.status_code, text.status_code] == [422, 422]
         assert not [path for path in kept if path.endswith("big.csv")]
+
+    async def test_a_file_s_name_loses_what_no_name_can_hold(self, served: ServerThread) -> None:
+        body = (
+            b'--b\r\nContent-Disposition: form-data; name="file"; filename="ca\x00lls.c\x00sv"'
+            b"\r\n\r\n" + CALLS + b"\r\n--b--\r\n"
+        )
+        headers = {"Content-Type": "multipart/form-data; boundary=b"}
+        async with person(served.url, "odd-name") as ada:
+            taken = await ada.http.post("/api/usage/import", content=body, headers=headers)
+        assert (taken.status_code, taken.json()["file_name"]) == (202, "calls.csv")
 
     async def test_imports_of_others_do_not_exist(
         self, served: ServerThread, usage_file: Path
@@ -298,3 +330,21 @@ async def _uploads(made: Any) -> list[str]:
 
 
 pytestmark = pytest.mark.integration
+
+
+async def test_an_export_that_nobody_waits_for_any_more_leaves_no_file(tmp_path: Path) -> None:
+    began = Event()
+
+    def open_store() -> UsageStore:
+        began.set()
+        return UsageStore.open(tmp_path / "usage")
+
+    service, path = UsageService(open_store), tmp_path / "left.export"
+    export_of = UserExecutionContext(user_id="ada", workspace_id="w1", request_id="r")
+    task = asyncio.create_task(service.export(export_of, path, "csv", UsageChoice()))
+    await asyncio.to_thread(began.wait)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await service.close()
+    assert not path.exists()

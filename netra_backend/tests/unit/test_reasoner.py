@@ -54,10 +54,11 @@ async def test_no_more_money_is_a_cap_and_an_amount_is_a_budget(
 async def test_yesterday_and_dates_say_when_a_change_was(reasoner: DeterministicReasoner) -> None:
     relative = await reasoner.understand("Was yesterday's upgrade worth it?")
     named = await reasoner.understand("Was the rollout of 2026-11-03 14:30 worth it?")
+    never = await reasoner.understand("Was the rollout of 2026-02-30 99:99 worth it?")
     none = await reasoner.understand("Was the upgrade worth it?")
     assert relative.change_at == "2026-11-21T00:00:00+00:00"
     assert named.change_at == "2026-11-03T14:30:00+00:00"
-    assert none.change_at is None
+    assert (never.change_at, none.change_at) == (None, None)
 
 
 async def test_models_to_get_away_from_are_told_from_models_to_move_to(
@@ -143,3 +144,23 @@ def test_a_bound_is_for_the_features_its_words_name_and_never_for_others() -> No
     assert data.bounds(wish("every answer within 200 ms")) == ()
     assert data.bounds(wish("the voice bot must stay below 200 ms")) is None
     assert data.bounds(wish("voice_bot below 200 ms", "voice_bot")) is None
+
+
+@pytest.mark.parametrize("unit", ["$9", "9 ms", "9 %", "9 times as fast"])
+async def test_a_row_of_digits_that_no_number_has_is_none(
+    reasoner: DeterministicReasoner, unit: str
+) -> None:
+    """Nor is it tried from each of its digits to its end: that would hold up the whole process."""
+    intent = await reasoner.understand(f"Save cost within {unit.replace('9', '9' * 400)}")
+    assert (intent.goals, intent.latency) == (Goals(), ())
+
+
+@pytest.mark.parametrize("words", ["Was it {} worth", "The bill {} doubled", "Where does {} money"])
+async def test_words_belong_together_within_some_sentences_only(
+    reasoner: DeterministicReasoner, words: str
+) -> None:
+    """Each is not looked for from each of the others to the end of the question."""
+    near = await reasoner.understand(words.format("so to say"))
+    far = await reasoner.understand(words.format("x " * 400))
+    assert near.topic is not Topic.SAVINGS
+    assert far.topic is Topic.SAVINGS

@@ -11,6 +11,7 @@ from netra_core import UserExecutionContext
 from netra_core.database import (
     DatabaseBusyError,
     DatabaseSessionManager,
+    GroupCommit,
     NestedWriteError,
     PoolExhaustedError,
     RowAccessError,
@@ -500,3 +501,19 @@ class TestGroupCommit:
             ),
         )
         assert await rows(sessions) == 30
+
+
+async def test_a_teller_that_fails_costs_nobody_of_its_group_an_answer(
+    commits: GroupCommit,
+) -> None:
+    def fail(_: int) -> None:
+        raise RuntimeError("told badly")
+
+    heard: list[int] = []
+    system = SystemContext(actor="test")
+    async with asyncio.timeout(5):
+        answers = await asyncio.gather(
+            commits.submit(system, lambda _: 1, committed=fail),
+            commits.submit(system, lambda _: 2, committed=heard.append),
+        )
+    assert (answers, heard) == ([1, 2], [2])

@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from threading import Event, Thread
 
 import pytest
 
@@ -211,6 +212,50 @@ def test_calls_leave_as_csv_and_parquet_with_their_cost(
     assert rows["b"]["user"] == columns["b"]["user"] == "ü"
     with pytest.raises(StoreError, match="xml"):
         export_usage(tenant, tmp_path / "u.xml", prices=prices, fmt="xml")
+
+
+def test_names_that_a_spreadsheet_would_execute_are_text_in_csv_and_themselves_in_parquet(
+    store: UsageStore, prices: PriceTable, tmp_path: Path
+) -> None:
+    import pyarrow.parquet as pq
+
+    names = {
+        '=HYPERLINK("http://x")': True, "+1+1": True, "@SUM(1+1)": True, "-2+c|' /C x'!A0": True,
+        "\t=1": True, "@cf/meta/llama": False, "-1": False, "a=b": False, "": False,
+    }  # fmt: skip
+    found = store.for_tenant("formulas")
+    found.insert([[call(str(i), feature=name) for i, name in enumerate(names)]])
+    for form in ("csv", "parquet", "focus"):
+        export_usage(found, tmp_path / form, prices=prices, fmt=form)
+    with (tmp_path / "csv").open(newline="") as file:
+        told = {row["feature"] for row in csv.DictReader(file)}
+    assert told == {f"'{name}" if marked else name for name, marked in names.items()}
+    assert set(pq.read_table(tmp_path / "parquet")["feature"].to_pylist()) == names.keys()
+    with (tmp_path / "focus").open(newline="") as file:
+        tags = [json.loads(row["Tags"]) for row in csv.DictReader(file)]
+    assert {tag.get("feature", "") for tag in tags} == names.keys()
+
+
+def test_calls_that_arrive_during_an_export_are_in_it_whole_or_not_at_all(
+    store: UsageStore, prices: PriceTable, tmp_path: Path
+) -> None:
+    import pyarrow.parquet as pq
+
+    busy = store.for_tenant("busy")
+    busy.insert([[call("first")]])
+    done = Event()
+
+    def arrive() -> None:
+        for number in range(100):
+            busy.insert([[call(f"n{number}")]])
+        done.set()
+
+    sender = Thread(target=arrive)
+    sender.start()
+    while not done.is_set():
+        export_usage(busy, tmp_path / "busy", prices=prices, fmt="parquet")
+        assert None not in pq.read_table(tmp_path / "busy")["cost_usd"].to_pylist()
+    sender.join()
 
 
 def test_focus_rows_sum_to_what_was_used_and_spent(
