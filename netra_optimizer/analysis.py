@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 
 from netra_optimizer.combine import Combination, combine
-from netra_optimizer.levers.base import LeverContext, Proposal
+from netra_optimizer.levers.base import LeverContext, Proposal, Segment
 from netra_optimizer.levers.context_text import read_context
 from netra_optimizer.levers.labelled_pairs import LabelledPair
 from netra_optimizer.levers.prompt_log import PromptText
@@ -73,7 +73,8 @@ def analyze(
         frame, Traffic.of(frame), prices, options, outcomes, split.choose, split.claim
     )
     texts = list(prompts or ())
-    proposals = _proposals(context, levers or _levers(texts, pairs), tell)
+    segments = find_segments(frame, limit=options.max_segments)
+    proposals = _proposals(context, segments, levers or _levers(texts, pairs), tell)
     blocks = Blocks.of(frame)
     tell("Replaying all changes together", 0.75)
     figures = [_figure(context, proposal, blocks) for proposal in proposals]
@@ -81,7 +82,7 @@ def analyze(
     combination = combine(context, [f.proposal for f in figures if f.status == "verified"])
     opportunities = [_opportunity(context, figure, combination, split) for figure in figures]
     opportunities.sort(key=_rank)
-    notes = _notes(frame, split)
+    notes = [*_notes(frame, split), *_left_out(context, segments)]
     if texts:
         opportunities, said = with_prefix_breaks(context, opportunities, texts, split)
         opportunities.sort(key=_rank)
@@ -135,8 +136,9 @@ def _levers(texts: Sequence[PromptText], pairs: Sequence[LabelledPair] | None) -
     return registry
 
 
-def _proposals(context: LeverContext, levers: LeverRegistry, tell: Progress) -> list[Proposal]:
-    segments = find_segments(context.frame, limit=context.options.max_segments)
+def _proposals(
+    context: LeverContext, segments: Sequence[Segment], levers: LeverRegistry, tell: Progress
+) -> list[Proposal]:
     worth = context.options.min_share * float(context.traffic.cost_usd.sum())
     found: list[Proposal] = []
     for at, segment in enumerate(segments):
@@ -290,6 +292,21 @@ def _unpriced(frame: UsageFrame) -> dict[str, int]:
     models = frame.calls.model
     counts = np.bincount(models.codes[missing], minlength=len(models.values))
     return {models.values[at]: int(counts[at]) for at in np.flatnonzero(counts).tolist()}
+
+
+def _left_out(context: LeverContext, segments: Sequence[Segment]) -> list[str]:
+    """What the bound on segments leaves out, where it is worth a change."""
+    if len(segments) < context.options.max_segments:
+        return []
+    cost = context.traffic.cost_usd
+    total = float(cost.sum())
+    left = total - sum(float(cost[segment.rows].sum()) for segment in segments)
+    if left < max(context.options.min_share * total, 1e-9):
+        return []
+    return [
+        f"Only the {len(segments)} dearest kinds of calls (by feature and model) were looked at; "
+        f"the others cost {100 * left / total:.1f} % of all (max_segments)."
+    ]
 
 
 def _notes(frame: UsageFrame, split: Split) -> list[str]:

@@ -222,7 +222,7 @@ def _proposal(
         policy=policy,
         standing=standing,
         evidence=evidence,
-        assumptions=_assumptions(policy, rule),
+        assumptions=_assumptions(policy, rule, _billed(traffic)["cache_read"]),
         patch=_patch(segment, policy, rule),
         effort="low" if rule.explicit else "medium",
         risk="none: answers stay the same",
@@ -243,7 +243,7 @@ def _title(segment: Segment, policy: UsePromptCache, rule: CachingRule, gains: b
     return f"Cache {what} for {life} ({name})"
 
 
-def _assumptions(policy: UsePromptCache, rule: CachingRule) -> list[str]:
+def _assumptions(policy: UsePromptCache, rule: CachingRule, cached: int) -> list[str]:
     if not policy.blocks:
         return ["Calls without cache marks pay the plain input price for the whole prompt."]
     said = [
@@ -259,6 +259,11 @@ def _assumptions(policy: UsePromptCache, rule: CachingRule) -> list[str]:
         )
     else:
         said.append("The provider caches by itself and charges nothing for writes.")
+        if not cached:
+            said.append(
+                "The records show no cached tokens at all: where their source leaves these out, "
+                "this saving is on the bill already. Look there first."
+            )
     return said
 
 

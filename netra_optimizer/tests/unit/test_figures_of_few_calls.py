@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -14,10 +15,11 @@ from netra_optimizer.options import AnalysisOptions
 from netra_optimizer.period import split_period
 from netra_optimizer.pricing import PriceTable
 from netra_optimizer.replay.stream import Traffic
-from netra_optimizer.results import Analysis, Opportunity
+from netra_optimizer.results import Analysis, Interval, Opportunity
 from netra_optimizer.usage.batch import batch_of_records
 from netra_optimizer.usage.frame import UsageFrame
 from netra_optimizer.usage.record import UsageRecord
+from netra_optimizer.verify.bootstrap import widened
 
 NOON = datetime(2026, 11, 18, 12, tzinfo=UTC)
 
@@ -119,6 +121,59 @@ def test_a_depth_that_later_calls_do_not_bear_out_is_not_proposed(prices: PriceT
     assert len(entry["litellm_params"]["cache_control_injection_points"]) == 2
 
 
+def context_of(frame: UsageFrame, prices: PriceTable) -> LeverContext:
+    options = AnalysisOptions()
+    split = split_period(frame.calls.start_us, options.choose_share)
+    return LeverContext(frame, Traffic.of(frame), prices, options, None, split.choose, split.claim)
+
+
+def test_each_part_of_the_traffic_is_its_own(prices: PriceTable) -> None:
+    """Parts of as many rows with the same first row and sum of rows are not taken for another."""
+    records = [
+        call(at, NOON + timedelta(seconds=at), input_uncached=1000 * (at + 1)) for at in range(6)
+    ]
+    context = context_of(frame_of(records, prices), prices)
+    for rows in (np.array([0, 3, 4]), np.array([0, 2, 5]), np.array([0, 3, 4])):
+        assert context.part(rows).calls.input_uncached.tolist() == (1000 * (rows + 1)).tolist()
+
+
+def test_the_range_of_an_assumption_draws_no_end_nearer() -> None:
+    said = widened(Interval(-2.0, 1.0, 4.0), 0.5, 1.5)
+    assert (said.low, said.high) == (-2.0, 6.0)
+    said = widened(Interval(0.5, 1.0, 4.0), 0.5, 1.0)
+    assert (said.low, said.high) == (0.25, 4.0)
+
+
+def test_what_the_bound_on_segments_leaves_out_is_said(prices: PriceTable) -> None:
+    records = [
+        call(at, NOON + timedelta(seconds=at), feature=f"feature {at % 4}") for at in range(40)
+    ]
+    frame = frame_of(records, prices)
+    some = analyze(frame, prices=prices, options=AnalysisOptions(max_segments=3))
+    every = analyze(frame, prices=prices, options=AnalysisOptions(max_segments=4))
+    assert any("the others cost 25.0 %" in note for note in some.notes)
+    assert not any("the others cost" in note for note in every.notes)
+
+
+@pytest.mark.parametrize("cached", [0, 1024])
+def test_a_cache_that_works_by_itself_and_shows_no_hit_is_doubted(
+    cached: int, prices: PriceTable
+) -> None:
+    records = [
+        call(
+            at,
+            NOON + timedelta(seconds=60 * at),
+            input_uncached=8192 - cached * (at == 1),
+            cache_read=cached * (at == 1),
+            block_hashes=tuple(range(8)),
+            block_tokens=1024,
+        )
+        for at in range(50)
+    ]
+    said = cache_of(found(records, prices)).assumptions
+    assert any("on the bill already" in line for line in said) == (not cached)
+
+
 def test_calls_without_a_price_do_not_make_what_prompts_carry_cheaper(prices: PriceTable) -> None:
     """The money of texts is at the mean price of the calls that have one."""
     passage = "".join(
@@ -136,11 +191,7 @@ def test_calls_without_a_price_do_not_make_what_prompts_carry_cheaper(prices: Pr
             for at in range(unpriced)
         ]
         frame = frame_of(records, prices)
-        options = AnalysisOptions()
-        split = split_period(frame.calls.start_us, options.choose_share)
-        context = LeverContext(
-            frame, Traffic.of(frame), prices, options, None, split.choose, split.claim
-        )
+        context = context_of(frame, prices)
         return with_context_texts(context, [], texts)[1]
 
     assert said(0) == said(40)

@@ -131,5 +131,10 @@ def test_parts_shown_to_the_cent_still_add_up() -> None:
     assert all(abs(shown[name] - part) < 0.01 for name, part in parts.items())
 
 
+def test_parts_below_a_dollar_add_up_to_what_is_shown_for_all_of_them() -> None:
+    shown = text.in_cents({"a": 0.335, "b": 0.335})
+    assert sum(float(text.money(part, cents=True)[1:]) for part in shown.values()) == 0.67
+
+
 def test_parts_of_a_tiny_total_are_not_rounded_away() -> None:
     assert text.in_cents({"a": 0.0031, "b": 0.0009}) == {"a": 0.0031, "b": 0.0009}
