@@ -268,7 +268,7 @@ def _combined(
     saved: Float64 = combination.saved
     claimed = context.claim[combination.rows]
     interval = blocks.interval(combination.rows[claimed], saved[claimed])
-    alone = sum(combination.attribution.values())
+    alone = sum(combination.attribution.values(), 0.0)
     below = sum(combination.attribution[p.id] * (1 - p.low_factor) for p in combination.chosen)
     above = sum(combination.attribution[p.id] * (p.high_factor - 1) for p in combination.chosen)
     interval = Interval(interval.low - max(0.0, below), alone, interval.high + max(0.0, above))

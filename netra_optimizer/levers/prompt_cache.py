@@ -97,7 +97,7 @@ def _cheapest(
     traffic = context.part(segment.rows)
     billed = _billed(traffic)
     choose = context.choose[segment.rows]
-    found_on, held_on = _halves(choose) if context.undivided else (choose, choose)
+    found_on, held_on = _halves(len(choose)) if context.undivided else (choose, choose)
     options = _variants(traffic, rule, segment.rows, found_on)
     if billed["cache_write_5m"] + billed["cache_write_1h"] > 0:
         options.append(UsePromptCache(segment.rows, 0, 0.0, "none"))
@@ -113,10 +113,11 @@ def _cheapest(
     return options[best], gains[best]
 
 
-def _halves(choose: Bool) -> tuple[Bool, Bool]:
-    """The earlier half of the calls for choosing, and the later one."""
-    earlier = choose & (np.cumsum(choose) <= int(choose.sum()) // 2)
-    return earlier, choose & ~earlier
+def _halves(count: int) -> tuple[Bool, Bool]:
+    """The earlier half of so many calls, and the later one."""
+    earlier = np.zeros(count, np.bool_)
+    earlier[: count // 2] = True
+    return earlier, ~earlier
 
 
 def _simplest(
