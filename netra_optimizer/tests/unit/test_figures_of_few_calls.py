@@ -174,6 +174,36 @@ def test_a_cache_that_works_by_itself_and_shows_no_hit_is_doubted(
     assert any("on the bill already" in line for line in said) == (not cached)
 
 
+def test_broken_prefixes_cost_no_more_than_was_paid(prices: PriceTable) -> None:
+    """Lengths that the source does not count are estimated from texts, and may be too long."""
+    rules = "You are a careful assistant of a shipping company. " * 400
+    texts = [
+        PromptText(
+            "c",
+            NOON.timestamp() + at,
+            f"Now it is 2026-11-18 12:00:{at:02d}.\n{rules}",
+            model="claude-sonnet-4-5",
+            provider="anthropic",
+        )
+        for at in range(30)
+    ]
+    records = [
+        call(
+            at,
+            NOON + timedelta(seconds=at),
+            model="claude-sonnet-4-5",
+            provider="anthropic",
+            input_uncached=100,
+            output_text=1,
+        )
+        for at in range(30)
+    ]
+    analysis = analyze(frame_of(records, prices), prices=prices, prompts=texts)
+    broken = next(o for o in analysis.opportunities if o.id == "prompt_cache:prefix_breaks")
+    assert 0 < broken.savings_usd.high <= analysis.combined.cost_before_usd
+    assert broken.savings_pct <= 100
+
+
 def test_calls_without_a_price_do_not_make_what_prompts_carry_cheaper(prices: PriceTable) -> None:
     """The money of texts is at the mean price of the calls that have one."""
     passage = "".join(

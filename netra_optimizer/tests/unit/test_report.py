@@ -116,6 +116,12 @@ def test_the_page_escapes_what_came_from_the_records() -> None:
     assert "feature=chat &lt;b&gt;" in page
 
 
+def test_a_share_says_of_what_it_is_a_share() -> None:
+    found = analysis(opportunity())
+    assert "12.5 % of all cost" in render_html(found)
+    assert "12.5 % of all cost" in " ".join(printed(found).split())
+
+
 @pytest.mark.parametrize(
     ("usd", "written"),
     [(0.0, "$0.00"), (0.004, "$0.004"), (0.05, "$0.05"), (-3.456, "-$3.46"), (12345.6, "$12,346")],
