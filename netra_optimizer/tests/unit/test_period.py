@@ -1,4 +1,4 @@
-"""The period is cut by calendar days, whatever the hour of its first and last call."""
+"""The period is cut by days that have calls, whatever the hour of its first and last call."""
 
 import numpy as np
 import pytest
