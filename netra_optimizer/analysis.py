@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 
 from netra_optimizer.combine import Combination, combine
-from netra_optimizer.levers.base import LeverContext, Proposal
+from netra_optimizer.levers.base import LeverContext, Proposal, Segment
 from netra_optimizer.levers.context_text import read_context
 from netra_optimizer.levers.labelled_pairs import LabelledPair
 from netra_optimizer.levers.prompt_log import PromptText
@@ -14,7 +14,14 @@ from netra_optimizer.levers.registry import LeverRegistry, default_levers
 from netra_optimizer.levers.segments import find_segments
 from netra_optimizer.levers.semantic_cache import SemanticCacheLever
 from netra_optimizer.options import AnalysisOptions
-from netra_optimizer.period import DAY_US, DAYS_A_MONTH, Split, iso_time, split_period
+from netra_optimizer.period import (
+    DAY_US,
+    DAYS_A_MONTH,
+    Split,
+    iso_time,
+    longest_pause,
+    split_period,
+)
 from netra_optimizer.prefix_findings import with_prefix_breaks
 from netra_optimizer.pricing import PriceTable
 from netra_optimizer.replay.stream import Traffic
@@ -66,7 +73,8 @@ def analyze(
         frame, Traffic.of(frame), prices, options, outcomes, split.choose, split.claim
     )
     texts = list(prompts or ())
-    proposals = _proposals(context, levers or _levers(texts, pairs), tell)
+    segments = find_segments(frame, limit=options.max_segments)
+    proposals = _proposals(context, segments, levers or _levers(texts, pairs), tell)
     blocks = Blocks.of(frame)
     tell("Replaying all changes together", 0.75)
     figures = [_figure(context, proposal, blocks) for proposal in proposals]
@@ -74,7 +82,7 @@ def analyze(
     combination = combine(context, [f.proposal for f in figures if f.status == "verified"])
     opportunities = [_opportunity(context, figure, combination, split) for figure in figures]
     opportunities.sort(key=_rank)
-    notes = _notes(frame, split)
+    notes = [*_notes(frame, split), *_left_out(context, segments)]
     if texts:
         opportunities, said = with_prefix_breaks(context, opportunities, texts, split)
         opportunities.sort(key=_rank)
@@ -128,8 +136,9 @@ def _levers(texts: Sequence[PromptText], pairs: Sequence[LabelledPair] | None) -
     return registry
 
 
-def _proposals(context: LeverContext, levers: LeverRegistry, tell: Progress) -> list[Proposal]:
-    segments = find_segments(context.frame, limit=context.options.max_segments)
+def _proposals(
+    context: LeverContext, segments: Sequence[Segment], levers: LeverRegistry, tell: Progress
+) -> list[Proposal]:
     worth = context.options.min_share * float(context.traffic.cost_usd.sum())
     found: list[Proposal] = []
     for at, segment in enumerate(segments):
@@ -175,11 +184,12 @@ def _figure(context: LeverContext, proposal: Proposal, blocks: Blocks) -> _Figur
 
 
 def _within(interval: Interval, context: LeverContext, blocks: Blocks, rows: Int64) -> Interval:
-    """No more is saved than might have been paid for such calls."""
+    """No more is saved than might have been paid for such calls, nor than was paid for all."""
     cost = context.traffic.cost_usd[rows]
     if interval.high <= cost.sum():
         return interval
-    most = max(interval.expected, blocks.interval(rows, cost).high)
+    most = min(blocks.interval(rows, cost).high, context.claimed_cost)
+    most = max(interval.expected, most)
     return Interval(interval.low, interval.expected, min(interval.high, most))
 
 
@@ -228,7 +238,9 @@ def with_context_texts(
         return opportunities, []
     found = read_context(prompts)
     used = frozenset(context.frame.tool_names.values)
-    plain = float(np.nan_to_num(context.prices.rates(context.frame.calls).input_uncached).mean())
+    rates = context.prices.rates(context.frame.calls).input_uncached
+    priced = rates[~np.isnan(rates)]
+    plain = float(priced.mean()) if len(priced) else 0.0
     at = next((at for at, o in enumerate(opportunities) if o.lever == "context_growth"), None)
     if at is not None:
         evidence = opportunities[at].evidence | {"texts": found.evidence(used, plain)}
@@ -238,9 +250,10 @@ def with_context_texts(
 
 
 def _monthly(saved: float, split: Split) -> float | None:
-    if split.single:
+    claimed_us = split.last_us - split.cut_us
+    if split.single or claimed_us < DAY_US:
         return None
-    return saved * DAYS_A_MONTH * DAY_US / max(1, split.last_us - split.cut_us)
+    return saved * DAYS_A_MONTH * DAY_US / claimed_us
 
 
 def _rank(opportunity: Opportunity) -> tuple[int, float, str]:
@@ -255,12 +268,11 @@ def _combined(
     saved: Float64 = combination.saved
     claimed = context.claim[combination.rows]
     interval = blocks.interval(combination.rows[claimed], saved[claimed])
-    alone = sum(combination.attribution.values())
+    alone = sum(combination.attribution.values(), 0.0)
     below = sum(combination.attribution[p.id] * (1 - p.low_factor) for p in combination.chosen)
     above = sum(combination.attribution[p.id] * (p.high_factor - 1) for p in combination.chosen)
     interval = Interval(interval.low - max(0.0, below), alone, interval.high + max(0.0, above))
-    if interval.high > before:
-        interval = _within(interval, context, blocks, np.flatnonzero(context.claim))
+    interval = Interval(min(interval.low, alone), alone, max(alone, min(interval.high, before)))
     return Combined(
         period=Period(
             iso_time(split.cut_us) if split.last_us else None,
@@ -282,12 +294,34 @@ def _unpriced(frame: UsageFrame) -> dict[str, int]:
     return {models.values[at]: int(counts[at]) for at in np.flatnonzero(counts).tolist()}
 
 
+def _left_out(context: LeverContext, segments: Sequence[Segment]) -> list[str]:
+    """What the bound on segments leaves out, where it is worth a change."""
+    if len(segments) < context.options.max_segments:
+        return []
+    cost = context.traffic.cost_usd
+    total = float(cost.sum())
+    left = total - sum(float(cost[segment.rows].sum()) for segment in segments)
+    if left < max(context.options.min_share * total, 1e-9):
+        return []
+    return [
+        f"Only the {len(segments)} dearest kinds of calls (by feature and model) were looked at; "
+        f"the others cost {100 * left / total:.1f} % of all (max_segments)."
+    ]
+
+
 def _notes(frame: UsageFrame, split: Split) -> list[str]:
     notes: list[str] = []
     if len(frame) and split.single:
         notes.append(
             "Less than two days of records: changes are chosen and claimed on the same calls, and "
             "no monthly figure is given."
+        )
+    before, after = longest_pause(frame.calls.start_us)
+    if not split.single and 2 * (after - before - 1) * DAY_US > split.last_us - split.first_us:
+        notes.append(
+            f"No call lies between {iso_time(before * DAY_US)[:10]} and "
+            f"{iso_time(after * DAY_US)[:10]}, more than half of the period: is a time wrong? "
+            "Monthly figures are means over the whole of it."
         )
     if len(frame) and not len(frame.block_hashes):
         notes.append(

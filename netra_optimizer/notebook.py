@@ -165,7 +165,7 @@ def spend_table(frame: UsageFrame, *, by: str = "feature", library: Library = "p
 def savings_chart(analysis: Analysis) -> "alt.Chart | alt.LayerChart":
     """A bar an opportunity with its 90 % interval; colours tell its status."""
     alt = _altair()
-    base = alt.Chart(opportunities_table(analysis)).encode(
+    base = alt.Chart(_told_apart(opportunities_table(analysis))).encode(
         y=alt.Y("title:N", sort=None, title=None)
     )
     bars = base.mark_bar().encode(
@@ -177,7 +177,7 @@ def savings_chart(analysis: Analysis) -> "alt.Chart | alt.LayerChart":
 def attribution_chart(analysis: Analysis) -> "alt.Chart | alt.LayerChart":
     """The share of each change in the combined saving."""
     alt = _altair()
-    table = opportunities_table(analysis)
+    table = _told_apart(opportunities_table(analysis))
     return (
         alt.Chart(table[table["combined_usd"] != 0])
         .mark_bar()
@@ -199,6 +199,18 @@ def spend_chart(frame: UsageFrame, *, by: str = "feature") -> "alt.Chart | alt.L
             y=alt.Y("cost_usd:Q", title="USD a day"),
             color=alt.Color(f"{by}:N"),
         )
+    )
+
+
+def _told_apart(table: Table) -> Table:
+    """Changes of one title would be drawn as one bar: they get their scope as well."""
+    titles = table["title"].tolist()
+    pairs = zip(titles, table["id"].tolist(), strict=True)
+    return table.assign(
+        title=[
+            f"{title}: {name.partition(':')[2]}" if titles.count(title) > 1 else title
+            for title, name in pairs
+        ]
     )
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -29,8 +30,8 @@ class Split:
 def split_period(start_us: Int64, choose_share: float) -> Split:
     """Cut the period in two at a midnight (UTC); below two days not at all.
 
-    The first part has the share of the calendar days, to the nearest day, so that it does not
-    depend on the hour of the first and last call.
+    The first part has the share of the days that have calls, to the nearest day, so that it does
+    not depend on the hour of the first and last call, and one wrong time does not shift it.
     """
     everything = np.ones(len(start_us), np.bool_)
     if not len(start_us):
@@ -38,11 +39,33 @@ def split_period(start_us: Int64, choose_share: float) -> Split:
     first, last = int(start_us[0]), int(start_us[-1])
     if last - first < 2 * DAY_US:
         return Split(everything, everything, True, first, first, last)
-    begins, ends = first // DAY_US, (last - 1) // DAY_US + 1
-    days = min(max(round((ends - begins) * choose_share), 1), ends - begins - 1)
-    cut = (begins + days) * DAY_US
+    used = days_with_calls(start_us)
+    days = min(max(round(len(used) * choose_share), 1), len(used) - 1)
+    cut = (used[days - 1] + 1) * DAY_US
     claim = start_us >= cut
     return Split(~claim, claim, False, first, cut, last)
+
+
+def days_with_calls(start_us: Int64) -> list[int]:
+    """Days since 1970 (UTC) on which there are calls, rising; of sorted times.
+
+    A last call at the very midnight that ends a day makes no day of its own.
+    """
+    days: list[int] = []
+    at = 0
+    while at < len(start_us):
+        days.append(int(start_us[at]) // DAY_US)
+        at = int(np.searchsorted(start_us, (days[-1] + 1) * DAY_US))
+    if len(days) > 2 and days[-1] == days[-2] + 1 and start_us[-1] == days[-1] * DAY_US:
+        days.pop()
+    return days
+
+
+def longest_pause(start_us: Int64) -> tuple[int, int]:
+    """The last day before the longest run of days without calls, and the first day after it."""
+    days = days_with_calls(start_us)
+    pairs = list(pairwise(days))
+    return max(pairs, key=lambda pair: pair[1] - pair[0], default=(0, 0))
 
 
 def iso_time(us: int) -> str:

@@ -41,6 +41,7 @@ def with_prefix_breaks(
         evidence = found[at].evidence | {"prefix_breaks": rows}
         found[at] = msgspec.structs.replace(found[at], evidence=evidence)
     lost = report.cost_since(split.cut_us / 1e6, without=NOT_MENDED)
+    lost = min(lost, context.claimed_cost)  # lengths that no source counts are estimates
     worth = context.options.min_share * context.claimed_cost
     if lost > 0 and lost >= worth and context.options.allows("prompt_cache", ""):
         found.append(_mended(context, rows, lost, split))

@@ -67,13 +67,12 @@ def route(name: str, model: str, provider: str, **parameters: object) -> Json:
     return {"model_list": [entry]}
 
 
-def cache_marks(model: str, provider: str, *, ttl: str | None) -> Json:
-    """Marks for the prompt cache on the system prompt and on the last message."""
+def cache_marks(model: str, provider: str, *, ttl: str | None, whole: bool = True) -> Json:
+    """Marks for the prompt cache on the system prompt, and on the last message for the whole."""
     mark: Json = {"type": "ephemeral"} | ({"ttl": ttl} if ttl else {})
-    points = [
-        {"location": "message", "role": "system", "control": mark},
-        {"location": "message", "index": -1, "control": mark},
-    ]
+    points: list[Json] = [{"location": "message", "role": "system", "control": mark}]
+    if whole:
+        points.append({"location": "message", "index": -1, "control": mark})
     return {
         "anthropic": {
             "system": [{"type": "text", "text": "<system prompt>", "cache_control": mark}]

@@ -15,7 +15,7 @@ from netra_optimizer.replay.caching_rules import AS_OF, CachingRule, Write, cach
 from netra_optimizer.replay.prefix import reused_tokens
 from netra_optimizer.replay.prompt_cache import ALL_BLOCKS, PROMPT_BUCKETS
 from netra_optimizer.replay.stream import Stage, Stream, Traffic
-from netra_optimizer.usage.columns import Int64
+from netra_optimizer.usage.columns import Bool, Int64
 
 LIFETIMES_S: Final = {"60": 60, "300": 300, "600": 600, "3600": 3600, "unlimited": 10**9}
 WRITE_FACTOR: Final = 1.25
@@ -96,31 +96,47 @@ def _cheapest(
         return None
     traffic = context.part(segment.rows)
     billed = _billed(traffic)
-    options = _variants(traffic, rule, segment.rows)
+    choose = context.choose[segment.rows]
+    found_on, held_on = _halves(len(choose)) if context.undivided else (choose, choose)
+    options = _variants(traffic, rule, segment.rows, found_on)
     if billed["cache_write_5m"] + billed["cache_write_1h"] > 0:
         options.append(UsePromptCache(segment.rows, 0, 0.0, "none"))
     if not options:
         return None
-    gains = [context.chosen_saving(segment, option) for option in options]
-    best = _simplest(options, gains)
+    gains: list[float] = []
+    held: list[float] = []
+    for option in options:
+        saved = context.savings(segment.rows, [option])
+        gains.append(float(saved[choose].sum()))
+        held.append(float(saved[held_on].sum()))
+    best = _simplest(options, gains, held)
     return options[best], gains[best]
 
 
-def _simplest(options: Sequence[UsePromptCache], gains: Sequence[float]) -> int:
+def _halves(count: int) -> tuple[Bool, Bool]:
+    """The earlier half of so many calls, and the later one."""
+    earlier = np.zeros(count, np.bool_)
+    earlier[: count // 2] = True
+    return earlier, ~earlier
+
+
+def _simplest(
+    options: Sequence[UsePromptCache], gains: Sequence[float], held: Sequence[float]
+) -> int:
     """The option that gains most; the plain one unless another gains clearly more.
 
-    Plain is to mark the end of every prompt; it is also what is told when every use would lose.
+    Plain is to mark the end of every prompt; it is also what is told when every use would lose. A
+    depth must gain more than plain in `held` as well: on calls on which it was not found, where
+    there are such.
     """
     best = int(np.argmax(gains))
     if gains[best] <= 0:
         return 0
     for at, option in enumerate(options):
         same_write = option.write == options[best].write
-        if (
-            option.blocks == ALL_BLOCKS
-            and same_write
-            and gains[at] >= PLAIN_IS_ENOUGH * gains[best]
-        ):
+        enough = gains[at] >= PLAIN_IS_ENOUGH * gains[best]
+        unproven = gains[at] > 0 and held[at] >= PLAIN_IS_ENOUGH * held[best]
+        if option.blocks == ALL_BLOCKS and same_write and (enough or unproven):
             return at
     return best
 
@@ -129,8 +145,13 @@ def _billed(traffic: Traffic) -> dict[str, int]:
     return {bucket: int(getattr(traffic.calls, bucket).sum()) for bucket in PROMPT_BUCKETS}
 
 
-def _variants(traffic: Traffic, rule: CachingRule, rows: Int64) -> list[UsePromptCache]:
-    """Each lifetime, over the whole prompt and over the leading part that is worth its writes."""
+def _variants(
+    traffic: Traffic, rule: CachingRule, rows: Int64, found_on: Bool
+) -> list[UsePromptCache]:
+    """Each lifetime, over the whole prompt and over the leading part that is worth its writes.
+
+    What is worth them is found on the calls of `found_on`.
+    """
     if not len(traffic.prefix):
         return []
     lifetimes = rule.lifetimes_s.items()
@@ -138,7 +159,7 @@ def _variants(traffic: Traffic, rule: CachingRule, rows: Int64) -> list[UsePromp
     if not rule.explicit:
         return [UsePromptCache(rows, ALL_BLOCKS, life_s, write) for write, life_s in lifetimes]
     lives_us = [int(life_s * 1_000_000) for _, life_s in lifetimes]
-    uses, hits_by_life = traffic.prefix.hits_by_depth(lives_us)
+    uses, hits_by_life = traffic.prefix.hits_by_depth(lives_us, found_on)
     for (write, lifetime_s), hits in zip(lifetimes, hits_by_life, strict=True):
         options.append(UsePromptCache(rows, ALL_BLOCKS, lifetime_s, write))
         # Of a read 0.9 of the input price is saved, of a write a quarter (5 min) or all is lost.
@@ -202,7 +223,7 @@ def _proposal(
         policy=policy,
         standing=standing,
         evidence=evidence,
-        assumptions=_assumptions(policy, rule),
+        assumptions=_assumptions(policy, rule, _billed(traffic)["cache_read"]),
         patch=_patch(segment, policy, rule),
         effort="low" if rule.explicit else "medium",
         risk="none: answers stay the same",
@@ -223,7 +244,7 @@ def _title(segment: Segment, policy: UsePromptCache, rule: CachingRule, gains: b
     return f"Cache {what} for {life} ({name})"
 
 
-def _assumptions(policy: UsePromptCache, rule: CachingRule) -> list[str]:
+def _assumptions(policy: UsePromptCache, rule: CachingRule, cached: int) -> list[str]:
     if not policy.blocks:
         return ["Calls without cache marks pay the plain input price for the whole prompt."]
     said = [
@@ -231,10 +252,19 @@ def _assumptions(policy: UsePromptCache, rule: CachingRule) -> list[str]:
         f"rules as of {AS_OF}).",
         f"Prefixes below {rule.minimum} tokens are not cached.",
     ]
-    if rule.explicit:
-        said.append("Marks are set where prompts of this kind part, at most four a request.")
+    if rule.explicit and policy.blocks == ALL_BLOCKS:
+        said.append("Marks are set on the system prompt and on the last message.")
+    elif rule.explicit:
+        said.append(
+            f"A mark is set on what prompts of this kind share, at most {policy.blocks} blocks."
+        )
     else:
         said.append("The provider caches by itself and charges nothing for writes.")
+        if not cached:
+            said.append(
+                "The records show no cached tokens at all: where their source leaves these out, "
+                "this saving is on the bill already. Look there first."
+            )
     return said
 
 
@@ -244,4 +274,5 @@ def _patch(segment: Segment, policy: UsePromptCache, rule: CachingRule) -> dict[
     if not policy.blocks:
         return patches.no_cache_marks()
     ttl = "1h" if policy.write == "1h" else None
-    return patches.cache_marks(segment.model, segment.provider, ttl=ttl)
+    whole = policy.blocks == ALL_BLOCKS
+    return patches.cache_marks(segment.model, segment.provider, ttl=ttl, whole=whole)

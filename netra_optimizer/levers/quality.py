@@ -111,9 +111,12 @@ def _cheaper(context: LeverContext, outcomes: Outcomes, own: str, model: str) ->
 
 
 def holm(pairs: Mapping[Key, Paired], margin: float) -> dict[Key, NonInferiority]:
-    """Each test at the level at which Holm decides it: 5 % over those left, until one fails."""
+    """Each test at the level at which Holm decides it: 5 % over those left, until one fails.
+
+    Candidates with fewer than two items of a part can never be approved, and make no family.
+    """
     tests = {key: _test(paired, margin, ALPHA) for key, paired in pairs.items()}
-    order = sorted(tests, key=lambda key: tests[key].p_value)
+    order = sorted((k for k in tests if tests[k].items > 1), key=lambda key: tests[key].p_value)
     left, failed = len(order), False
     for key in order:
         level = ALPHA / left

@@ -172,8 +172,8 @@ def _proposal(
     assumptions = [f"An answer is kept {ttl_s:g} s from its writing; a hit does not renew it."]
     if not countable:
         assumptions.append(
-            "These requests ask for varied answers (temperature is not 0): say that a repeat is "
-            "allowed for this feature, and it counts."
+            "The records do not say that these requests want the same answer again (temperature "
+            "0): say that a repeat is allowed for this feature, and it counts."
         )
     return Proposal(
         lever="response_cache",

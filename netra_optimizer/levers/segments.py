@@ -12,10 +12,7 @@ MOST_KEYS: Final = 1 << 20
 
 
 def find_segments(frame: UsageFrame, *, limit: int) -> list[Segment]:
-    """Feature by model by provider, dearest first, at most `limit`; every priced row is in one.
-
-    What is left beyond the limit is joined by model and provider.
-    """
+    """Feature by model by provider, dearest first, at most `limit`; what is left is in none."""
     calls = frame.calls
     if not len(frame):
         return []

@@ -256,8 +256,8 @@ def _assumptions(measured: Calibration, *, permitted: bool, own: bool) -> list[s
     ]
     if not permitted:
         said.append(
-            "These requests ask for varied answers (temperature is not 0): say that a repeat is "
-            "allowed for this feature, and it counts."
+            "The records do not say that these requests want the same answer again (temperature "
+            "0): say that a repeat is allowed for this feature, and it counts."
         )
     if measured.proven:
         said.append(

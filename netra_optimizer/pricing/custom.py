@@ -78,6 +78,8 @@ class CustomPrice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         given = {key: amount for key, amount in keys.items() if amount is not None}
         if not given and self.request is None:
             row = listed
+        elif listed is None and self.input is None and self.request is None:
+            row = None  # nobody lists what its input costs: not known, and never zero
         else:
             base = listed or [0.0] * (len(TOKEN_BUCKETS) + 1)
             row = [

@@ -105,13 +105,21 @@ class PrefixIndex:
                 depths[piece.rows] = self._leading(piece, alive)
         return found
 
-    def hits_by_depth(self, lifetimes_us: Sequence[int]) -> tuple[Int64, list[Int64]]:
-        """Uses of the i-th blocks of prompts, and by lifetime how many of them find it alive."""
+    def hits_by_depth(
+        self, lifetimes_us: Sequence[int], counted: Bool
+    ) -> tuple[Int64, list[Int64]]:
+        """Uses of the i-th blocks of prompts, and by lifetime how many of them find it alive.
+
+        Counted are the records of `counted`, bool[n]; all fill the cache.
+        """
         deepest = int(np.diff(self.offsets).max(initial=0))
         uses = np.zeros(deepest, np.int64)
         hits = [np.zeros(deepest, np.int64) for _ in lifetimes_us]
         for piece, gaps in self._gaps(_Use(self)):
             depth = self.depth(piece)
+            if not counted[piece.rows].all():
+                inside = counted[self.record[piece.at]]
+                depth, gaps = depth[inside], gaps[inside]
             uses += np.bincount(depth, minlength=deepest)
             for lifetime_us, found in zip(lifetimes_us, hits, strict=True):
                 found += np.bincount(depth[gaps <= lifetime_us], minlength=deepest)

@@ -116,7 +116,7 @@ def _overview(analysis: Analysis) -> str:
 
 
 def _opportunity(number: int, item: Opportunity) -> str:
-    rows = [("Saves", f"{text.interval(item.savings_usd)} ({item.savings_pct:.1f} %)")]
+    rows = [("Saves", f"{text.interval(item.savings_usd)} ({item.savings_pct:.1f} % of all cost)")]
     if item.monthly_savings_usd is not None:
         rows.append(("A month at this rate", text.money(item.monthly_savings_usd)))
     if item.latency.p50_before is not None and item.latency.p50_after is not None:

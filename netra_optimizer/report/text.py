@@ -74,10 +74,11 @@ def chosen_before(analysis: Analysis) -> str:
 def in_cents(parts: dict[str, float]) -> dict[str, float]:
     """Parts rounded to the cent so that they still add up to their rounded total.
 
-    Totals below a dollar stay as they are: cents would hide them.
+    Where a total below a dollar has parts below a cent all stay as they are: cents would hide them.
     """
     total = sum(parts.values())
-    return dict(parts) if abs(total) < 1 else to_cents(parts, total)
+    hidden = abs(total) < 1 and any(0 < abs(part) < 0.01 for part in parts.values())
+    return dict(parts) if hidden else to_cents(parts, total)
 
 
 def interval(value: Interval) -> str:

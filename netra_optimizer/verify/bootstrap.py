@@ -241,6 +241,12 @@ def _quantile(normal: float, skew: float) -> float:
 
 
 def widened(interval: Interval, low_factor: float, high_factor: float) -> Interval:
-    """The interval with the stated range of an assumption on top (factors on its ends)."""
-    near = (interval.low * low_factor, interval.high * high_factor)
-    return Interval(min(*near, interval.expected), interval.expected, max(*near, interval.expected))
+    """The interval with the stated range of an assumption on top (factors on its ends).
+
+    An end below zero, which a factor would draw nearer, stays.
+    """
+    low = interval.low * (low_factor if interval.low > 0 else 1.0)
+    high = interval.high * (high_factor if interval.high > 0 else 1.0)
+    return Interval(
+        min(low, high, interval.expected), interval.expected, max(low, high, interval.expected)
+    )

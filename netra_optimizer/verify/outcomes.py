@@ -5,6 +5,7 @@ input_tokens, output_tokens. Wide form: one row an item, one column a model hold
 columns are ignored). CSV, JSON lines or Parquet, by the file's ending.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -160,16 +161,21 @@ def _find(row: Mapping[str, Any], names: tuple[str, ...]) -> str | None:
 
 def _number(value: object) -> float:
     if isinstance(value, bool | int | float):
-        return float(value)
+        return _finite(float(value))
     if isinstance(value, str):
         lowered = value.strip().lower()
         if lowered in {"true", "false"}:
             return float(lowered == "true")
         try:
-            return float(lowered)
+            return _finite(float(lowered))
         except ValueError:
             return float("nan")
     return float("nan")
+
+
+def _finite(value: float) -> float:
+    """A score of infinity is none."""
+    return value if math.isfinite(value) else float("nan")
 
 
 def _from_long(rows: list[dict[str, Any]]) -> Outcomes:
@@ -183,13 +189,11 @@ def _from_long(rows: list[dict[str, Any]]) -> Outcomes:
         )
     optional = [_find(first, names) for names in (COST_NAMES, INPUT_NAMES, OUTPUT_NAMES)]
     segment_name = _find(first, SEGMENT_NAMES)
-    items: dict[str, int] = {}
-    segments: list[str] = []
+    items: dict[tuple[str, str], int] = {}
     cells: dict[str, list[tuple[int, list[float]]]] = {}
     for row in rows:
-        at = items.setdefault(str(_value(row, item_name)), len(items))
-        if at == len(segments):
-            segments.append(str(_value(row, segment_name) or "") if segment_name else "")
+        segment = str(_value(row, segment_name) or "") if segment_name else ""
+        at = items.setdefault((segment, str(_value(row, item_name))), len(items))
         values = [_number(_value(row, score_name))]
         values += [_number(_value(row, name)) if name else float("nan") for name in optional]
         cells.setdefault(str(_value(row, model_name)), []).append((at, values))
@@ -204,7 +208,8 @@ def _from_long(rows: list[dict[str, Any]]) -> Outcomes:
         for at, values in entries:
             table[:, at] = values
         models[model] = ModelScores(*table)
-    return Outcomes(tuple(items), tuple(segments), models)
+    names = tuple(item for _, item in items)
+    return Outcomes(names, tuple(segment for segment, _ in items), models)
 
 
 def _from_wide(rows: list[dict[str, Any]]) -> Outcomes:

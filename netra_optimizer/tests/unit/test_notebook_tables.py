@@ -7,6 +7,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -123,6 +124,16 @@ def test_nothing_found_is_an_empty_table_and_chart(frame: UsageFrame, prices: Pr
     assert len(opportunities_table(nothing)) == 0
     assert savings_chart(nothing).to_dict()
     assert spend_chart(frame, by="team").to_dict()
+
+
+def test_changes_of_one_title_are_bars_of_their_own(analysis: Analysis) -> None:
+    pytest.importorskip("altair")
+    first, second = analysis.opportunities[:2]
+    same = msgspec.structs.replace(second, title=first.title)
+    chart = savings_chart(msgspec.structs.replace(analysis, opportunities=[first, same])).to_dict()
+    (rows,) = chart["datasets"].values()
+    assert len({row["title"] for row in rows}) == 2
+    assert all(row["title"].startswith(first.title) for row in rows)
 
 
 def test_the_library_and_the_command_give_the_same_figures(

@@ -54,3 +54,24 @@ def test_a_file_that_is_none_is_one_clear_error(tmp_path: Path, content: bytes) 
 def test_a_missing_file_is_one_clear_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no file"):
         Outcomes.read(tmp_path / "none.csv")
+
+
+def test_items_numbered_anew_in_each_segment_are_items_of_their_own() -> None:
+    outcomes = Outcomes.from_rows(
+        [
+            {"item": at, "segment": segment, "model": model, "score": score}
+            for segment, score in (("law", 1), ("tax", 0))
+            for at in range(5)
+            for model in ("a", "b")
+        ]
+    )
+    assert outcomes.segments() == ["law", "tax"]
+    assert [outcomes.paired("a", "b", segment=name).items for name in ("law", "tax")] == [5, 5]
+    assert outcomes.mean_score("a") == 0.5
+
+
+@pytest.mark.parametrize("score", [float("inf"), "-inf", "1e999"])
+def test_an_endless_score_is_no_score(score: object) -> None:
+    rows = [{"item": at, "model": m, "score": 1} for at in range(3) for m in ("a", "b")]
+    outcomes = Outcomes.from_rows([*rows, {"item": 2, "model": "b", "score": score}])
+    assert outcomes.paired("a", "b").items == 2

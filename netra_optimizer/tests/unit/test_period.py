@@ -1,4 +1,4 @@
-"""The period is cut by calendar days, whatever the hour of its first and last call."""
+"""The period is cut by days that have calls, whatever the hour of its first and last call."""
 
 import numpy as np
 import pytest
@@ -37,3 +37,16 @@ def test_below_two_days_nothing_is_cut() -> None:
 def test_each_part_keeps_a_day_at_least(share: float) -> None:
     split = split_period(at(1.0, 30.0, 60.0, 100.0), share)
     assert split.choose.any() and split.claim.any()
+
+
+def test_days_without_calls_do_not_count_and_belong_to_no_claim_of_a_few_hours() -> None:
+    split = split_period(at(1.0, 2.0, 120.5), 0.4)
+    assert split.choose.tolist() == [True, True, False]
+    assert (split.cut_us - MONDAY_US) // HOUR_US == 24
+
+
+def test_one_wrong_time_far_ahead_leaves_the_cut_where_it_was() -> None:
+    hours = [12.0 + 24 * day for day in range(10)]
+    right = split_period(at(*hours), 0.4)
+    wrong = split_period(at(*hours, 24.0 * 20_000), 0.4)
+    assert wrong.cut_us == right.cut_us

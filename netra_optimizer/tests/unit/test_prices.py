@@ -382,3 +382,12 @@ def test_every_bucket_is_billed_by_exactly_one_unit() -> None:
     only = {bucket: 10**i for i, bucket in enumerate(TOKEN_BUCKETS)}
     usage = usage_of(only)
     assert usage["input_tokens"] + usage["output_tokens"] == sum(only.values())
+
+
+def test_a_price_of_ones_own_without_input_leaves_an_unlisted_model_unpriced() -> None:
+    prices = PriceTable.load(custom=[CustomPrice(model="our-own-7b", output=10.0)])
+    assert not prices.is_priced("our-own-7b")
+    both = PriceTable.load(custom=[CustomPrice(model="our-own-7b", input=1.0, output=10.0)])
+    assert both.is_priced("our-own-7b")
+    listed = PriceTable.load(custom=[CustomPrice(model="gpt-4o", output=10.0)])
+    assert listed.is_priced("gpt-4o", "openai")

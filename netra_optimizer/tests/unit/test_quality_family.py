@@ -52,3 +52,11 @@ def test_what_is_left_open_names_the_items_that_the_whole_family_needs(others: i
         pairs["it"].baseline.score, pairs["it"].candidate.score, margin=MARGIN
     ).needed
     assert needed > 1.5 * alone if others else needed == alone
+
+
+def test_candidates_without_items_leave_the_others_their_level() -> None:
+    pair = paired(np.random.default_rng(2), 0.0)
+    empty = Paired(0, *(ModelScores(*[np.zeros(0)] * 4) for _ in range(2)))
+    tests = holm({"it": pair, **dict.fromkeys(range(8), empty)}, MARGIN)
+    assert tests["it"] == holm({"it": pair}, MARGIN)["it"]
+    assert tests[3].verdict == "underpowered"

@@ -116,6 +116,12 @@ def test_the_page_escapes_what_came_from_the_records() -> None:
     assert "feature=chat &lt;b&gt;" in page
 
 
+def test_a_share_says_of_what_it_is_a_share() -> None:
+    found = analysis(opportunity())
+    assert "12.5 % of all cost" in render_html(found)
+    assert "12.5 % of all cost" in " ".join(printed(found).split())
+
+
 @pytest.mark.parametrize(
     ("usd", "written"),
     [(0.0, "$0.00"), (0.004, "$0.004"), (0.05, "$0.05"), (-3.456, "-$3.46"), (12345.6, "$12,346")],
@@ -129,6 +135,11 @@ def test_parts_shown_to_the_cent_still_add_up() -> None:
     shown = text.in_cents(parts)
     assert round(sum(shown.values()), 2) == 70.23
     assert all(abs(shown[name] - part) < 0.01 for name, part in parts.items())
+
+
+def test_parts_below_a_dollar_add_up_to_what_is_shown_for_all_of_them() -> None:
+    shown = text.in_cents({"a": 0.335, "b": 0.335})
+    assert sum(float(text.money(part, cents=True)[1:]) for part in shown.values()) == 0.67
 
 
 def test_parts_of_a_tiny_total_are_not_rounded_away() -> None:
