@@ -77,7 +77,7 @@ def analyze(
     proposals = _proposals(context, segments, levers or _levers(texts, pairs), tell)
     blocks = Blocks.of(frame)
     tell("Replaying all changes together", 0.75)
-    figures = [_figure(context, proposal, blocks) for proposal in proposals]
+    figures = [_figure(context, proposal, blocks, split) for proposal in proposals]
     figures = [figure for figure in figures if figure is not None]
     combination = combine(context, [f.proposal for f in figures if f.status == "verified"])
     opportunities = [_opportunity(context, figure, combination, split) for figure in figures]
@@ -162,8 +162,15 @@ def _fast_enough(context: LeverContext, proposal: Proposal) -> bool:
     return after is not None and (after <= bound or (before is not None and after <= before))
 
 
-def _figure(context: LeverContext, proposal: Proposal, blocks: Blocks) -> _Figure | None:
-    """The figure of one change alone, on the claim's rows; None where it is not worth a word."""
+def _figure(
+    context: LeverContext, proposal: Proposal, blocks: Blocks, split: Split
+) -> _Figure | None:
+    """The figure of one change alone, on the claim's rows; None where it is not worth a word.
+
+    Where there are days to choose and to prove on, one or two lucky calls prove nothing: the whole
+    interval has to lie above zero. On a shorter period nothing is foretold, and what the very
+    calls would have saved is said.
+    """
     rows = proposal.policy.rows
     saved = context.savings(rows, [proposal.policy])
     claimed = context.claim[rows]
@@ -180,7 +187,8 @@ def _figure(context: LeverContext, proposal: Proposal, blocks: Blocks) -> _Figur
         return None
     if proposal.standing == "needs_evaluation":
         return _Figure(proposal, "needs_evaluation", interval, chosen)
-    return _Figure(proposal, "verified", interval, chosen) if interval.low > 0 else None
+    proven = interval.low > 0 or (split.single and interval.low == 0)
+    return _Figure(proposal, "verified", interval, chosen) if proven else None
 
 
 def _within(interval: Interval, context: LeverContext, blocks: Blocks, rows: Int64) -> Interval:
