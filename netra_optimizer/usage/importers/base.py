@@ -74,6 +74,10 @@ class Importer(ABC):
     def chunks(self, rows: Rows, options: Options) -> Iterator[Chunk]:
         """All rows of the file. Raises InputError when a column is missing altogether."""
 
+    def require_columns(self, rows: Rows, options: Options) -> None:
+        """Raises InputError when a column is missing altogether."""
+        return None
+
     def latest_relative_us(self, rows: Rows) -> int | None:
         """The latest time in the file when its times are relative, else None."""
         return None

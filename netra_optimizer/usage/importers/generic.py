@@ -202,6 +202,14 @@ class GenericImporter(RowImporter):
 
     def chunks(self, rows: Rows, options: Options) -> Iterator[Chunk]:
         """All rows. Raises ColumnMissing when no column holds what no call can be without."""
+        self.require_columns(rows, options)
+        if _vectorized(rows, options):
+            yield from self._blocks(rows, options)
+        else:
+            yield from super().chunks(rows, options)
+
+    def require_columns(self, rows: Rows, options: Options) -> None:
+        """Raises ColumnMissing when no column holds what no call can be without."""
         names = set(rows.header) or {key for row in rows.sample for key in row}
         fields = columns_of(tuple(sorted(names)), tuple(sorted(options.mapping.items())))
         known = ", ".join(sorted(names)[:20])
@@ -219,10 +227,6 @@ class GenericImporter(RowImporter):
                 f"{rows.source.name} has no column for the model (its columns: {known}).",
                 hint="Give --model, or name the column with --map model=COLUMN.",
             )
-        if _vectorized(rows, options):
-            yield from self._blocks(rows, options)
-        else:
-            yield from super().chunks(rows, options)
 
     def _blocks(self, rows: Rows, options: Options) -> Iterator[Chunk]:
         """A CSV file a block of lines at a time; a block out of the ordinary row by row."""

@@ -3,6 +3,7 @@
 import codecs
 import gzip
 import io
+import re
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +24,7 @@ _BOMS: Final = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
+_NAMED_DELIMITER: Final = re.compile(rb'"?sep=[,;|\t]"?\r?\n', re.IGNORECASE)
 _OTHER_KINDS: Final = {
     b"PK\x03\x04": "a zip or Excel file",
     b"%PDF": "a PDF",
@@ -72,19 +74,32 @@ class Source:
         return self.path.open("rb")
 
     def chunks(self) -> Iterator[bytes]:
-        """Unpacked UTF-8 text in pieces, without byte order mark."""
+        """Unpacked UTF-8 text in pieces, its lines ended by a line feed.
+
+        Without byte order mark and the line by which spreadsheets name a table's delimiter.
+        """
+        pieces = self._text()
+        first = next(pieces, b"")
+        if named := _NAMED_DELIMITER.match(first):
+            first = first[named.end() :]
+        if b"\r" in first and b"\n" not in first:  # lines ended by \r alone
+            first, pieces = first.replace(b"\r", b"\n"), (p.replace(b"\r", b"\n") for p in pieces)
+        if first:
+            yield first
+        yield from pieces
+
+    def _text(self) -> Iterator[bytes]:
         pieces = self._unpacked()
         first = next(pieces, b"")
-        while len(first) < 8 and (more := next(pieces, b"")):
+        while len(first) < 64 and (more := next(pieces, b"")):
             first += more
         bom, encoding = next(((b, e) for b, e in _BOMS if first.startswith(b)), (b"", ""))
         first = first[len(bom) :]
-        if encoding:
+        if encoding := encoding or _unmarked(first):
             yield from _transcoded(first, pieces, encoding)
             return
         _refuse_binary(first, self.name)
-        if first:
-            yield first
+        yield first
         yield from pieces
 
     def lines(self, max_line: int = MAX_LINE) -> Iterator[bytes]:
@@ -158,6 +173,16 @@ class Source:
                 f"{self.name} cannot be unpacked: its gzip data is damaged.",
                 hint="Transfer it again.",
             ) from None
+
+
+def _unmarked(first: bytes) -> str:
+    """The UTF-16 of a text without byte order mark: every other byte of its beginning is zero."""
+    even, odd = first[:64:2], first[1:64:2]
+    if len(odd) > 1 and 0 not in even and not any(odd):
+        return "utf-16-le"
+    if len(odd) > 1 and 0 not in odd and not any(even):
+        return "utf-16-be"
+    return ""
 
 
 def _transcoded(first: bytes, pieces: Iterator[bytes], encoding: str) -> Iterator[bytes]:
