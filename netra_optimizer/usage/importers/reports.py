@@ -26,8 +26,13 @@ Result = Mapping[str, Any]
 """One result of a bucket; Any: each provider's own."""
 
 CONSOLE_DAY: Final = "usage_date_utc"
-STARTS: Final = ("start_time", "starting_at", "start_time_iso", CONSOLE_DAY)
-_ROWS: Final = frozenset({CONSOLE_DAY, "num_model_requests", "uncached_input_tokens"})
+STARTS: Final = (
+    "start_time", "starting_at", "start_time_iso", CONSOLE_DAY, "aggregation_timestamp",
+    "timestamp", "date",
+)  # fmt: skip
+_ROWS: Final = frozenset(
+    {CONSOLE_DAY, "num_model_requests", "uncached_input_tokens", "n_context_tokens_total"}
+)
 """Columns of tables in which a row is a bucket and its only result."""
 ENDS: Final = ("end_time", "ending_at", "end_time_iso")
 _DAY: Final = timedelta(days=1)

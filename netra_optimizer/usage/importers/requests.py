@@ -110,14 +110,13 @@ class RequestsImporter(RowImporter):
         request, answer = _bodies(row)
         stamp = _first_time(row, answer)
         start = moment(options.start if stamp is None else stamp, options.timezone)
-        model = (
-            model_of(answer) or text(first(request, ("model", "modelId"))) or text(row.get("model"))
-        )
+        model = _model(row, request, answer)
         if not (model or options.model):
             return NO_MODEL
         failed = error_kind(answer, row.get("error"), _http_status(row))
         usage = usage_of(answer) or usage_of(row)
-        tokens = NOTHING if failed and not usage else tokens_of(usage)
+        thinks_silently = "gemini" in model.lower()
+        tokens = NOTHING if failed and not usage else tokens_of(usage, thinks_silently)
         return self._record(row, request, answer, start, model, tokens, failed, options)
 
     def _record(
@@ -217,6 +216,8 @@ def _provider(row: Row, request: Mapping[str, Any], answer: Mapping[str, Any], m
         return found
     if text(answer.get("id")).startswith("gen-") and "provider" in answer:
         return "openrouter"
+    if cloud := _cloud(request, answer):
+        return cloud
     if answer.get("type") == "message" or "anthropic_version" in request:
         return "anthropic" if model.startswith("claude") and "@" not in model else ""
     if "candidates" in answer or "contents" in request:
@@ -225,6 +226,23 @@ def _provider(row: Row, request: Mapping[str, Any], answer: Mapping[str, Any], m
     if "x_groq" in answer or ("queue_time" in usage and "prompt_time" in usage):
         return "groq"
     return ""
+
+
+def _cloud(request: Mapping[str, Any], answer: Mapping[str, Any]) -> str:
+    """The cloud that sold one of Anthropic's answers, by the marks it leaves."""
+    version, name = text(request.get("anthropic_version")), text(answer.get("id"))
+    for mark, prefix, cloud in (("bedrock", "msg_bdrk_", "aws"), ("vertex", "msg_vrtx_", "google")):
+        if version.startswith(mark) or name.startswith(prefix):
+            return cloud
+    return ""
+
+
+def _model(row: Row, request: Mapping[str, Any], answer: Mapping[str, Any]) -> str:
+    """The model that answered; at Bedrock the one asked, whose name says the region."""
+    asked = text(first(request, ("modelId", "model", "model_id")))
+    if "anthropic." in asked and _cloud(request, answer) == "aws":
+        return asked
+    return model_of(answer) or asked or text(row.get("model"))
 
 
 def _cost(row: Row, answer: Mapping[str, Any]) -> float | None:

@@ -65,6 +65,8 @@ from netra_optimizer.usage.record import UsageRecord
 Attributes = Mapping[str, Any]
 """A span's attributes by key; Any: OpenTelemetry's values."""
 
+_TOLD_APART: Final = frozenset({"total", "audio_in", "audio_out", "inside", "outside"})
+"""Slots that say more of the tokens than input, output, cached and reasoning ones."""
 _LATEST_NS: Final = 7_258_118_400 * 10**9
 
 
@@ -88,7 +90,7 @@ def record_of_span(
         return NOT_A_CALL
     if not 0 < start_ns < _LATEST_NS:
         return BAD_TIME
-    model = text(seen.get("model")) or _asked_model(seen)
+    model = text(seen.get("model")).strip('"') or _asked_model(seen)
     if not model:
         return NO_MODEL
     kind = text(seen.get("error"))
@@ -175,7 +177,7 @@ def _tokens(seen: Mapping[str, Any]) -> Tokens:
     reasoning = seen.get("reasoning", 0)
     counts = (inputs, outputs, read, write, reasoning)
     if (
-        not seen.keys() & {"total", "audio_in", "audio_out"}
+        not seen.keys() & _TOLD_APART
         and all(type(value) is int and 0 <= value <= MAX_TOKENS for value in counts)
         and read + write <= inputs
         and reasoning <= outputs
@@ -195,8 +197,14 @@ def _tokens(seen: Mapping[str, Any]) -> Tokens:
             "cache_read_tokens": read,
             "cache_write_tokens": write,
             "reasoning_tokens": reasoning,
-            "prompt_tokens_details": {"audio_tokens": seen.get("audio_in")},
-            "completion_tokens_details": {"audio_tokens": seen.get("audio_out")},
+            "prompt_tokens_details": {
+                "audio_tokens": seen.get("audio_in"),
+                **mapping(seen.get("inside")),
+            },
+            "completion_tokens_details": {
+                "audio_tokens": seen.get("audio_out"),
+                **mapping(seen.get("outside")),
+            },
         }
     )
 

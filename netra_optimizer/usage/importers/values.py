@@ -1,5 +1,6 @@
 """Values as sources write them: times in every spelling, counts, text."""
 
+import ast
 import csv
 import math
 import re
@@ -22,6 +23,7 @@ from netra_optimizer.usage.importers.base import (
 
 CONTENT_ID: Final = "row:"
 """Begins every id made from a row's content."""
+_LONGEST_LITERAL: Final = 1 << 20
 MAX_TOKENS: Final = 10**12
 _UNITS: Final = ((10**17, 10**9), (10**14, 10**6), (10**11, 10**3), (0, 1))
 """An epoch number at least this large counts so many to the second."""
@@ -251,11 +253,21 @@ def mapping(value: object) -> Mapping[str, Any]:
     if type(value) is dict or isinstance(value, Mapping):
         return value
     if isinstance(value, str) and value.lstrip().startswith("{"):
-        found = json_or(value, {})
+        found = json_or(value, None) or _literal(value)
         return found if isinstance(found, Mapping) else {}
     if isinstance(value, list) and value and all(isinstance(item, tuple) for item in value):
         return {text(pair[0]): pair[1] for pair in value if len(pair) == 2}
     return {}
+
+
+def _literal(value: str) -> Any:
+    """What Python writes of an object where a table has it as text."""
+    if "'" not in value or len(value) > _LONGEST_LITERAL:
+        return None
+    try:
+        return ast.literal_eval(value.strip())
+    except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
+        return None
 
 
 def json_or(value: str, fallback: Any) -> Any:
