@@ -164,14 +164,11 @@ def _tokens(
     return inclusive_tokens(usage, exclusive_if_larger=False)
 
 
-_ERRORS: Final = ("error_information",)
-
-
 def _failure(row: Row, metadata: Mapping[str, Any]) -> str:
     said = {text(row.get("status")).lower(), text(metadata.get("status")).lower()}
     if not said & {"failure", "failed", "error"}:
         return ""
-    details = mapping(first(metadata, _ERRORS) or first(row, _ERRORS))
+    details = mapping(metadata.get("error_information") or row.get("error_information"))
     return text(first(details, ("error_class", "error_code"))) or "error"
 
 
