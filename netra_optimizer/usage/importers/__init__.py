@@ -13,12 +13,14 @@ from netra_optimizer.usage.importers.claude_code import ClaudeCodeImporter
 from netra_optimizer.usage.importers.generic import GenericImporter
 from netra_optimizer.usage.importers.helicone import HeliconeImporter
 from netra_optimizer.usage.importers.langfuse import LangfuseImporter
+from netra_optimizer.usage.importers.langsmith import LangSmithImporter
 from netra_optimizer.usage.importers.litellm import LiteLLMImporter
 from netra_optimizer.usage.importers.mooncake import MooncakeImporter
 from netra_optimizer.usage.importers.openai_usage import OpenAIUsageImporter
 from netra_optimizer.usage.importers.otlp import OtlpImporter, Spans, decode_traces
 from netra_optimizer.usage.importers.requests import RequestsImporter
 from netra_optimizer.usage.importers.sessions import SessionsImporter
+from netra_optimizer.usage.importers.span_rows import SpanRowsImporter
 from netra_optimizer.usage.sources import Rows, Source, nested_rows, open_rows
 
 __all__ = [
@@ -46,6 +48,8 @@ IMPORTERS: Final[Sequence[Importer]] = (
     AnthropicUsageImporter(),
     ClaudeCodeImporter(),
     OtlpImporter(),
+    SpanRowsImporter(),
+    LangSmithImporter(),
     RequestsImporter(),
     SessionsImporter(),
     GenericImporter(),

@@ -20,8 +20,10 @@ from netra_optimizer.usage.importers.base import (
     Chunk,
     Options,
     Outcome,
+    Parts,
     RowImporter,
 )
+from netra_optimizer.usage.importers.buckets import parts_of
 from netra_optimizer.usage.importers.conventions import inclusive_tokens
 from netra_optimizer.usage.importers.tokens import Tokens
 from netra_optimizer.usage.importers.usage_objects import has_tokens, tokens_of
@@ -90,7 +92,8 @@ SYNONYMS: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "cache_write": (
         "cachewrite", "cachewritetokens", "cachecreationtokens", "cachecreationinputtokens",
-        "cachewriteinputtokens", "cachecreation", "inputcachecreation",
+        "cachewriteinputtokens", "cachecreation", "inputcachecreation", "inputwcachewrite",
+        "inputwithcachewrite",
         *_flat("cachewritetokens", "prompt", "input"), "usagecachecreationinputtokens",
     ),
     "cache_write_5m": (
@@ -161,7 +164,11 @@ SYNONYMS: Final[Mapping[str, tuple[str, ...]]] = {
     "prompt": ("prompt", "messages", "input", "inputtext"),
     "block_hashes": ("blockhashes", "hashids"),
     "block_tokens": ("blocktokens", "blocksize"),
-    "finish_reason": ("finishreason", "stopreason"),
+    "finish_reason": ("finishreason", "stopreason", "finishreasonnormalized"),
+    "requests": (
+        "requests", "apirequests", "nummodelrequests", "numrequests", "requestcount", "nrequests",
+        "numberofrequests", "totalrequests", "modelrequests",
+    ),
     "tool_names": ("toolnames", "tools", "toolcalls"),
     "quality": ("quality", "score", "rating", "evalscore"),
     "cost_recorded": (
@@ -246,8 +253,8 @@ class GenericImporter(RowImporter):
             found.dropped.update(broken)
             yield found
 
-    def read(self, row: Row, options: Options) -> Outcome:
-        """One call."""
+    def read(self, row: Row, options: Options) -> Outcome | Parts:
+        """One call, or as many as the row sums."""
         columns = columns_of(tuple(row), tuple(sorted(options.mapping.items())))
 
         def value(field: str) -> Any:
@@ -279,7 +286,7 @@ class GenericImporter(RowImporter):
         if "prompt" in columns and not more.get("prompt_hash"):
             prompt = value("prompt")
             more["prompt_hash"] = digest("prompt", text(prompt)) if prompt else ""
-        return UsageRecord(
+        record = UsageRecord(
             id=text(value("id")) or _content_id(row, model),
             start=start,
             model=model,
@@ -288,6 +295,9 @@ class GenericImporter(RowImporter):
             **{name: getattr(tokens, name) for name in TOKEN_BUCKETS},
             **more,
         )
+        requests = number(value("requests")) or 1
+        end = optional_moment(value("end"), options.timezone)
+        return record if requests < 2 else parts_of(record, int(requests), end)
 
 
 def _vectorized(rows: Rows, options: Options) -> bool:
@@ -298,7 +308,7 @@ def _vectorized(rows: Rows, options: Options) -> bool:
     return not _ROW_BY_ROW.intersection(columns)
 
 
-_ROW_BY_ROW: Final = frozenset({"usage", "block_hashes", "block_tokens"})
+_ROW_BY_ROW: Final = frozenset({"usage", "block_hashes", "block_tokens", "requests"})
 """Fields that say more than a column can."""
 
 

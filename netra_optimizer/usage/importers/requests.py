@@ -58,6 +58,7 @@ TIMES: Final = (
     "date",
     "processed_time",
     "logging_time",
+    "@timestamp",
 )
 _ENDS: Final = ("end_time", "endTime", "ended_at", "completed_at", "response_timestamp")
 _REQUESTS: Final = (
@@ -70,6 +71,8 @@ _RESPONSES: Final = (
 )  # fmt: skip
 _BATCHED: Final = ("custom_id", "modelOutput", "processed_time")
 """Keys of the files in which providers hand back the answers of a batch."""
+_WRAPPED: Final = ("message", "@message", "jsonPayload", "log", "MESSAGE", "body")
+"""Keys under which collectors of logs (CloudWatch, Cloud Logging, Docker) keep a line of JSON."""
 _URLS: Final = ("url", "base_url", "api_base", "endpoint", "target_url")
 _MEANINGLESS_ID: Final = re.compile(r"chatcmpl-\d{1,4}")
 """Ollama numbers its answers by chance, below a thousand."""
@@ -92,7 +95,7 @@ class RequestsImporter(RowImporter):
     def score(self, rows: Rows) -> float:
         """Sure when a request body stands beside a response body."""
         best = 0.0
-        for row in rows.sample[:8]:
+        for row in map(_logged, rows.sample[:8]):
             request, answer = _bodies(row)
             asks = any(key in request for key in ("messages", "input", "prompt", "contents"))
             if asks and any(name in row for name in _RESPONSES):
@@ -107,6 +110,7 @@ class RequestsImporter(RowImporter):
 
     def read(self, row: Row, options: Options) -> Outcome:
         """One call. One without a time happened at `start`, where that is given."""
+        row = _logged(row)
         request, answer = _bodies(row)
         stamp = _first_time(row, answer)
         start = moment(options.start if stamp is None else stamp, options.timezone)
@@ -160,6 +164,18 @@ class RequestsImporter(RowImporter):
             quality=number(first(row, ("quality", "score"))),
             cost_recorded=_cost(row, answer),
         )
+
+
+def _logged(row: Row) -> Row:
+    """What a line says that a collector of logs wrapped, beside the collector's own fields."""
+    for key in _WRAPPED:
+        value = row.get(key)
+        if isinstance(value, str if key != "jsonPayload" else Mapping) and (
+            inner := mapping(value)
+        ):
+            around = {name: held for name, held in row.items() if name != key}
+            return {**around, **inner}
+    return row
 
 
 def _bodies(row: Row) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
