@@ -208,3 +208,42 @@ def test_langsmith_s_runs_of_chains_repeat_tokens_and_are_left_out(tmp_path: Pat
     }  # fmt: skip
     assert buckets(rows[1]) == {"input_uncached": 7, "output_text": 3}
     assert (rows[2]["status"], rows[2]["error_kind"]) == ("error", "RateLimitError('slow down')")
+
+
+def test_a_table_by_gemini_s_names_counts_thoughts_beside_the_candidates(tmp_path: Path) -> None:
+    text = (
+        "timestamp,model,promptTokenCount,candidatesTokenCount,thoughtsTokenCount,"
+        f"cachedContentTokenCount,totalTokenCount\n{AT},gemini-2.5-pro,100,60,50,40,210\n"
+    )
+    nested = {"timestamp": AT, "model": "gemini-2.5-pro", "usageMetadata.promptTokenCount": 100,
+              "usageMetadata.candidatesTokenCount": 60, "usageMetadata.thoughtsTokenCount": 50,
+              "usageMetadata.cachedContentTokenCount": 40}  # fmt: skip
+    for content, name in ((text, "g.csv"), ([nested], "g.jsonl")):
+        [row], _, _ = read(tmp_path, content, name)
+        assert buckets(row) == {
+            "input_uncached": 60, "cache_read": 40, "output_text": 60, "reasoning": 50,
+        }  # fmt: skip
+
+
+def test_a_table_says_which_calls_were_batched(tmp_path: Path) -> None:
+    text = (
+        f"timestamp,model,input_tokens,output_tokens,is_batch\n{AT},m,1,1,true\n{AT},m,1,1,False\n"
+        f"{AT},m,1,1,\n"
+    )
+    rows, _, _ = read(tmp_path, text, "t.csv")
+    assert [row["service_tier"] for row in rows] == ["batch", "standard", "standard"]
+
+
+def test_a_table_with_a_column_of_row_numbers_is_read(tmp_path: Path) -> None:
+    text = f",timestamp,model,input_tokens,output_tokens\n0,{AT},gpt-4o,10,5\n"
+    [row], _, fmt = read(tmp_path, text, "t.csv")
+    assert (fmt, row["input_uncached"]) == ("generic", 10)
+
+
+def test_gemini_s_batch_answers_are_batched(tmp_path: Path) -> None:
+    answer = {"modelVersion": "gemini-2.5-flash", "usageMetadata": {
+        "promptTokenCount": 10, "candidatesTokenCount": 5}}  # fmt: skip
+    path = tmp_path / "b.jsonl"
+    path.write_text(json.dumps({"key": "1", "response": answer}) + "\n")
+    [row] = [row for batch in read_files(path, start=AT).batches() for row in batch.to_pylist()]
+    assert (row["service_tier"], row["provider"]) == ("batch", "google")

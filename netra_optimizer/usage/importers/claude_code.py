@@ -42,11 +42,9 @@ class ClaudeCodeImporter(RowImporter):
         for row in rows.sample:
             if mapping(row.get("message")) and "sessionId" in row and "uuid" in row:
                 return 0.97
-        return (
-            0.9
-            if any(row.get(_AHEAD.get(text(row.get("type")), "")) for row in rows.sample)
-            else 0.0
-        )
+        kinds = [(row, text(row.get("type"))) for row in rows.sample]
+        marks = (row.get(_AHEAD[kind]) for row, kind in kinds if kind in _AHEAD)
+        return 0.9 if any(marks) else 0.0
 
     def chunks(self, rows: Rows, options: Options) -> Iterator[Chunk]:
         """Answers as soon as CHUNK_ROWS others came after them."""

@@ -76,7 +76,7 @@ SYNONYMS: Final[Mapping[str, tuple[str, ...]]] = {
         "inputtokens", "prompttokens", "tokensin", "inputtokencount", "prompttokencount",
         "contexttokens", "inputlength", "promptlength", "requesttokens", "intokens", "tokensinput",
         "tokensprompt", "ntokensprompt", "numinputtokens", "numprompttokens", "usageprompttokens",
-        "usageinputtokens", "prompttoks", "totalinputtokens",
+        "usageinputtokens", "prompttoks", "totalinputtokens", "usagemetadataprompttokencount",
     ),
     "input_uncached": (
         "inputuncached", "uncachedinputtokens", "inputuncachedtokens", "uncachedtokens",
@@ -88,7 +88,8 @@ SYNONYMS: Final[Mapping[str, tuple[str, ...]]] = {
         "inputcachedtokens", "cachehittokens", "promptcachehittokens", "tokenscached",
         "cachedprompttokens", "inputcacheread", "nativetokenscached",
         *_flat("cachedtokens", "prompt", "input"), *_flat("cacheread", "input"),
-        "usagecachereadinputtokens", "usagecachedtokens",
+        "usagecachereadinputtokens", "usagecachedtokens", "cachedcontenttokencount",
+        "usagemetadatacachedcontenttokencount",
     ),
     "cache_write": (
         "cachewrite", "cachewritetokens", "cachecreationtokens", "cachecreationinputtokens",
@@ -113,11 +114,15 @@ SYNONYMS: Final[Mapping[str, tuple[str, ...]]] = {
         "tokenscompletion", "ntokenscompletion", "numoutputtokens", "numcompletiontokens",
         "usagecompletiontokens", "usageoutputtokens", "completiontoks", "totaloutputtokens",
     ),
-    "output_text": ("outputtext", "outputtexttokens"),
+    "output_text": (
+        "outputtext", "outputtexttokens", "candidatestokencount", "usagecandidatestokencount",
+        "usagemetadatacandidatestokencount",
+    ),
     "total": ("totaltokens", "usagetotaltokens", "totaltokencount", "totaltoks"),
     "reasoning": (
         "reasoning", "reasoningtokens", "thinkingtokens", "outputreasoningtokens",
-        "nativetokensreasoning", "tokensreasoning", "usagereasoningtokens",
+        "nativetokensreasoning", "tokensreasoning", "usagereasoningtokens", "thoughtstokencount",
+        "usagemetadatathoughtstokencount",
         *_flat("reasoningtokens", "completion", "output"),
     ),
     "audio_in": (
@@ -169,6 +174,7 @@ SYNONYMS: Final[Mapping[str, tuple[str, ...]]] = {
         "requests", "apirequests", "nummodelrequests", "numrequests", "requestcount", "nrequests",
         "numberofrequests", "totalrequests", "modelrequests",
     ),
+    "batch": ("batch", "isbatch", "batched", "batchapi"),
     "tool_names": ("toolnames", "tools", "toolcalls"),
     "quality": ("quality", "score", "rating", "evalscore"),
     "cost_recorded": (
@@ -182,6 +188,7 @@ SYNONYMS: Final[Mapping[str, tuple[str, ...]]] = {
 _BAD_STATUS: Final = frozenset(
     {"error", "failed", "failure", "err", "exception", "timeout", "false"}
 )
+_YES: Final = frozenset({"true", "yes", "t", "y"})
 _INPUT_PARTS: Final = ("cache_read", "cache_write_5m", "cache_write_1h", "audio_in", "image_in")
 _OUTPUT_PARTS: Final = ("reasoning", "audio_out", "image_out")
 _FIELDS: Final = frozenset(SYNONYMS)
@@ -286,6 +293,8 @@ class GenericImporter(RowImporter):
         if "prompt" in columns and not more.get("prompt_hash"):
             prompt = value("prompt")
             more["prompt_hash"] = digest("prompt", text(prompt)) if prompt else ""
+        if text(value("batch")).strip().lower() in _YES:
+            more["service_tier"] = "batch"
         record = UsageRecord(
             id=text(value("id")) or _content_id(row, model),
             start=start,
@@ -308,7 +317,7 @@ def _vectorized(rows: Rows, options: Options) -> bool:
     return not _ROW_BY_ROW.intersection(columns)
 
 
-_ROW_BY_ROW: Final = frozenset({"usage", "block_hashes", "block_tokens", "requests"})
+_ROW_BY_ROW: Final = frozenset({"usage", "block_hashes", "block_tokens", "requests", "batch"})
 """Fields that say more than a column can."""
 
 

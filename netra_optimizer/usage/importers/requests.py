@@ -71,6 +71,8 @@ _RESPONSES: Final = (
 )  # fmt: skip
 _BATCHED: Final = ("custom_id", "modelOutput", "processed_time")
 """Keys of the files in which providers hand back the answers of a batch."""
+_ANSWERED_BY_KEY: Final = ({"key", "response"}, {"key", "error"})
+"""What lines of Gemini's batches hold and nothing else."""
 _WRAPPED: Final = ("message", "@message", "jsonPayload", "log", "MESSAGE", "body")
 """Keys under which collectors of logs (CloudWatch, Cloud Logging, Docker) keep a line of JSON."""
 _URLS: Final = ("url", "base_url", "api_base", "endpoint", "target_url")
@@ -275,7 +277,7 @@ def _operation(request: Mapping[str, Any], answer: Mapping[str, Any]) -> str:
 
 
 def _tier(row: Row, request: Mapping[str, Any], answer: Mapping[str, Any]) -> str:
-    batched = any(name in row for name in _BATCHED)
+    batched = any(name in row for name in _BATCHED) or row.keys() in _ANSWERED_BY_KEY
     if batched or row.get("batch") is True or text(answer.get("object")) == "batch":
         return "batch"
     usage = usage_of(answer)
