@@ -17,7 +17,7 @@ from netra_optimizer.levers.like_hits import Question
 from netra_optimizer.usage.importers import Options, RowImporter, recognize
 from netra_optimizer.usage.importers.values import canonical, json_or, mapping
 from netra_optimizer.usage.record import UsageRecord
-from netra_optimizer.usage.sources import Source
+from netra_optimizer.usage.sources import sources_of
 
 Json = dict[str, Any]  # Any: a JSON object as a provider takes it
 _TOOL_KEYS: Final = frozenset(("description", "parameters", "input_schema", "inputSchema"))
@@ -167,13 +167,13 @@ def _text(value: object) -> tuple[str, str]:
 
 
 def _prompts_of(path: Path, model: str) -> Iterator[PromptText]:
-    files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+    sources = sources_of(path)
     options = Options(now=datetime.now(UTC), model=model, timezone=UTC)
-    for file in files:
+    for source in sources:
         try:
-            importer, rows = recognize(Source(file))
+            importer, rows = recognize(source)
         except InputError:
-            if file == path:
+            if len(sources) == 1:
                 raise
             continue  # what lies in a folder beside logs
         if not any(_asked(row) for row in rows.sample):

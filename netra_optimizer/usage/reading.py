@@ -27,7 +27,7 @@ from netra_optimizer.usage.importers.base import DUPLICATE, NO_MODEL, NO_TIME, R
 from netra_optimizer.usage.importers.values import CONTENT_ID, moment
 from netra_optimizer.usage.names import ModelNames
 from netra_optimizer.usage.occurrences import Occurrences
-from netra_optimizer.usage.sources import Rows, Source
+from netra_optimizer.usage.sources import Rows, Source, sources_of
 
 if TYPE_CHECKING:
     pass
@@ -56,14 +56,14 @@ def read_files(
     Raises InputError when a file cannot be read or no importer recognizes it. Of a folder's files
     those are left out and counted, where any other can be read.
     """
-    given = [Path(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
-    sources = [Source(path) for entry in given for path in _files(entry)]
+    given = [paths] if isinstance(paths, str | Path) else paths
+    held = [sources_of(Path(path)) for path in given]
+    sources = [source for found in held for source in found]
     if not sources:
         raise FileEmpty("There is no file to read.", hint="Name at least one file.")
-    named = {path for path in given if not path.is_dir()}
     return Import(
         sources,
-        found=[source for source in sources if source.path not in named],
+        found=[source for found in held if len(found) > 1 for source in found],
         fmt=fmt,
         options=_options(model, start, timezone, mapping, now or datetime.now(UTC)),
         progress=progress,
@@ -215,14 +215,6 @@ class _Tally:
         raise NoUsableRow(
             f"Not one of {audit.rows_read} rows of {names} can be used ({reasons}).", hint=hint
         )
-
-
-def _files(path: Path) -> list[Path]:
-    if path.is_dir():
-        return sorted(
-            found for found in path.rglob("*") if found.is_file() and found.name[:1] != "."
-        )
-    return [path]
 
 
 def _recognized(

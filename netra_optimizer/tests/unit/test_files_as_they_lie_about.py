@@ -1,9 +1,15 @@
 """Files as people collect them: documents one after another, odd encodings, folders of anything."""
 
+import bz2
+import gzip
+import io
 import json
+import lzma
+import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from netra_optimizer import InputError, read_files
@@ -181,3 +187,51 @@ def test_what_lies_in_a_folder_beside_usage_is_left_out_by_name(tmp_path: Path) 
     (inner / "calls.jsonl").unlink()
     with pytest.raises(InputError, match="OPT-10"):
         read_files(tmp_path)
+
+
+def zipped(members: dict[str, bytes]) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return packed.getvalue()
+
+
+LOG = "\n".join(LINES).encode()
+PACKED = {
+    "zstd": lambda: pa.compress(LOG, "zstd", asbytes=True),
+    "bzip2": lambda: bz2.compress(LOG),
+    "xz": lambda: lzma.compress(LOG),
+    "zip": lambda: zipped({"in/log.jsonl": LOG}),
+    "gzip in zip": lambda: zipped({"log.jsonl.gz": gzip.compress(LOG)}),
+}
+
+
+@pytest.mark.parametrize("kind", PACKED)
+def test_a_packed_file_is_read_whatever_packed_it(kind: str, tmp_path: Path) -> None:
+    rows, audit, _ = read(write(tmp_path, PACKED[kind](), "log"))
+    assert (len(rows), audit) == (3, Audit(3, 3, {}))
+
+
+def test_an_archive_stands_for_the_files_in_it(tmp_path: Path) -> None:
+    members = {"2026/a.jsonl": LINES[0].encode(), "2026/b.csv": TABLE.encode(), "notes.txt": b"hi",
+               "__MACOSX/2026/._a.jsonl": b"\0", "empty.jsonl": b""}  # fmt: skip
+    told: list[tuple[int, int]] = []
+    path = write(tmp_path, zipped(members), "export.zip")
+    imported = read_files(path, progress=lambda done, total: told.append((done, total)))
+    rows = [row for batch in imported.batches() for row in batch.to_pylist()]
+    assert (len(rows), imported.audit) == (2, Audit(4, 2, {"file_not_usage": 2}))
+    assert told[-1][0] == told[-1][1]
+    assert all(done <= total for done, total in told)
+
+
+def test_a_packed_file_that_breaks_is_read_up_to_there_or_refused(tmp_path: Path) -> None:
+    many = "\n".join(json.dumps({**ROW, "input_tokens": i * 7919 % 100_003}) for i in range(90_000))
+    packed = pa.compress(many.encode(), "zstd", asbytes=True)
+    rows, audit, _ = read(write(tmp_path, packed[: len(packed) // 2], "log.zst"))
+    assert 1000 < len(rows) == audit.rows_kept < 90_000
+    assert audit.dropped["file_cut_off"] == 1
+    with pytest.raises(InputError, match="OPT-110"):
+        read(write(tmp_path, packed[:8] + bytes(90), "bad.zst"))
+    with pytest.raises(InputError, match="Excel"):
+        read(write(tmp_path, zipped({"[Content_Types].xml": b"<x/>"}), "book.xlsx"))

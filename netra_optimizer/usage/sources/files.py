@@ -1,15 +1,14 @@
 """Bytes of a file: unpacked, without byte order mark, in bounded memory."""
 
 import codecs
-import gzip
 import io
 import re
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final
 
 from netra_optimizer.usage.errors import FileBinary, FileDamaged, FileMissing, FileTooLarge
+from netra_optimizer.usage.sources.packed import BROKEN, ZIP, kind_of, members_of, unpacking
 
 CHUNK: Final = 1 << 20
 MAX_LINE: Final = 32 << 20
@@ -26,22 +25,23 @@ _BOMS: Final = (
 )
 _NAMED_DELIMITER: Final = re.compile(rb'"?sep=[,;|\t]"?\r?\n', re.IGNORECASE)
 _OTHER_KINDS: Final = {
-    b"PK\x03\x04": "a zip or Excel file",
+    ZIP: "a zip or Excel file",
     b"%PDF": "a PDF",
     b"SQLite format 3": "an SQLite database",
-    b"\x28\xb5\x2f\xfd": "a zstd archive",
-    b"BZh": "a bzip2 archive",
-    b"\xfd7zXZ": "an xz archive",
     b"\x89PNG": "an image",
 }
 
 
 class Source:
-    """One file to import: a path or bytes in memory, read as often as needed."""
+    """One file to import: a path, a member of the zip archive there, or bytes in memory.
 
-    def __init__(self, path: Path, content: bytes | None = None) -> None:
+    Read as often as needed.
+    """
+
+    def __init__(self, path: Path, content: bytes | None = None, *, member: str = "") -> None:
         self.path = path
-        self.name = path.name
+        self.name = f"{path.name}/{member}" if member else path.name
+        self._member = member
         self._content = content
         self.bytes_read = 0
         """Compressed bytes consumed by the latest reading."""
@@ -145,13 +145,14 @@ class Source:
         self.bytes_read = 0
         self.cut_off = False
         with self.open() as raw:
-            if not self.head.startswith(b"\x1f\x8b"):
+            kind = kind_of(self.head)
+            if not kind or (kind == "zip" and not self._member):
                 while piece := raw.read(CHUNK):
                     self.bytes_read += len(piece)
                     yield piece
                 return
             total = 0
-            with gzip.GzipFile(fileobj=raw) as file:
+            with unpacking(raw, kind, self._member, self.name) as file:
                 while piece := self._unpack(file, total):
                     self.bytes_read = min(raw.tell(), self.size)
                     total += len(piece)
@@ -162,17 +163,29 @@ class Source:
                         )
                     yield piece
 
-    def _unpack(self, file: gzip.GzipFile, before: int) -> bytes:
+    def _unpack(self, file: Any, before: int) -> bytes:
+        """The next piece. Any: a reader as `unpacking` makes them."""
         try:
             return file.read1(CHUNK)
-        except (EOFError, OSError, zlib.error):
+        except BROKEN:
             self.cut_off = True
             if before:
                 return b""  # what came before the break counts
             raise FileDamaged(
-                f"{self.name} cannot be unpacked: its gzip data is damaged.",
+                f"{self.name} cannot be unpacked: its packed data is damaged.",
                 hint="Transfer it again.",
             ) from None
+
+
+def sources_of(path: Path) -> list[Source]:
+    """A file, or what it stands for: a folder for its files, an archive for its members."""
+    if path.is_dir():
+        inner = sorted(path.rglob("*"))
+        files = [found for found in inner if found.is_file() and found.name[:1] != "."]
+        return [source for found in files for source in sources_of(found)]
+    source = Source(path)
+    members = members_of(path) if source.head.startswith(ZIP) else []
+    return [Source(path, member=member) for member in members] or [source]
 
 
 def _unmarked(first: bytes) -> str:
@@ -197,5 +210,5 @@ def _refuse_binary(first: bytes, name: str) -> None:
     if kind or b"\0" in first[:8192]:
         raise FileBinary(
             f"{name} is {kind or 'binary data, neither text nor Parquet'}.",
-            hint="Give JSON Lines, JSON, CSV or Parquet, plain or gzip.",
+            hint="Give JSON Lines, JSON, CSV or Parquet, plain or packed (gzip, zstd, zip).",
         )
