@@ -134,7 +134,12 @@ _DATED: Final = re.compile(r"[-@](\d{4}-\d\d-\d\d|\d{8}|latest)$")
 
 
 def _plain_name(model: str) -> str:
-    """A model's name without its date, and as an id where the bill writes it for people."""
+    """A model's name without its date, and as an id where the bill writes it for people.
+
+    A model tuned by its customer is named by what it was made of.
+    """
+    if model.startswith("ft:"):
+        model = f"ft-{model.split(':')[1]}"
     return _DATED.sub("", model.strip().lower().replace(" ", "-").replace(".", "-"))
 
 

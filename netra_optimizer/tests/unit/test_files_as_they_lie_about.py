@@ -7,9 +7,11 @@ import json
 import lzma
 import zipfile
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from netra_optimizer import InputError, read_files
@@ -235,3 +237,27 @@ def test_a_packed_file_that_breaks_is_read_up_to_there_or_refused(tmp_path: Path
         read(write(tmp_path, packed[:8] + bytes(90), "bad.zst"))
     with pytest.raises(InputError, match="Excel"):
         read(write(tmp_path, zipped({"[Content_Types].xml": b"<x/>"}), "book.xlsx"))
+
+
+def test_parquet_s_decimals_and_bytes_are_numbers_and_text(tmp_path: Path) -> None:
+    decimals = pa.decimal128(20, 4)
+    table = pa.table({
+        "timestamp": pa.array([b"2026-11-20T10:00:00Z", b"1795168800"]),
+        "model": pa.array([b"gpt-4o", b"gpt-4o"], pa.large_binary()),
+        "input_tokens": pa.array([Decimal(100), None], decimals),
+        "output_tokens": pa.array([Decimal(5), Decimal("5.5")], decimals),
+        "cost": pa.array([Decimal("0.0012"), None], decimals),
+        "blob": pa.array([b"\xff\xfe", None]),
+    })  # fmt: skip
+    pq.write_table(table, tmp_path / "t.parquet")
+    [row], audit, _ = read(tmp_path / "t.parquet")
+    assert audit == Audit(2, 1, {"bad_token_counts": 1})
+    assert (row["model"], row["input_uncached"], row["output_text"], row["cost_recorded"]) == (
+        "gpt-4o", 100, 5, 0.0012)  # fmt: skip
+    times = pa.table({
+        "timestamp": pa.array([Decimal(1795168800)], decimals), "model": ["gpt-4o"],
+        "input_tokens": [1], "output_tokens": [1],
+    })  # fmt: skip
+    pq.write_table(times, tmp_path / "t.parquet")
+    [row], _, _ = read(tmp_path / "t.parquet")
+    assert row["start"] == datetime(2026, 11, 20, 10, tzinfo=UTC)

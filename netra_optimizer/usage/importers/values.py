@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta, tzinfo
+from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from hashlib import blake2b
 from typing import Any, Final
@@ -82,6 +83,8 @@ def _moment(value: object, zone: tzinfo) -> datetime:
         if not _NUMBER.fullmatch(value):
             return _parsed(value, zone)
         value = float(value) if "." in value or "e" in value.lower() else int(value)
+    if isinstance(value, Decimal):
+        value = int(value) if value == value.to_integral_value() else float(value)
     if type(value) is int and _FIRST_DAY <= value < _LAST_DAY:
         return _parsed(str(value), zone)
     if isinstance(value, bool) or value is None:
@@ -177,6 +180,8 @@ def _whole(value: object) -> int:
         if found is None:
             raise RowRefused(BAD_TOKENS)
         value = found
+    if isinstance(value, Decimal):
+        value = float(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise RowRefused(BAD_TOKENS)
     if isinstance(value, float) and math.isnan(value):
@@ -190,6 +195,8 @@ def number(value: object) -> float | None:
     """A finite number, None where there is none."""
     if isinstance(value, str):
         value = _parsed_number(value.strip().strip("$€ "))
+    if isinstance(value, Decimal):
+        value = float(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:

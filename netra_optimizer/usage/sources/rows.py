@@ -123,7 +123,7 @@ class Rows:
         try:
             with self.source.open() as raw:
                 for batch in pq.ParquetFile(raw).iter_batches(batch_size=CHUNK_ROWS):
-                    yield from _batch_rows(batch)
+                    yield from _batch_rows(_as_text(batch))
         except (pa.ArrowException, OSError) as error:
             raise _damaged(self.source, error) from None
 
@@ -149,6 +149,19 @@ class _Waiting:
         if not lines[-1]:
             lines.pop()
         self.lines = lines[::-1]
+
+
+def _as_text(batch: Any) -> Any:
+    """The batch with columns of bytes as text, where they are that. Any: pyarrow has no types."""
+    import pyarrow as pa
+
+    for place, field_ in enumerate(batch.schema):
+        if pa.types.is_binary(field_.type) or pa.types.is_large_binary(field_.type):
+            try:
+                batch = batch.set_column(place, field_.name, batch.column(place).cast(pa.string()))
+            except pa.ArrowInvalid:
+                continue
+    return batch
 
 
 def _batch_rows(batch: Any) -> Iterator[Row | str]:
