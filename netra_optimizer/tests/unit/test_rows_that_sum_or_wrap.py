@@ -247,3 +247,29 @@ def test_gemini_s_batch_answers_are_batched(tmp_path: Path) -> None:
     path.write_text(json.dumps({"key": "1", "response": answer}) + "\n")
     [row] = [row for batch in read_files(path, start=AT).batches() for row in batch.to_pylist()]
     assert (row["service_tier"], row["provider"]) == ("batch", "google")
+
+
+ANSWER = {"id": "chatcmpl-abc", "model": "gpt-4o-2024-08-06", "choices": [], "usage": {
+    "prompt_tokens": 100, "completion_tokens": 20,
+    "prompt_tokens_details": {"cached_tokens": 40}}}  # fmt: skip
+
+
+@pytest.mark.parametrize("key", ["payload", "api_response", "raw", "llm_output_json", "record"])
+def test_an_answer_is_found_under_whatever_name_a_log_keeps_it(key: str, tmp_path: Path) -> None:
+    asked = {"model": "gpt-4o", "messages": []}
+    for value in (ANSWER, json.dumps(ANSWER), [{**ANSWER, "usage": None}, ANSWER]):
+        for line in ({"timestamp": AT, key: value}, {"ts": AT, "request": asked, key: value}):
+            [row], audit, fmt = read(tmp_path, [line])
+            assert (fmt, audit) == ("requests", Audit(1, 1, {}))
+            assert buckets(row) == {"input_uncached": 60, "cache_read": 40, "output_text": 20}
+            assert (row["id"], row["model"]) == ("chatcmpl-abc", "gpt-4o-2024-08-06")
+
+
+@pytest.mark.parametrize("key", ["raw_usage", "token_counts", "provider_usage", "metrics"])
+def test_usage_is_found_under_whatever_name_a_log_keeps_it(key: str, tmp_path: Path) -> None:
+    line = {"timestamp": AT, "vendor": "openai", "model_name": "gpt-4o", key: ANSWER["usage"]}
+    for more in ({}, {"response": "a text", "request": {"messages": []}}):
+        [row], _, fmt = read(tmp_path, [{**line, **more}])
+        assert fmt == "requests"
+        assert buckets(row) == {"input_uncached": 60, "cache_read": 40, "output_text": 20}
+        assert (row["provider"], row["model"]) == ("openai", "gpt-4o")

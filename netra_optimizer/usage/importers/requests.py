@@ -30,7 +30,7 @@ from netra_optimizer.usage.importers.prompts import (
     tokens_a_block,
 )
 from netra_optimizer.usage.importers.tokens import NOTHING, Tokens
-from netra_optimizer.usage.importers.usage_objects import tokens_of
+from netra_optimizer.usage.importers.usage_objects import has_tokens, tokens_of
 from netra_optimizer.usage.importers.values import (
     canonical,
     content_id,
@@ -75,6 +75,8 @@ _ANSWERED_BY_KEY: Final = ({"key", "response"}, {"key", "error"})
 """What lines of Gemini's batches hold and nothing else."""
 _WRAPPED: Final = ("message", "@message", "jsonPayload", "log", "MESSAGE", "body")
 """Keys under which collectors of logs (CloudWatch, Cloud Logging, Docker) keep a line of JSON."""
+_MODELS: Final = ("model", "model_name", "modelName", "model_id", "modelId", "deployment")
+_PROVIDERS: Final = ("provider", "provider_name", "llm_provider", "vendor")
 _URLS: Final = ("url", "base_url", "api_base", "endpoint", "target_url")
 _MEANINGLESS_ID: Final = re.compile(r"chatcmpl-\d{1,4}")
 """Ollama numbers its answers by chance, below a thousand."""
@@ -107,7 +109,7 @@ class RequestsImporter(RowImporter):
             if request or any(name in row for name in (*_BATCHED, *_RESPONSES, "schemaType")):
                 best = 0.9
             elif model_of(answer) or "id" in answer or answer is not row:
-                best = max(best, 0.6)
+                best = max(best, 0.6 if usage_of(answer_of(row)) else 0.3)
         return best
 
     def read(self, row: Row, options: Options) -> Outcome:
@@ -120,7 +122,7 @@ class RequestsImporter(RowImporter):
         if not (model or options.model):
             return NO_MODEL
         failed = error_kind(answer, row.get("error"), _http_status(row))
-        usage = usage_of(answer) or usage_of(row)
+        usage = usage_of(answer) or usage_of(row) or usage_of(_within(row))
         thinks_silently = "gemini" in model.lower()
         tokens = NOTHING if failed and not usage else tokens_of(usage, thinks_silently)
         return self._record(row, request, answer, start, model, tokens, failed, options)
@@ -189,7 +191,21 @@ def _bodies(row: Row) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
     raw = first(row, _RESPONSES)
     if raw is not None:
         return request, answer_of(raw)
-    return request, {} if request else answer_of(row)
+    answer = {} if request else answer_of(row)
+    return request, answer if usage_of(answer) else _within(row) or answer
+
+
+def _within(row: Row) -> Mapping[str, Any]:
+    """The answer, or its usage, that a log keeps under a name of its own; empty where none."""
+    for name, value in row.items():
+        if name in _REQUESTS or not isinstance(value, Mapping | list | str) or not value:
+            continue
+        answer = answer_of(value)
+        if usage_of(answer):
+            return answer
+        if has_tokens(held := mapping(value)):
+            return {"usage": held}
+    return {}
 
 
 def _invocation(row: Row) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
@@ -226,7 +242,7 @@ def _identity(
 
 def _provider(row: Row, request: Mapping[str, Any], answer: Mapping[str, Any], model: str) -> str:
     """Who answered, by what the log says, the address asked, or marks only one provider leaves."""
-    named = text(row.get("provider")).strip()
+    named = text(first(row, _PROVIDERS)).strip()
     if named:
         return named
     url = text(first(row, _URLS) or first(request, _URLS))
@@ -260,7 +276,7 @@ def _model(row: Row, request: Mapping[str, Any], answer: Mapping[str, Any]) -> s
     asked = text(first(request, ("modelId", "model", "model_id")))
     if "anthropic." in asked and _cloud(request, answer) == "aws":
         return asked
-    return model_of(answer) or asked or text(row.get("model"))
+    return model_of(answer) or asked or text(first(row, _MODELS))
 
 
 def _cost(row: Row, answer: Mapping[str, Any]) -> float | None:
