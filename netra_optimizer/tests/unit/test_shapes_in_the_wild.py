@@ -238,6 +238,20 @@ def test_thoughts_are_found_where_a_provider_puts_them(
 
 
 @pytest.mark.parametrize(
+    "embedded",
+    [
+        {"predictions": [{"embeddings": {"values": [0.5], "statistics": {"token_count": n}}}
+                         for n in (6, 7)]},
+        {"embeddings": [{"values": [0.5], "statistics": {"tokenCount": n}} for n in (6, 7)]},
+    ],
+)  # fmt: skip
+def test_google_s_embeddings_count_each_of_their_texts(embedded: dict, tmp_path: Path) -> None:
+    line = {"timestamp": AT, "request": {"model": "gemini-embedding-001"}, "response": embedded}
+    [row], _, _ = read(tmp_path, [line])
+    assert (buckets(row), row["operation"]) == ({"input_uncached": 13}, "embeddings")
+
+
+@pytest.mark.parametrize(
     "attributes",
     [
         {"langsmith.span.kind": "llm", "gen_ai.request.model": "gpt-4o",

@@ -71,6 +71,7 @@ _RESPONSES: Final = (
 )  # fmt: skip
 _BATCHED: Final = ("custom_id", "modelOutput", "processed_time")
 """Keys of the files in which providers hand back the answers of a batch."""
+_EMBEDDED: Final = ("embeddings", "embedding", "predictions")
 _ANSWERED_BY_KEY: Final = ({"key", "response"}, {"key", "error"})
 """What lines of Gemini's batches hold and nothing else."""
 _WRAPPED: Final = ("message", "@message", "jsonPayload", "log", "MESSAGE", "body")
@@ -285,7 +286,8 @@ def _cost(row: Row, answer: Mapping[str, Any]) -> float | None:
 
 
 def _operation(request: Mapping[str, Any], answer: Mapping[str, Any]) -> str:
-    if answer.get("object") == "list" or ("input" in request and "encoding_format" in request):
+    listed = answer.get("object") == "list" or not answer.keys().isdisjoint(_EMBEDDED)
+    if listed or ("input" in request and "encoding_format" in request):
         return "embeddings"
     if answer.get("object") == "text_completion":
         return "completion"
