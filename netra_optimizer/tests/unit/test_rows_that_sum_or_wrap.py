@@ -138,6 +138,62 @@ def test_a_span_a_row_is_the_call_it_records(name: str, tmp_path: Path) -> None:
         "aa:bb", "cc", 1500.0, "shop", "openai")  # fmt: skip
 
 
+def vercel(**attributes: object) -> dict:
+    return {**PRINTED, "attributes": {
+        "ai.operationId": "ai.generateText.doGenerate", "ai.model.id": "claude-sonnet-4-5",
+        "ai.model.provider": "anthropic.messages", "ai.usage.inputTokens": 18,
+        "ai.usage.outputTokens": 20, "ai.usage.totalTokens": 38,
+        "ai.usage.cachedInputTokens": 2284, **attributes}}  # fmt: skip
+
+
+RAW = {"anthropic": {"cacheCreationInputTokens": 7, "usage": {
+    "input_tokens": 18, "cache_creation_input_tokens": 7, "cache_read_input_tokens": 2284,
+    "output_tokens": 20, "cache_creation": {"ephemeral_1h_input_tokens": 7}}}}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("attributes", "expected"),
+    [
+        ({}, {"input_uncached": 18, "cache_read": 2284, "output_text": 20}),
+        ({"ai.usage.inputTokens": 3000, "ai.usage.totalTokens": 3020},
+         {"input_uncached": 3000, "cache_read": 2284, "output_text": 20}),
+        ({"ai.usage.inputTokens": 3000, "ai.usage.totalTokens": 3020,
+          "ai.usage.inputTokenDetails.noCacheTokens": 716,
+          "ai.usage.inputTokenDetails.cacheReadTokens": 2284},
+         {"input_uncached": 716, "cache_read": 2284, "output_text": 20}),
+        ({"ai.model.provider": "openai.responses", "ai.usage.inputTokens": 3000,
+          "ai.usage.totalTokens": 3020},
+         {"input_uncached": 716, "cache_read": 2284, "output_text": 20}),
+        ({"ai.response.providerMetadata": json.dumps(RAW)},
+         {"input_uncached": 18, "cache_read": 2284, "cache_write_1h": 7, "output_text": 20}),
+    ],
+    ids=["before v6", "before v6, more input", "v6", "openai", "the provider's own object"],
+)  # fmt: skip
+def test_vercel_s_sdk_counts_as_its_version_and_provider_do(
+    attributes: dict, expected: dict, tmp_path: Path
+) -> None:
+    [row], _, _ = read(tmp_path, [vercel(**attributes)])
+    assert buckets(row) == expected
+
+
+def test_cached_tokens_beyond_a_span_s_input_lie_beside_it(tmp_path: Path) -> None:
+    row = {**PRINTED, "attributes": {
+        **CALL, "gen_ai.system": "aws.bedrock", "gen_ai.usage.input_tokens": 10,
+        "gen_ai.usage.total_tokens": 30}}  # fmt: skip
+    [found], _, _ = read(tmp_path, [row])
+    assert buckets(found) == {"input_uncached": 10, "cache_read": 40, "output_text": 20}
+
+
+def test_logfire_s_records_are_spans_once_they_ended(tmp_path: Path) -> None:
+    record = {"kind": "span", "trace_id": "aa", "span_id": "bb", "parent_span_id": "cc",
+              "start_timestamp": AT, "end_timestamp": "2026-11-20T10:00:01.5Z",
+              "otel_status_code": "ERROR", "exception_type": "RateLimitError",
+              "attributes": json.dumps(CALL)}  # fmt: skip
+    [row], audit, _ = read(tmp_path, [{**record, "kind": "pending_span"}, record])
+    assert audit == Audit(2, 1, {"not_a_model_call": 1})
+    assert (row["id"], row["latency_ms"], row["error_kind"]) == ("aa:bb", 1500.0, "RateLimitError")
+
+
 def test_spans_printed_over_many_lines_are_read_and_their_failures_told(tmp_path: Path) -> None:
     failed = {**PRINTED, "context": {"trace_id": "0x1", "span_id": "0x2"},
               "status": {"status_code": "ERROR", "description": "overloaded"}}  # fmt: skip

@@ -92,6 +92,8 @@ _NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     "inside": ("gen_ai.usage.input_token_details",),
     "outside": ("gen_ai.usage.output_token_details",),
     "usage": ("langfuse.observation.usage_details", "mlflow.chat.tokenUsage"),
+    "fresh": ("ai.usage.inputTokenDetails.noCacheTokens",),
+    "raw": ("ai.response.providerMetadata",),
     "ttft": _TTFT_S,
     "ttft_ms": ("ai.response.msToFirstChunk",),
     "tier": _TIER,

@@ -1,8 +1,8 @@
 """Spans one a row, as SDKs print them and as stores of traces export them.
 
 OpenTelemetry's console exporters (`{"context", "start_time", "attributes"}`), ClickHouse's table of
-traces (`SpanAttributes`), Phoenix's and Arize's tables (`attributes.…`, a column each).
-Token conventions are those of the spans (see spans.py).
+traces (`SpanAttributes`), Phoenix's and Arize's tables (`attributes.…`, a column each), Logfire's
+records. Token conventions are those of the spans (see spans.py).
 """
 
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from netra_optimizer.usage.batch import to_us
-from netra_optimizer.usage.importers.base import Options, Outcome, RowImporter
+from netra_optimizer.usage.importers.base import NOT_A_CALL, Options, Outcome, RowImporter
 from netra_optimizer.usage.importers.span_names import PREFIXES, SLOTS
 from netra_optimizer.usage.importers.spans import record_of_span
 from netra_optimizer.usage.importers.values import first, has_count, mapping, moment, number, text
@@ -18,17 +18,21 @@ from netra_optimizer.usage.sources.rows import Row, Rows
 
 _ATTRIBUTES: Final = ("attributes", "SpanAttributes", "span_attributes", "Attributes", "tags")
 _RESOURCES: Final = ("ResourceAttributes", "resource_attributes")
+_PENDING: Final = "pending_span"
+"""Logfire's row of a span that has only begun; another one follows at its end."""
 _FLAT: Final = "attributes."
 _STARTS: Final = (
     "start_time", "startTime", "Timestamp", "startTimeUnixNano", "start_time_unix_nano",
-    "timestamp",
+    "timestamp", "start_timestamp",
 )  # fmt: skip
-_ENDS: Final = ("end_time", "endTime", "endTimeUnixNano", "end_time_unix_nano")
+_ENDS: Final = ("end_time", "endTime", "endTimeUnixNano", "end_time_unix_nano", "end_timestamp")
 _TRACES: Final = ("trace_id", "traceId", "TraceId", "context.trace_id")
 _SPANS: Final = ("span_id", "spanId", "SpanId", "context.span_id")
 _PARENTS: Final = ("parent_id", "parentId", "parent_span_id", "parentSpanId", "ParentSpanId")
-_STATUS: Final = ("status", "StatusCode", "status_code")
-_MESSAGES: Final = ("StatusMessage", "status_message", "statusMessage")
+_STATUS: Final = ("status", "StatusCode", "status_code", "otel_status_code")
+_MESSAGES: Final = (
+    "StatusMessage", "status_message", "statusMessage", "otel_status_message", "exception_type",
+)  # fmt: skip
 
 
 class SpanRowsImporter(RowImporter):
@@ -47,6 +51,8 @@ class SpanRowsImporter(RowImporter):
 
     def read(self, row: Row, options: Options) -> Outcome:
         """One span."""
+        if row.get("kind") == _PENDING:
+            return NOT_A_CALL
         resource = mapping(first(row, _RESOURCES)) or mapping(row.get("resource"))
         resource = mapping(resource.get("attributes")) or resource
         if service := text(row.get("ServiceName")):
