@@ -329,3 +329,40 @@ def test_usage_is_found_under_whatever_name_a_log_keeps_it(key: str, tmp_path: P
         assert fmt == "requests"
         assert buckets(row) == {"input_uncached": 60, "cache_read": 40, "output_text": 20}
         assert (row["provider"], row["model"]) == ("openai", "gpt-4o")
+
+
+def test_a_log_is_known_though_other_lines_come_first(tmp_path: Path) -> None:
+    other = [{"level": "info", "event": "started", "n": i} for i in range(300)]
+    [row], audit, fmt = read(tmp_path, [*other, {"timestamp": AT, **CHAT}, *other])
+    assert fmt == "requests"
+    assert (audit.rows_read, audit.rows_kept, row["input_uncached"]) == (601, 1, 10)
+
+
+def test_a_callback_s_and_a_trace_s_counts_are_read_by_their_names(tmp_path: Path) -> None:
+    callback = {"timestamp": AT, "llm_output": {"model_name": "gpt-4o", "token_usage": {
+        "prompt_tokens": 100, "completion_tokens": 20,
+        "prompt_tokens_details": {"cached_tokens": 40}}}}  # fmt: skip
+    logged = {
+        "created": AT,
+        "metadata": {"model": "gpt-4o"},
+        "metrics": {
+            "prompt_tokens": 100,
+            "completion_tokens": 20,
+            "tokens": 120,
+            "prompt_cached_tokens": 40,
+        },
+    }
+    for line in (callback, logged):
+        [row], _, _ = read(tmp_path, [line])
+        assert buckets(row) == {"input_uncached": 60, "cache_read": 40, "output_text": 20}
+        assert row["model"] == "gpt-4o"
+
+
+def test_azure_s_table_of_gateway_logs_is_read(tmp_path: Path) -> None:
+    text = (
+        "TimeGenerated [UTC],CorrelationId,DeploymentName,ModelName,PromptTokens,CompletionTokens\n"
+        '"11/20/2026, 10:00:00.000 AM",c-1,prod,gpt-4o-2024-08-06,100,20\n'
+    )
+    [row], _, _ = read(tmp_path, text, "logs.csv")
+    assert (row["id"], row["model"], row["input_uncached"], row["start"].hour) == (
+        "c-1", "gpt-4o-2024-08-06", 100, 10)  # fmt: skip

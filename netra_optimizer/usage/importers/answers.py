@@ -135,7 +135,7 @@ def _embedded(answer: Answer) -> Mapping[str, Any]:
 
 def model_of(answer: Answer) -> str:
     """The model that answered."""
-    said = mapping(answer.get("response_metadata"))
+    said = mapping(first(answer, ("response_metadata", "llm_output")))
     names = ("model", "modelVersion", "model_version", "modelId", "model_id", "model_name")
     return text(first(answer, names) or first(said, names))
 

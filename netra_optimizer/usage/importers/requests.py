@@ -59,6 +59,7 @@ TIMES: Final = (
     "processed_time",
     "logging_time",
     "@timestamp",
+    "created",
 )
 _ENDS: Final = ("end_time", "endTime", "ended_at", "completed_at", "response_timestamp")
 _REQUESTS: Final = (
@@ -277,7 +278,8 @@ def _model(row: Row, request: Mapping[str, Any], answer: Mapping[str, Any]) -> s
     asked = text(first(request, ("modelId", "model", "model_id")))
     if "anthropic." in asked and _cloud(request, answer) == "aws":
         return asked
-    return model_of(answer) or asked or text(first(row, _MODELS))
+    said = first(row, _MODELS) or first(mapping(row.get("metadata")), _MODELS)
+    return model_of(answer) or asked or text(said)
 
 
 def _cost(row: Row, answer: Mapping[str, Any]) -> float | None:

@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
@@ -32,6 +33,10 @@ UNREADABLE_VALUES: Final = "unreadable_values"
 NOT_AN_OBJECT: Final = "not_an_object"
 CHUNK_ROWS: Final = 8192
 SAMPLE_ROWS: Final = 64
+_FEW: Final = 8
+"""As many of a sample's rows all importers look at."""
+LATER_ROWS: Final = 100 * SAMPLE_ROWS
+"""As far a log is looked into for the first row that is somebody's."""
 _HEAD: Final = 1 << 18
 _WRAPPERS: Final = (
     "data", "results", "items", "records", "rows", "logs", "requests", "calls",
@@ -231,6 +236,16 @@ def nested_rows(source: Source) -> Iterator[Rows]:
     yield _sampled(Rows(source, "json"))
     for path in array_paths(text.decode("utf-8", "replace")):
         yield _sampled(Rows(source, "json", path=path))
+
+
+def later_rows(rows: Rows) -> Iterator[Rows]:
+    """The same rows with later ones as their sample, for logs that begin with something else."""
+    if rows.shape in ("csv", "parquet"):
+        return  # all rows have the same columns
+    found = (row for row in rows.dicts() if isinstance(row, dict))
+    found = islice(found, len(rows.sample), LATER_ROWS)
+    while sample := list(islice(found, _FEW)):
+        yield replace(rows, sample=sample)
 
 
 def _json_rows(source: Source, text: bytes) -> Rows:
