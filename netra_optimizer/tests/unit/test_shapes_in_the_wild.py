@@ -305,3 +305,19 @@ def test_a_line_item_that_is_a_model_s_name_is_of_that_model(
     (tmp_path / "costs.json").write_text(json.dumps(costs(0, line_item=item)))
     [line] = read_bill(tmp_path / "costs.json")
     assert line.model == model
+
+
+def test_litellm_s_versions_that_left_cache_writes_out_of_the_prompt_are_told(
+    tmp_path: Path,
+) -> None:
+    usage = {"prompt_tokens": 1010, "completion_tokens": 20, "total_tokens": 1030,
+             "prompt_tokens_details": {"cached_tokens": 1000}, "cache_read_input_tokens": 1000,
+             "cache_creation_input_tokens": 500}  # fmt: skip
+    row = {"request_id": "r", "call_type": "acompletion", "spend": 0.1, "startTime": AT,
+           "endTime": AT, "model": "claude-sonnet-4-5", "custom_llm_provider": "anthropic",
+           "prompt_tokens": 1010, "completion_tokens": 20, "total_tokens": 1030,
+           "metadata": {"usage_object": usage}}  # fmt: skip
+    [found], _, _ = read(tmp_path, [row])
+    assert buckets(found) == {
+        "input_uncached": 10, "cache_read": 1000, "cache_write_5m": 500, "output_text": 20,
+    }  # fmt: skip

@@ -3,7 +3,8 @@
 Also its standard logging payload, as its loggers write it to buckets: a call an object.
 
 prompt_tokens includes cache reads and writes for every provider, Anthropic's too; how many there
-were stands in the metadata. A call answered from the gateway's own cache reached no provider and
+were stands in the metadata. Versions of 2025 left the writes out: told where there is no room for
+them. A call answered from the gateway's own cache reached no provider and
 is left out, by name.
 """
 
@@ -27,7 +28,7 @@ from netra_optimizer.usage.importers.base import (
     Outcome,
     RowImporter,
 )
-from netra_optimizer.usage.importers.conventions import inclusive_tokens
+from netra_optimizer.usage.importers.conventions import cache_reads, cache_writes, inclusive_tokens
 from netra_optimizer.usage.importers.litellm_lines import FREE, plain_rows
 from netra_optimizer.usage.importers.prompts import (
     block_names,
@@ -39,6 +40,7 @@ from netra_optimizer.usage.importers.prompts import (
 from netra_optimizer.usage.importers.tokens import NOTHING, Tokens
 from netra_optimizer.usage.importers.values import (
     content_id,
+    count,
     first,
     has_count,
     json_or,
@@ -161,6 +163,11 @@ def _tokens(
         if has_count(value):
             usage[name] = value
     usage.setdefault("prompt_tokens", 0)
+    inside = mapping(usage.get("prompt_tokens_details"))
+    prompt, read = count(usage["prompt_tokens"]), cache_reads(usage, inside)
+    written = sum(cache_writes(usage, inside))
+    if read <= prompt < read + written:
+        usage |= {"prompt_tokens": prompt + written, "total_tokens": None}
     return inclusive_tokens(usage, exclusive_if_larger=False)
 
 
