@@ -24,6 +24,7 @@ from netra_optimizer.usage.errors import (
 )
 from netra_optimizer.usage.importers import Chunk, Importer, Options, importer_named, recognize
 from netra_optimizer.usage.importers.base import DUPLICATE, NO_MODEL, NO_TIME, RowRefused
+from netra_optimizer.usage.importers.reports import is_bill
 from netra_optimizer.usage.importers.values import CONTENT_ID, moment
 from netra_optimizer.usage.names import ModelNames
 from netra_optimizer.usage.occurrences import Occurrences
@@ -247,6 +248,11 @@ def _recognize(source: Source, fmt: str | None) -> tuple[Importer, Rows]:
         raise FormatUnknown(
             f"{source.name} is neither JSON, CSV nor Parquet.",
             hint="Give an export of calls to models.",
+        )
+    if any(map(is_bill, rows.sample)):
+        raise FormatUnknown(
+            f"{source.name} is a provider's bill, no usage.",
+            hint="Read it with read_bill, and reconcile it with the usage that it bills.",
         )
     columns = rows.header or tuple(dict.fromkeys(key for row in rows.sample for key in row))
     if not columns:

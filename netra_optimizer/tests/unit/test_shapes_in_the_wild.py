@@ -321,3 +321,18 @@ def test_litellm_s_versions_that_left_cache_writes_out_of_the_prompt_are_told(
     assert buckets(found) == {
         "input_uncached": 10, "cache_read": 1000, "cache_write_5m": 500, "output_text": 20,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        {"object": "organization.costs.result", "amount": {"value": 0.06, "currency": "usd"}},
+        {"currency": "USD", "amount": "123.4", "token_type": "output_tokens"},
+    ],
+)
+def test_a_bill_is_no_usage_and_the_error_says_what_to_do_with_it(
+    result: dict, tmp_path: Path
+) -> None:
+    for bucket in ({"start_time": 1795132800}, {"starting_at": "2026-11-20T00:00:00Z"}):
+        with pytest.raises(InputError, match=r"is a provider's bill.*read_bill"):
+            read(tmp_path, {"data": [{**bucket, "results": [result]}]}, "costs.json")
