@@ -63,6 +63,8 @@ _MARKS: Final = frozenset(
         "prompt_tokens", "completion_tokens", "end_user", "team_id", "cache_key", "response_cost",
     }
 )  # fmt: skip
+_TIMES: Final = ("startTime", "start_time")
+_CASED: Final = {name.lower(): name for name in ("startTime", "endTime", "completionStartTime")}
 _OPERATIONS: Final = {"embedding": "embeddings", "aembedding": "embeddings"}
 
 
@@ -76,6 +78,7 @@ class LiteLLMImporter(RowImporter):
     def score(self, rows: Rows) -> float:
         """By how many of its column names there are."""
         names = set(rows.header) or {key for row in rows.sample[:8] for key in row}
+        names = set(_as_written(dict.fromkeys(names)))
         found = len(_MARKS & names)
         if not names & {"startTime", "start_time"} or not names & {"spend", "call_type"}:
             return 0.0
@@ -95,6 +98,7 @@ class LiteLLMImporter(RowImporter):
 
     def read(self, row: Row, options: Options) -> Outcome:
         """One call."""
+        row = _as_written(row)
         if text(row.get("cache_hit")).strip().lower() == "true":
             return FROM_CACHE
         start = moment(first(row, ("startTime", "start_time")), options.timezone)
@@ -144,6 +148,13 @@ class LiteLLMImporter(RowImporter):
             tool_names=tool_names(answer),
             cost_recorded=positive(first(row, ("spend", "response_cost"))),
         )
+
+
+def _as_written(row: Row) -> Row:
+    """The row by the gateway's own names, where a warehouse wrote them in one case."""
+    if any(name in row for name in _TIMES) or not any(name.lower() in _CASED for name in row):
+        return row
+    return {_CASED.get(name.lower(), name.lower()): value for name, value in row.items()}
 
 
 def _tokens(
