@@ -366,3 +366,14 @@ def test_azure_s_table_of_gateway_logs_is_read(tmp_path: Path) -> None:
     [row], _, _ = read(tmp_path, text, "logs.csv")
     assert (row["id"], row["model"], row["input_uncached"], row["start"].hour) == (
         "c-1", "gpt-4o-2024-08-06", 100, 10)  # fmt: skip
+
+
+def test_a_batch_told_as_one_is_its_requests_and_one_row(tmp_path: Path) -> None:
+    batch = {"id": "batch_1", "object": "batch", "model": "gpt-5", "created_at": 1795168800,
+             "completed_at": 1795172400, "request_counts": {"total": 4, "completed": 3},
+             "usage": {"input_tokens": 301, "output_tokens": 30, "total_tokens": 331,
+                       "input_tokens_details": {"cached_tokens": 90}}}  # fmt: skip
+    rows, audit, _ = read(tmp_path, [batch])
+    assert (len(rows), audit) == (3, Audit(1, 1, {}))
+    assert sum(row["input_uncached"] for row in rows) == 211
+    assert {(row["service_tier"], row["start"].hour) for row in rows} == {("batch", 10)}

@@ -21,7 +21,8 @@ from netra_optimizer.usage.importers.answers import (
     usage_of,
 )
 from netra_optimizer.usage.importers.attribution import attribution, tags_of
-from netra_optimizer.usage.importers.base import NO_MODEL, Options, Outcome, RowImporter
+from netra_optimizer.usage.importers.base import NO_MODEL, Options, Outcome, Parts, RowImporter
+from netra_optimizer.usage.importers.buckets import parts_of
 from netra_optimizer.usage.importers.prompts import (
     block_names,
     prompt_hash,
@@ -114,8 +115,11 @@ class RequestsImporter(RowImporter):
                 best = max(best, 0.6 if usage_of(answer_of(row)) else 0.3)
         return best
 
-    def read(self, row: Row, options: Options) -> Outcome:
-        """One call. One without a time happened at `start`, where that is given."""
+    def read(self, row: Row, options: Options) -> Outcome | Parts:
+        """One call, or all of a batch that is told as one.
+
+        One without a time happened at `start`, where that is given.
+        """
         row = _logged(row)
         request, answer = _bodies(row)
         stamp = _first_time(row, answer)
@@ -127,7 +131,11 @@ class RequestsImporter(RowImporter):
         usage = usage_of(answer) or usage_of(row) or usage_of(_within(row))
         thinks_silently = "gemini" in model.lower()
         tokens = NOTHING if failed and not usage else tokens_of(usage, thinks_silently)
-        return self._record(row, request, answer, start, model, tokens, failed, options)
+        record = self._record(row, request, answer, start, model, tokens, failed, options)
+        summed = number(mapping(answer.get("request_counts")).get("completed")) or 0
+        if summed < 2:
+            return record
+        return parts_of(record, int(summed), optional_moment(answer.get("completed_at")))
 
     def _record(
         self,

@@ -1,6 +1,7 @@
 """The shape of a file (JSON Lines, JSON, CSV, Parquet) and its rows as dictionaries."""
 
 import json
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -215,11 +216,14 @@ def decode_line(line: bytes) -> Row | str:
 
 
 def _leniently(line: bytes) -> Row | str:
-    """An object with numbers that JSON does not have (NaN, Infinity), or the reason."""
-    if b"NaN" not in line and b"Infinity" not in line:
+    """An object with what JSON does not have, or the reason.
+
+    That are NaN and Infinity, and byte order marks of files that were appended to others.
+    """
+    if b"NaN" not in line and b"Infinity" not in line and not line.startswith(BOM_UTF8):
         return BROKEN
     try:
-        value = json.loads(line)
+        value = json.loads(line.removeprefix(BOM_UTF8))
     except (ValueError, RecursionError):
         return BROKEN
     return value if isinstance(value, dict) else NOT_AN_OBJECT
