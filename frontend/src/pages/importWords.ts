@@ -11,6 +11,7 @@ const FORMATS: Record<string, string> = {
   anthropic_usage: "an Anthropic usage report",
   claude_code: "Claude Code sessions",
   otlp: "OpenTelemetry spans",
+  otlp_logs: "OpenTelemetry log records",
   spans: "OpenTelemetry spans, one a row",
   langsmith: "LangSmith runs",
   requests: "requests and responses",

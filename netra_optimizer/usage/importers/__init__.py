@@ -18,6 +18,7 @@ from netra_optimizer.usage.importers.litellm import LiteLLMImporter
 from netra_optimizer.usage.importers.mooncake import MooncakeImporter
 from netra_optimizer.usage.importers.openai_usage import OpenAIUsageImporter
 from netra_optimizer.usage.importers.otlp import OtlpImporter, Spans, decode_traces
+from netra_optimizer.usage.importers.otlp_logs import OtlpLogsImporter
 from netra_optimizer.usage.importers.requests import RequestsImporter
 from netra_optimizer.usage.importers.sessions import SessionsImporter
 from netra_optimizer.usage.importers.span_rows import SpanRowsImporter
@@ -48,6 +49,7 @@ IMPORTERS: Final[Sequence[Importer]] = (
     AnthropicUsageImporter(),
     ClaudeCodeImporter(),
     OtlpImporter(),
+    OtlpLogsImporter(),
     SpanRowsImporter(),
     LangSmithImporter(),
     RequestsImporter(),
