@@ -376,3 +376,39 @@ def test_an_agent_s_stream_in_json_counts_its_answers_and_not_their_sum(tmp_path
     [row] = [row for batch in imported.batches() for row in batch.to_pylist()]
     assert (imported.format, row["conversation"]) == ("claude_code", "s-1")
     assert imported.audit == Audit(3, 1, {"not_a_model_call": 2})
+
+
+CHUNKS = [{"id": "gen-1", "model": "m", "choices": []},
+          {"id": "gen-1", "model": "m", "choices": [], "usage": {
+              "prompt_tokens": 30, "completion_tokens": 12}}]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "stream",
+    [
+        ": PROCESSING\n\n: PROCESSING\n\n" + "".join(f"data: {json.dumps(c)}\n\n" for c in CHUNKS),
+        "id: 1\r\nevent: x\r\n" + "\r\n".join(f"data: {json.dumps(c)}\r\n" for c in CHUNKS),
+        "\n".join(map(json.dumps, CHUNKS)),
+    ],
+    ids=["comments first", "ids and names first", "a part a line"],
+)
+def test_a_stream_kept_as_text_is_put_together(stream: str, tmp_path: Path) -> None:
+    line = {"timestamp": AT, "request": {"model": "m", "messages": []}, "response": stream}
+    [row], _, _ = read(tmp_path, [line])
+    assert buckets(row) == {"input_uncached": 30, "output_text": 12}
+
+
+def test_a_text_that_only_looks_like_a_stream_is_given_up_at_once(tmp_path: Path) -> None:
+    line = {"timestamp": AT, "request": {"model": "m", "messages": []}, "response": ": " * 50_000}
+    _, audit, _ = read(tmp_path, [line, {**line, "response": CHUNKS[1]}])
+    assert audit == Audit(2, 1, {"no_token_counts": 1})
+
+
+@pytest.mark.parametrize(
+    "counted",
+    [{"input_tokens": 2095}, {"totalTokens": 31, "promptTokensDetails": [{"tokenCount": 31}]}],
+)
+def test_a_prompt_that_was_only_measured_is_no_call(counted: dict, tmp_path: Path) -> None:
+    line = {"timestamp": AT, "request": {"model": "m", "messages": []}, "response": counted}
+    _, audit, _ = read(tmp_path, [line, {**line, "response": CHUNKS[1]}])
+    assert audit == Audit(2, 1, {"no_token_counts": 1})

@@ -73,6 +73,8 @@ _RESPONSES: Final = (
 )  # fmt: skip
 _BATCHED: Final = ("custom_id", "modelOutput", "processed_time")
 """Keys of the files in which providers hand back the answers of a batch."""
+_SAID: Final = re.compile("output|completion|candidates|eval_count|generated|prompt_tokens", re.I)
+"""Names in a usage object; in counts of a prompt that was only measured there are none."""
 _EMBEDDED: Final = ("embeddings", "embedding", "predictions")
 _ANSWERED_BY_KEY: Final = ({"key", "response"}, {"key", "error"})
 """What lines of Gemini's batches hold and nothing else."""
@@ -213,7 +215,8 @@ def _within(row: Row) -> Mapping[str, Any]:
         answer = answer_of(value)
         if usage_of(answer):
             return answer
-        if has_tokens(held := mapping(value)):
+        held = mapping(value)
+        if _SAID.search(" ".join(held)) and has_tokens(held):
             return {"usage": held}
     return {}
 
