@@ -94,8 +94,11 @@ class ApexClient:
 
     # Usage
 
-    async def import_file(self, path: Path, **options: str) -> JsonObject:
-        """Upload a file of usage; answers `import_id` and `status`."""
+    async def import_file(self, path: Path, **options: str | list[str]) -> JsonObject:
+        """Upload a file of usage; answers `import_id` and `status`.
+
+        `options` say how it is read: format, model, start, timezone, map (FIELD=COLUMN).
+        """
         with path.open("rb") as content:
             files = {"file": (path.name, content)}
             return await self._authorized(

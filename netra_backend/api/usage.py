@@ -49,13 +49,14 @@ async def import_usage(request: Request, caller: UsageWriter, platform: Platform
         folder=platform.options.uploads,
         name=platform.deps.ids(),
         max_bytes=platform.max_upload_bytes(caller.ctx),
+        check=platform.usage.check_reading,
     )
     record = await platform.imports.begin(
         caller.ctx,
         file_name=Path(upload.file_name).name,
         path=upload.path,
         size=upload.size,
-        options=upload.fields,
+        options=upload.options,
     )
     return ImportOut.of(record)
 

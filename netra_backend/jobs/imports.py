@@ -13,7 +13,7 @@ from netra_backend.errors import FencedError
 from netra_backend.jobs.store import ImportOutcome, ImportRecord, ImportStatus, ImportStore
 from netra_backend.runs.durable import DurableEngine
 from netra_backend.runs.token import CancelToken, RunCancelledSignal
-from netra_backend.usage.service import UsageService, WorkAbandonedError
+from netra_backend.usage.service import UsageService, WorkAbandonedError, reading
 from netra_core.context import UserExecutionContext
 from netra_core.errors import ApexError
 from netra_core.events.types import JsonObject
@@ -176,12 +176,9 @@ def _load(
     """In a thread: read the file and insert it."""
     from netra_optimizer import read_files
 
-    options: dict[str, Any] = record.options
     imported = read_files(
         [Path(record.path)],
-        model=options.get("model"),
-        fmt=options.get("format"),
-        start=options.get("start"),
+        **reading(record.options),
         progress=_progress(so_far),
         import_id=record.id,
     )

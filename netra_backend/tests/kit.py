@@ -115,7 +115,7 @@ class Person:
         await self.events(accepted["run_id"])
         return await ended(self, accepted["run_id"])
 
-    async def upload(self, path: Path, **fields: str) -> dict[str, Any]:
+    async def upload(self, path: Path, **fields: str | list[str]) -> dict[str, Any]:
         """Upload a file and wait until it is read; the import."""
         with path.open("rb") as file:
             response = await self.http.post(

@@ -14,6 +14,7 @@ from netra_backend.errors import InvalidRequestError
 from netra_backend.usage.choice import UsageChoice, moment
 from netra_backend.usage.facts import NO_USAGE, Failures, LoadProfile, Profile, Repriced, UsageRow
 from netra_core.context import UserExecutionContext
+from netra_core.events.types import JsonObject
 
 if TYPE_CHECKING:
     from netra_optimizer import (
@@ -42,6 +43,12 @@ MAX_EXPORTED = 1_000_000
 
 class WorkAbandonedError(Exception):
     """Nobody waits for this thread's work any more."""
+
+
+def reading(options: JsonObject) -> JsonObject:
+    """An import's options as `read_files` takes them."""
+    given = dict(options)
+    return {"fmt": given.pop("format", None), **given}
 
 
 class UsageService:
@@ -105,6 +112,16 @@ class UsageService:
     ) -> T:
         """The same for work that takes minutes; it waits for others of its kind alone."""
         return await self._run_in(self._imports, ctx, work)
+
+    async def check_reading(self, options: JsonObject) -> None:
+        """Look at an import's options before its file is kept. Raises OptimizerError."""
+
+        def check() -> None:
+            from netra_optimizer.usage.reading import check_reading
+
+            check_reading(**reading(options))
+
+        await asyncio.get_running_loop().run_in_executor(self._threads, check)
 
     async def totals(self, ctx: UserExecutionContext, choice: UsageChoice) -> "UsageSummary":
         """Totals of the chosen calls; zeros where there are none."""

@@ -17,6 +17,8 @@ from netra_optimizer import (
     UsageStore,
 )
 from netra_optimizer.usage.database import Database
+from netra_optimizer.usage.errors import BadQuery
+from netra_optimizer.usage.filters import MAX_TEXT_BYTES
 from netra_optimizer.usage.schema import MIGRATIONS
 
 T0 = datetime(2026, 11, 20, 10, tzinfo=UTC)
@@ -123,3 +125,24 @@ def test_a_server_that_cannot_be_used_is_named_without_its_password(
         UsageStore.open(target)
     assert wrong not in str(raised.value)
     assert raised.value.retryable
+
+
+@pytest.mark.process
+def test_texts_longer_than_any_name_are_refused_and_the_longest_that_are_not_are_found(
+    server: str,
+) -> None:
+    longest = "ü" * (MAX_TEXT_BYTES // 2)
+    with UsageStore.open(url(server)) as store:
+        tenant = store.for_tenant("long")
+        tenant.insert([[call("1", user=longest), call("2")]])
+        assert tenant.count(UsageFilter(user=longest)) == 1
+        for where in (
+            UsageFilter(user=longest + "x"),
+            UsageFilter(tag="x" * 200_000),
+            UsageFilter(user=longest, team="x"),
+        ):
+            for ask in (tenant.count, tenant.erase):
+                with pytest.raises(BadQuery) as refused:
+                    ask(where)
+                assert refused.value.code == "OPT-304"
+        assert tenant.count() == 2
