@@ -74,6 +74,7 @@ class Platform:
             rules=options.token,
             client=deps.auth_client,
             credential=options.service_credential,
+            now=lambda: deps.clock().timestamp(),
         )
         self.feed = RevocationFeed(
             deps.auth_client,
