@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Coroutine
+from contextlib import nullcontext
 from typing import Final
 
 import structlog
@@ -29,6 +30,7 @@ from netra_backend.identity import (
 )
 from netra_backend.identity.revocations import Change
 from netra_backend.jobs.imports import ImportService
+from netra_backend.jobs.spool import Spool
 from netra_backend.jobs.store import ImportStore
 from netra_backend.reasoner import ModelCall, Reasoners
 from netra_backend.runs.approvals import Approvals
@@ -90,6 +92,7 @@ class Platform:
         )
         self._identity: NodeIdentity | None = None
         self.engine = DurableEngine(url=options.dbos_url, node_id=self._node_id())
+        self.spool = Spool(options.uploads, self.engine.node_id)
         self.chat_store = ChatStore(deps.sessions, deps.clock, deps.ids)
         self.run_store = RunStore(deps.sessions, deps.clock)
         self.analyses = AnalysisStore(deps.sessions, deps.clock)
@@ -116,7 +119,10 @@ class Platform:
         self.imports = ImportService(engine=self.engine, store=self.import_store, usage=self.usage)
         self.pauses = PauseStore(deps.sessions, deps.clock)
         self.nodes = NodeWatch(
-            sessions=deps.sessions, engine=self.engine, runs=self.run_store, incarnation=deps.ids()
+            sessions=deps.sessions,
+            engine=self.engine,
+            left=(self.run_store.open_on_other_nodes, self.import_store.open_on_other_nodes),
+            incarnation=deps.ids(),
         )
         self.live_state = None if deps.state is None else LiveState(deps.state, self.sockets)
         self._tasks: list[asyncio.Task[None]] = []
@@ -156,6 +162,7 @@ class Platform:
         interrupted = await self.run_store.open_of(self.engine.node_id)
         warming = asyncio.create_task(self.usage.warm()) if interrupted else None
         await self.engine.start()
+        await self._take_up_what_ended_processes_left()
         await self.runs.reconcile()
         await self.imports.reconcile()
         if warming is not None:
@@ -204,10 +211,18 @@ class Platform:
         options = self.deps.options
         if options.node_id is not None:
             return options.node_id
-        if not options.clustered:
-            return "local"
         self._identity = NodeIdentity(options.uploads.parent / "nodes")
         return self._identity.name
+
+    async def _take_up_what_ended_processes_left(self) -> None:
+        """Their files, and on an embedded database, where nobody watches, their work."""
+        with nullcontext([]) if self._identity is None else self._identity.abandoned() as ended:
+            if ended and not self.deps.options.clustered:
+                await self.run_store.adopt(ended, self.engine.node_id)
+                await self.import_store.adopt(ended, self.engine.node_id)
+                await self.engine.take_over(ended)
+            kept = await self.import_store.open_paths()
+            await asyncio.to_thread(self.spool.sweep, ended, kept)
 
     def _own(self, work: Coroutine[None, None, None], name: str) -> None:
         self._tasks.append(asyncio.create_task(work, name=f"apex-{name}"))

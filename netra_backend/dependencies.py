@@ -39,7 +39,7 @@ class BackendOptions:
 
     `uploads` is a folder for files on their way in. With `clustered` the node beats, watches the
     others on its database and takes over what dead ones left. `node_id` must be stable over
-    restarts and differ between them; without one a clustered node keeps a name beside `uploads`.
+    restarts and differ between them; without one a node keeps a name beside `uploads`.
     `service_credential` opens the auth service's internal routes.
     """
 

@@ -46,8 +46,8 @@ async def import_usage(request: Request, caller: UsageWriter, platform: Platform
     """Upload a file of LLM calls; it is read in the background."""
     upload = await receive_upload(
         request,
-        folder=platform.options.uploads,
-        name=platform.deps.ids(),
+        folder=platform.spool.folder,
+        name=platform.spool.name(platform.deps.ids()),
         max_bytes=platform.max_upload_bytes(caller.ctx),
         check=platform.usage.check_reading,
     )
@@ -110,7 +110,7 @@ async def export_usage(
     caller: Person, platform: PlatformDep, chosen: Annotated[ExportQuery, Query()]
 ) -> FileResponse:
     """Download the chosen calls as CSV or Parquet, or their cost in FOCUS columns (CSV)."""
-    path = platform.deps.options.uploads / f"{platform.deps.ids()}.export"
+    path = platform.spool.folder / platform.spool.name(f"{platform.deps.ids()}.export")
     await platform.usage.export(caller.ctx, path, chosen.format, chosen.choice())
     name = {"csv": "usage.csv", "parquet": "usage.parquet", "focus": "usage-focus.csv"}
     return _FileOnce(

@@ -1,6 +1,7 @@
 """Nodes of one platform on one PostgreSQL: who lives, and who takes over what the dead left."""
 
 import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from typing import Final
 
@@ -9,7 +10,6 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from netra_backend.runs.durable import DurableEngine
-from netra_backend.runs.store import RunStore
 from netra_backend.tables import nodes
 from netra_core.database import DatabaseSessionManager, SystemContext
 
@@ -23,7 +23,8 @@ _log = structlog.get_logger(__name__)
 class NodeWatch:
     """Beats for this node and watches the others; time is the database's own.
 
-    A node that was silent for 3 seconds is dead: its runs go back to the queue, from which exactly
+    `left` say which other nodes than the named one have work open that can be done here. A node
+    that was silent for 3 seconds is dead: its work goes back to the queue, from which exactly
     one of the living takes each, with a new fence. One that was only stopped and wakes up finds the
     fence moved, and lets go.
     """
@@ -33,12 +34,12 @@ class NodeWatch:
         *,
         sessions: DatabaseSessionManager,
         engine: DurableEngine,
-        runs: RunStore,
+        left: Sequence[Callable[[str], Awaitable[set[str]]]],
         incarnation: str,
     ) -> None:
         self._sessions = sessions
         self._engine = engine
-        self._runs = runs
+        self._left = left
         self._incarnation = incarnation
 
     async def beat(self) -> None:
@@ -65,7 +66,9 @@ class NodeWatch:
     async def turn(self) -> None:
         """Beat, then take over what dead nodes left."""
         await self.beat()
-        others = await self._runs.open_on_other_nodes(self._engine.node_id)
+        others: set[str] = set()
+        for open_on_other_nodes in self._left:
+            others |= await open_on_other_nodes(self._engine.node_id)
         dead = sorted(others - await self.living()) if others else []
         if dead:
             _log.warning("nodes_dead", nodes=dead)

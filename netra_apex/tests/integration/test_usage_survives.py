@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from netra_backend.runs.node_id import NodeIdentity
 from netra_core.testing import BaseIntegrationTest
 
 PASSWORD = "correct horse ada staple 9"
@@ -116,6 +117,34 @@ class TestUsageSurvives(BaseIntegrationTest):
             assert await self.requests(http) == 1500
             again = await http.post("/v1/traces", json=spans(0, 1500))
             assert (again.status_code, await self.requests(http)) == (200, 1500)
+
+    async def test_files_of_a_killed_server_go_at_the_next_start_and_those_of_the_living_stay(
+        self,
+    ) -> None:
+        uploads = self.home / "uploads"
+        server, http = self.serve()
+        async with http:
+            await self.sign_in(http)
+            path = spend_logs(self.home / "spend.jsonl", 30_000)
+            assert (await self.ended(http, await self.upload(http, path)))["status"] == "completed"
+            async with http.stream("GET", "/api/usage/export?format=csv") as answer:
+                assert answer.status_code == 200  # and nobody reads on: the file waits
+                os.kill(server.pid, signal.SIGKILL)
+                server.wait()
+        (left,) = uploads.glob("*.export")
+        with NodeIdentity(self.home / "nodes") as first, NodeIdentity(self.home / "nodes") as other:
+            assert left.name.startswith(f"{first.name}~")
+            mine = uploads / f"{other.name}~living.export"
+            mine.write_text("a,b")
+            first.release()
+            server, http = self.serve()
+            await http.aclose()
+            assert list(uploads.iterdir()) == [mine]
+            server.kill()
+            server.wait()
+        _, http = self.serve()
+        await http.aclose()
+        assert not list(uploads.iterdir())
 
     @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
     async def test_an_import_cut_off_ends_after_the_next_start_with_each_row_once(
