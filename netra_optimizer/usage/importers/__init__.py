@@ -15,7 +15,13 @@ from netra_optimizer.usage.importers.langfuse import LangfuseImporter
 from netra_optimizer.usage.importers.litellm import LiteLLMImporter
 from netra_optimizer.usage.importers.mooncake import MooncakeImporter
 from netra_optimizer.usage.importers.openai_usage import OpenAIUsageImporter
-from netra_optimizer.usage.importers.otlp import OtlpImporter, Spans, decode_traces
+from netra_optimizer.usage.importers.otlp import (
+    OtlpImporter,
+    Spans,
+    Traces,
+    decode_traces,
+    unpacked,
+)
 from netra_optimizer.usage.importers.requests import RequestsImporter
 from netra_optimizer.usage.importers.sessions import SessionsImporter
 from netra_optimizer.usage.sources.rows import Rows
@@ -28,9 +34,11 @@ __all__ = [
     "RowImporter",
     "RowRefused",
     "Spans",
+    "Traces",
     "decode_traces",
     "detect",
     "importer_named",
+    "unpacked",
 ]
 
 IMPORTERS: Final[Sequence[Importer]] = (
