@@ -26,6 +26,13 @@ class ChangeKind(StrEnum):
     """Tokens of this person issued at or before `at`."""
     MEMBERSHIP_CHANGED = "membership_changed"
     """Tokens of this person for this workspace issued at or before `at`."""
+    USER_ERASED = "user_erased"
+    """Nothing of a token: whatever another service keeps of this person is to go."""
+    WORKSPACE_ERASED = "workspace_erased"
+    """The same for all that is kept of this workspace; the person is who was its last owner."""
+
+
+_FOR_GOOD = (ChangeKind.USER_ERASED.value, ChangeKind.WORKSPACE_ERASED.value)
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -48,7 +55,11 @@ class Feed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ChangeFeed:
-    """Append-only, numbered without gaps, kept while an access token from before may live."""
+    """Append-only, numbered without gaps, kept while an access token from before may live.
+
+    Erasures are kept for good, as ids that stand for nobody any more: a service that was away for
+    long still learns of them.
+    """
 
     def __init__(self, database: AuthDatabaseManager, clock: Clock, *, keep_s: float) -> None:
         self._database = database
@@ -83,7 +94,9 @@ class ChangeFeed:
             )
         )
         oldest = round((now - self._keep_s) * 1000)
-        await connection.execute(delete(changes).where(changes.c.at < oldest))
+        await connection.execute(
+            delete(changes).where(changes.c.at < oldest, changes.c.kind.not_in(_FOR_GOOD))
+        )
         await move_head(connection, _SEQUENCE, Head(seq=head.seq + 1, digest=head.digest))
 
     def tell(self) -> None:

@@ -30,6 +30,8 @@ from netra_backend.identity import (
 )
 from netra_backend.identity.revocations import Change
 from netra_backend.jobs.imports import ImportService
+from netra_backend.jobs.removal_store import RemovalStore
+from netra_backend.jobs.removals import RemovalService
 from netra_backend.jobs.spool import Spool
 from netra_backend.jobs.store import ImportStore
 from netra_backend.reasoner import ModelCall, Reasoners
@@ -52,6 +54,9 @@ WATCH_EVERY_S: Final = 0.25
 DISPATCH_EVERY_S: Final = 2.0
 RECONCILE_EVERY_S: Final = 15.0
 FORGET_EVERY_S: Final = 3600.0
+ERASE_EVERY_S: Final = 0.5
+"""What was erased in the auth service begins to go here within this time."""
+SWEEP_EVERY_S: Final = 3600.0
 MAINTAIN_EVERY_S: Final = 30.0
 FOLLOW_EVERY_S: Final = 0.25
 """A change of state reaches tabs of other nodes within this time."""
@@ -117,11 +122,25 @@ class Platform:
         )
         self.chat = ChatService(chat=self.chat_store, runs=self.runs, store=self.run_store)
         self.imports = ImportService(engine=self.engine, store=self.import_store, usage=self.usage)
+        self.removal_store = RemovalStore(deps.sessions, deps.clock)
+        self.removals = RemovalService(
+            engine=self.engine,
+            store=self.removal_store,
+            usage=self.usage,
+            clock=deps.clock,
+            ids=deps.ids,
+            keep_days=self.keep_days,
+            limited=self._usage_limited,
+        )
         self.pauses = PauseStore(deps.sessions, deps.clock)
         self.nodes = NodeWatch(
             sessions=deps.sessions,
             engine=self.engine,
-            left=(self.run_store.open_on_other_nodes, self.import_store.open_on_other_nodes),
+            left=(
+                self.run_store.open_on_other_nodes,
+                self.import_store.open_on_other_nodes,
+                self.removal_store.open_on_other_nodes,
+            ),
             incarnation=deps.ids(),
         )
         self.live_state = None if deps.state is None else LiveState(deps.state, self.sockets)
@@ -149,6 +168,22 @@ class Platform:
             return self.options.max_upload_bytes
         return manager.get_int("usage.max_upload_bytes")
 
+    def keep_days(self, workspace_id: str) -> int | None:
+        """How long calls of this workspace are kept; None for ever."""
+        if self._configurations is None:
+            return self.options.keep_days
+        manager = self._configurations.get_workspace_manager(workspace_id)
+        return manager.settings.usage.keep_days
+
+    def _usage_limited(self) -> bool:
+        """Whether any workspace's calls are kept for a time only."""
+        if (manager := self.deps.configuration) is None:
+            return self.options.keep_days is not None
+        of_workspaces = manager.core.snapshot.overlays.values()
+        return manager.settings.usage.keep_days is not None or any(
+            "usage.keep_days" in overlay.entries for overlay in of_workspaces
+        )
+
     async def start(self) -> None:
         """Follow revocations, recover runs, open the sockets' door."""
         options = self.deps.options
@@ -165,11 +200,14 @@ class Platform:
         await self._take_up_what_ended_processes_left()
         await self.runs.reconcile()
         await self.imports.reconcile()
+        await self.removals.reconcile()
         if warming is not None:
             await warming
         self._own(every(DISPATCH_EVERY_S, self.runs.dispatch, "dispatch"), "dispatch")
         self._own(every(RECONCILE_EVERY_S, self.runs.reconcile, "reconcile"), "reconcile")
         self._own(every(FORGET_EVERY_S, self.engine.forget, "forget"), "forget")
+        self._own(every(ERASE_EVERY_S, self.removals.turn, "erasures"), "erasures")
+        self._own(every(SWEEP_EVERY_S, self.removals.sweep, "retention"), "retention")
         leaks = every(MAINTAIN_EVERY_S, self.deps.sessions.close_leaks, "leaks")
         self._own(leaks, "leaks")
         if (state := self.deps.state) is not None:
@@ -220,6 +258,7 @@ class Platform:
             if ended and not self.deps.options.clustered:
                 await self.run_store.adopt(ended, self.engine.node_id)
                 await self.import_store.adopt(ended, self.engine.node_id)
+                await self.removal_store.adopt(ended, self.engine.node_id)
                 await self.engine.take_over(ended)
             kept = await self.import_store.open_paths()
             await asyncio.to_thread(self.spool.sweep, ended, kept)
@@ -257,6 +296,7 @@ class Platform:
             _log.exception("reasoner_usage_not_stored", run_id=user.run_id)
 
     async def _revoked(self, change: Change) -> None:
+        self.removals.hear(change)
         match change.kind:
             case "session_revoked":
                 await self.sockets.close_where(session_id=change.session_id)
@@ -266,6 +306,8 @@ class Platform:
                 await self.sockets.close_where(
                     user_id=change.user_id, workspace_id=change.workspace_id
                 )
+            case "user_erased" | "workspace_erased":
+                pass
 
     async def _thread_owner(self, thread_id: str) -> tuple[str, str] | None:
         return await self.chat_store.owner(thread_id)

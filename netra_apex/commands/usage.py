@@ -11,6 +11,7 @@ import msgspec
 import typer
 from rich.console import Console
 
+from netra_apex.commands.usage_removals import erase, removals
 from netra_apex.given_files import distinct_files
 from netra_apex.price_options import pairs, price_table
 from netra_apex.signed_in import DEFAULT_URL, sign_in
@@ -22,6 +23,8 @@ T = TypeVar("T")
 FORMATS = ("csv", "parquet", "focus")
 
 usage_app = typer.Typer(no_args_is_help=True, help="What was used and what it cost.")
+usage_app.command("erase")(erase)
+usage_app.command("removals")(removals)
 
 FilesArg = Annotated[
     list[Path] | None,

@@ -215,14 +215,20 @@ class ImportStore:
 
     async def progress(
         self, import_id: str, *, rows_read: int, bytes_read: int, file_format: str | None
-    ) -> None:
-        """How far it is; for one that still runs."""
+    ) -> str | None:
+        """Say how far one is that still runs; why it is to stop, None where it may go on."""
         async with self._sessions.session(_SYSTEM) as session:
-            await session.execute(
-                update(imports)
-                .where(imports.c.id == import_id, imports.c.status == ImportStatus.RUNNING.value)
-                .values(rows_read=rows_read, bytes_read=bytes_read, format=file_format)
-            )
+            row = (
+                await session.execute(
+                    update(imports)
+                    .where(
+                        imports.c.id == import_id, imports.c.status == ImportStatus.RUNNING.value
+                    )
+                    .values(rows_read=rows_read, bytes_read=bytes_read, format=file_format)
+                    .returning(imports.c.cancel_reason)
+                )
+            ).one_or_none()
+        return "the import is gone" if row is None else row[0]
 
     async def ask_cancel(
         self, ctx: UserExecutionContext, import_id: str, *, reason: str

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from pathlib import Path
 from threading import Event, Lock
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -129,6 +130,15 @@ class UsageService:
         if self.empty:
             return _no_totals()
         return await self.run(ctx, lambda tenant, prices: tenant.summary(where, prices=prices))
+
+    async def oldest(self) -> dict[str, datetime]:
+        """When each workspace's first call began; for the platform, which asks for nobody."""
+
+        def look() -> dict[str, datetime]:
+            store, _ = self._open()
+            return store.oldest()
+
+        return await self._work(self._threads, look)
 
     async def breakdown(
         self, ctx: UserExecutionContext, by: str, choice: UsageChoice, *, limit: int
@@ -296,10 +306,13 @@ class UsageService:
         ctx: UserExecutionContext,
         work: "Callable[[TenantUsage, PriceTable], T]",
     ) -> T:
+        return await self._work(threads, lambda: self._call(ctx.workspace_id, work))
+
+    async def _work(self, threads: ThreadPoolExecutor, work: Callable[[], T]) -> T:
         loop = asyncio.get_running_loop()
         self._at_work += 1
         try:
-            return await loop.run_in_executor(threads, self._call, ctx.workspace_id, work)
+            return await loop.run_in_executor(threads, work)
         finally:
             self._at_work -= 1
             self._rest_soon(loop)

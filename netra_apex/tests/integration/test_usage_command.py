@@ -116,6 +116,32 @@ async def test_a_running_platform_is_asked_where_no_file_is_given(
     assert refused.err.startswith("apex: ") and refused.err.count("\n") == 1
 
 
+async def test_calls_are_erased_for_good_and_what_went_is_listed(
+    tmp_path: Path, calls: Path
+) -> None:
+    home = tmp_path / "cli"
+    async with live_stack(tmp_path / "server") as platform:
+        await platform.register("spender")
+        at = ("--url", platform.server.url)
+        password = {"APEX_EMAIL": "spender@example.com", "APEX_PASSWORD": PASSWORD}
+        await apex(home, "import", str(calls), *at, **password)
+        before = await apex(home, "usage", "removals", *at)
+        unsure = await apex(home, "usage", "erase", "--only", "team=search", *at)
+        vague = await apex(home, "usage", "erase", "--yes", *at)
+        gone = await apex(home, "usage", "erase", "--only", "team=search", "--yes", *at)
+        left = await apex(home, "usage", "summary", "--json", *at)
+        listed = await apex(home, "usage", "removals", *at)
+        raw = await apex(home, "usage", "removals", "--json", *at)
+    assert (before.code, before.out) == (0, "Calls are kept for ever.\n")
+    assert [unsure.code, vague.code] == [2, 2]
+    said = "3 of 4 calls removed, 2026-11-01 to 2026-11-02; 1 are left"
+    assert (gone.code, gone.out.strip(), gone.err) == (0, said, "")
+    assert json.loads(left.out)["requests"] == 1
+    assert [line.endswith(f"request  {said}") for line in listed.out.splitlines()] == [False, True]
+    (item,) = json.loads(raw.out)["items"]
+    assert (item["chosen"], item["calls_removed"]) == ({"team": "search"}, 3)
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -73,9 +73,9 @@ class TestUsageSurvives(BaseIntegrationTest):
         raise AssertionError("the server ended before it was ready")
 
     @staticmethod
-    async def sign_in(http: httpx.AsyncClient) -> None:
-        """As ada, who is registered at the first time."""
-        who = {"email": "ada@example.com", "password": PASSWORD}
+    async def sign_in(http: httpx.AsyncClient, name: str = "ada") -> None:
+        """As somebody who is registered at the first time."""
+        who = {"email": f"{name}@example.com", "password": PASSWORD}
         answer = await http.post("/auth/register", json=who)
         if answer.status_code != 201:
             answer = await http.post("/auth/login", json=who)
@@ -145,6 +145,41 @@ class TestUsageSurvives(BaseIntegrationTest):
         _, http = self.serve()
         await http.aclose()
         assert not list(uploads.iterdir())
+
+    async def test_a_removal_cut_off_ends_after_the_next_start_and_tells_what_was_there_before(
+        self,
+    ) -> None:
+        rows = 70_000
+        path = spend_logs(self.home / "spend.jsonl", rows)
+        server, http = self.serve()
+        async with http:
+            await self.sign_in(http, "eve")
+            await http.post("/v1/traces", json=spans(0, 50))
+            await self.sign_in(http)
+            assert (await self.ended(http, await self.upload(http, path)))["rows_kept"] == rows
+            day = {"to": "2026-11-20T12:00:00Z"}
+            going = (await http.get("/api/usage/summary", params=day)).json()["requests"]
+            begun = await http.post("/api/usage/erase", json=day)
+            where = f"/api/usage/removals/{begun.json()['removal_id']}"
+            while (await http.get(where)).json()["status"] == "queued":
+                pass
+            os.kill(server.pid, signal.SIGKILL)
+            server.wait()
+        _, http = self.serve()
+        async with http:
+            await self.sign_in(http)
+
+            async def done() -> dict[str, Any] | None:
+                found = (await http.get(where)).json()
+                return found if found["status"] in ("completed", "failed") else None
+
+            found = await self.eventually(done, what="the removal's end", within_s=60)
+            assert (found["status"], found["error"]) == ("completed", None)
+            assert found["calls_before"] == rows
+            assert found["calls_removed"] == going == rows - found["calls_after"] > 0
+            assert await self.requests(http) == found["calls_after"]
+            await self.sign_in(http, "eve")
+            assert await self.requests(http) == 50
 
     @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
     async def test_an_import_cut_off_ends_after_the_next_start_with_each_row_once(
