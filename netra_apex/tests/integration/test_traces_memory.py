@@ -41,19 +41,33 @@ def export(spans: int) -> bytes:
     return request.SerializeToString()
 
 
-async def sent(http: httpx.AsyncClient, body: bytes, encoding: str) -> Counter[int]:
-    """Send until it is stored, as an exporter does; how often each status was answered."""
-    answered: Counter[int] = Counter()
-    headers = {"Content-Type": "application/x-protobuf", "Content-Encoding": encoding}
-    while not answered[200]:
-        answer = await http.post("/v1/traces", content=body, headers=headers)
-        answered[answer.status_code] += 1
-        if answer.status_code == 429:
-            assert answer.json()["code"] == "RUN-012"
-            await asyncio.sleep(float(answer.headers["Retry-After"]))
-        else:
-            assert answer.status_code == 200, answer.text
-    return answered
+class Senders:
+    """Exporters that share a server: who is refused sends again once another was answered."""
+
+    def __init__(self, http: httpx.AsyncClient) -> None:
+        self._http = http
+        self._answered = asyncio.Condition()
+        self._under_way = 0
+
+    async def send(self, body: bytes, encoding: str) -> Counter[int]:
+        """Send until it is stored; how often each status was answered."""
+        answered: Counter[int] = Counter()
+        headers = {"Content-Type": "application/x-protobuf", "Content-Encoding": encoding}
+        while not answered[200]:
+            self._under_way += 1
+            answer = await self._http.post("/v1/traces", content=body, headers=headers)
+            self._under_way -= 1
+            answered[answer.status_code] += 1
+            async with self._answered:
+                self._answered.notify_all()
+                if answer.status_code == 429:
+                    assert answer.json()["code"] == "RUN-012"
+                    assert float(answer.headers["Retry-After"]) > 0
+                    if self._under_way:
+                        await self._answered.wait()
+                else:
+                    assert answer.status_code == 200, answer.text
+        return answered
 
 
 async def send_all(url: str, pid: int) -> tuple[float, Counter[int], int]:
@@ -65,10 +79,11 @@ async def send_all(url: str, pid: int) -> tuple[float, Counter[int], int]:
         who = {"email": "spans@example.com", "password": "correct horse spans staple 9"}
         token = (await http.post("/auth/register", json=who)).json()["access_token"]
         http.headers["Authorization"] = f"Bearer {token}"
-        await sent(http, few, "")
+        senders = Senders(http)
+        await senders.send(few, "")
         before = highest_mb(pid)
         bodies = [(packed, "gzip") if place % 2 else (large, "") for place in range(SENDERS)]
-        answers = await asyncio.gather(*(sent(http, *body) for body in bodies))
+        answers = await asyncio.gather(*(senders.send(*body) for body in bodies))
         summary = (await http.get("/api/usage/summary")).json()
     return before, sum(answers, Counter()), summary["requests"]
 
