@@ -167,7 +167,7 @@ def export(
     url: Url = DEFAULT_URL,
     email: Email = None,
 ) -> None:
-    """Write calls as CSV or Parquet, or their cost in FOCUS columns.
+    """Write calls as CSV or Parquet, or their cost in FOCUS 1.2 columns.
 
     apex usage export usage.parquet
 

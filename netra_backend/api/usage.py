@@ -109,10 +109,10 @@ async def usage_breakdown(
 async def export_usage(
     caller: Person, platform: PlatformDep, chosen: Annotated[ExportQuery, Query()]
 ) -> FileResponse:
-    """Download the chosen calls as CSV or Parquet, or their cost in FOCUS columns (CSV)."""
+    """Download the chosen calls as CSV or Parquet, or their cost in FOCUS 1.2 columns (CSV)."""
     path = platform.spool.folder / platform.spool.name(f"{platform.deps.ids()}.export")
     await platform.usage.export(caller.ctx, path, chosen.format, chosen.choice())
-    name = {"csv": "usage.csv", "parquet": "usage.parquet", "focus": "usage-focus.csv"}
+    name = {"csv": "usage.csv", "parquet": "usage.parquet", "focus": "usage-focus-1.2.csv"}
     return _FileOnce(
         path,
         media_type=_MEDIA[chosen.format],
