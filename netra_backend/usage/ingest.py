@@ -26,6 +26,10 @@ _DECODED_AT_ONCE: Final = MAX_BODY + MAX_BODY // 2
 """Decoding takes several times a body's bytes: one of the largest, and small ones beside it."""
 _MAX_BATCH: Final = 20_000
 _DECODERS: Final = 4
+_GATHER_S: Final = 0.025
+_WORTH_STORING: Final = 8192
+"""Storing takes as long for five hundred records as for some thousand, so where several send, few
+records wait for others a moment. Who sends alone never waits."""
 
 
 @dataclass(slots=True, eq=False)
@@ -123,6 +127,8 @@ class Ingest:
         try:
             while self._pieces:
                 await self._store(self._next_batch())
+                if self._pieces and self._waiting < _WORTH_STORING:
+                    await asyncio.sleep(_GATHER_S)
         finally:
             self._task = None
 
