@@ -39,6 +39,11 @@ from netra_optimizer.usage.frame import UsageFrame
 from netra_optimizer.verify.bootstrap import Blocks, widened
 from netra_optimizer.verify.outcomes import Outcomes
 
+_ABOVE_COST = (
+    "A range that ends above what these calls cost says what as many other calls of the same "
+    "traffic might save: few dear conversations carry most of the cost."
+)
+
 Progress = Callable[[str, float], None]
 """Told what is being done and how far it is, 0 to 1."""
 
@@ -89,6 +94,11 @@ def analyze(
         opportunities, more = with_context_texts(context, opportunities, texts)
         notes += said + more
     combined = _combined(context, combination, blocks, split)
+    if any(
+        said.high > combined.cost_before_usd
+        for said in (combined.savings_usd, *(o.savings_usd for o in opportunities))
+    ):
+        notes.append(_ABOVE_COST)
     tell("Done", 1.0)
     return Analysis(
         usage=usage_totals(frame),
@@ -177,7 +187,7 @@ def _figure(
     claimed_rows = rows if claimed.all() else rows[claimed]
     interval = blocks.interval(claimed_rows, saved if claimed.all() else saved[claimed])
     interval = widened(interval, proposal.low_factor, proposal.high_factor)
-    interval = _within(interval, context, blocks, claimed_rows)
+    interval = _within(interval, context, blocks, claimed_rows, split)
     worth = context.options.min_share * context.claimed_cost
     chosen = float(saved[context.choose[rows]].sum())
     if proposal.standing == "loses_money":
@@ -191,12 +201,18 @@ def _figure(
     return _Figure(proposal, "verified", interval, chosen) if proven else None
 
 
-def _within(interval: Interval, context: LeverContext, blocks: Blocks, rows: Int64) -> Interval:
-    """No more is saved than might have been paid for such calls, nor than was paid for all."""
+def _within(
+    interval: Interval, context: LeverContext, blocks: Blocks, rows: Int64, split: Split
+) -> Interval:
+    """No more is saved than such calls might have cost; on a period of its own, than all did.
+
+    A sample that is short of long conversations is short of their cost too: where other calls are
+    foretold, the high end is held to that of the cost, not to the cost of the very calls.
+    """
     cost = context.traffic.cost_usd[rows]
     if interval.high <= cost.sum():
         return interval
-    most = min(blocks.interval(rows, cost).high, context.claimed_cost)
+    most = context.claimed_cost if split.single else blocks.interval(rows, cost).high
     most = max(interval.expected, most)
     return Interval(interval.low, interval.expected, min(interval.high, most))
 
@@ -280,7 +296,9 @@ def _combined(
     below = sum(combination.attribution[p.id] * (1 - p.low_factor) for p in combination.chosen)
     above = sum(combination.attribution[p.id] * (p.high_factor - 1) for p in combination.chosen)
     interval = Interval(interval.low - max(0.0, below), alone, interval.high + max(0.0, above))
-    interval = Interval(min(interval.low, alone), alone, max(alone, min(interval.high, before)))
+    interval = Interval(min(interval.low, alone), alone, max(interval.high, alone))
+    if interval.high > before:
+        interval = _within(interval, context, blocks, np.flatnonzero(context.claim), split)
     return Combined(
         period=Period(
             iso_time(split.cut_us) if split.last_us else None,
