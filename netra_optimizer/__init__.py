@@ -52,6 +52,7 @@ if TYPE_CHECKING:
         GoalPlan,
         Goals,
         audit_caching,
+        mean_latency,
         plan_for_goals,
         review_change,
     )
@@ -86,6 +87,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Goals": "questions",
     "GoalPlan": "questions",
+    "mean_latency": "questions",
     "plan_for_goals": "questions",
     "LabelledPair": "levers.labelled_pairs",
     "own_pairs": "levers.labelled_pairs",
@@ -250,6 +252,7 @@ __all__ = [
     "find_prefix_breaks",
     "focus_table",
     "generate_workload",
+    "mean_latency",
     "normalized",
     "openai_batch_files",
     "opportunities_table",

@@ -1,5 +1,6 @@
 """From a frame of usage to ranked savings that add up: the one entry of the optimizer."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
@@ -86,6 +87,7 @@ def analyze(
     figures = [figure for figure in figures if figure is not None]
     combination = combine(context, [f.proposal for f in figures if f.status == "verified"])
     opportunities = [_opportunity(context, figure, combination, split) for figure in figures]
+    opportunities = _told_apart(opportunities)
     opportunities.sort(key=_rank)
     notes = [*_notes(frame, split), *_left_out(context, segments)]
     if texts:
@@ -114,6 +116,7 @@ def usage_totals(frame: UsageFrame) -> UsageTotals:
     """What was used in the whole period; money over the priced calls."""
     calls = frame.calls
     start = calls.start_us
+    timed = frame.latency_ms[~np.isnan(frame.latency_ms)]
     return UsageTotals(
         requests=len(frame),
         input_tokens=int(calls.input_tokens.sum()),
@@ -122,6 +125,8 @@ def usage_totals(frame: UsageFrame) -> UsageTotals:
         cost_usd=float(np.nansum(frame.cost_usd)),
         first=iso_time(int(start[0])) if len(start) else None,
         last=iso_time(int(start[-1])) if len(start) else None,
+        mean_latency_ms=float(timed.mean()) if len(timed) else None,
+        timed_requests=len(timed),
     )
 
 
@@ -252,6 +257,21 @@ def _opportunity(
         risk=proposal.risk,
         rollback=proposal.rollback,
     )
+
+
+def _told_apart(opportunities: list[Opportunity]) -> list[Opportunity]:
+    """Changes of one title name their model too: a feature may run on several."""
+    titles = Counter(o.title for o in opportunities)
+    return [
+        o
+        if titles[o.title] == 1 or not o.scope.get("model")
+        else msgspec.structs.replace(o, title=_with_model(o.title, o.scope["model"]))
+        for o in opportunities
+    ]
+
+
+def _with_model(title: str, model: str) -> str:
+    return f"{title[:-1]}, {model})" if title.endswith(")") else f"{title} ({model})"
 
 
 def with_context_texts(

@@ -143,8 +143,10 @@ class OptimizationAgent(BaseAgent[OptimizationRequest, Computed]):
     ) -> tuple[Repriced, ...]:
         await ctx.think("Pricing your own tokens at the models in question.")
 
-        async def reprice_models(models: list[str], features: list[str]) -> list[Repriced]:
-            return await self._usage.reprice(ctx.user, models, features, _ALTERNATIVES)
+        async def reprice_models(
+            models: list[str], features: list[str], away: bool
+        ) -> list[Repriced]:
+            return await self._usage.reprice(ctx.user, models, features, _ALTERNATIVES, away=away)
 
         rows = await ctx.tool(
             "reprice_models",
@@ -152,6 +154,7 @@ class OptimizationAgent(BaseAgent[OptimizationRequest, Computed]):
             returns=list[Repriced],
             models=list(intent.models),
             features=list(data.known),
+            away=intent.away_from,
         )
         return tuple(rows)
 
@@ -171,7 +174,12 @@ def analysis_options(
             everywhere = FeatureRule(max_latency_ms=wish.max_ms)
         for name in names or ():
             rules[name] = FeatureRule(max_latency_ms=wish.max_ms)
-    return AnalysisOptions(features=rules, everywhere=everywhere, levers=levers or None)
+    return AnalysisOptions(
+        features=rules,
+        everywhere=everywhere,
+        levers=levers or None,
+        candidates=() if intent.away_from else intent.models,
+    )
 
 
 def focus(intent: Intent, data: DataFinding) -> list[str]:

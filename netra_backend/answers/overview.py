@@ -1,14 +1,12 @@
-"""Usage, forecasts, budgets, models, errors, chargeback: what the rows themselves say."""
-
-from collections.abc import Sequence
+"""Usage, forecasts, budgets, errors, chargeback: what the rows themselves say."""
 
 from netra_backend.agents.findings import Computed, Evidence
 from netra_backend.answers import parts
 from netra_backend.answers.constraints import constraints_of
 from netra_backend.answers.savings import headline as savings_headline
 from netra_backend.reasoner import Topic
-from netra_backend.report import Column, Constraint, Figure, Plot, Report, ReportTable, Series
-from netra_backend.usage.facts import Failures, LoadProfile, Profile, Repriced
+from netra_backend.report import Column, Constraint, Figure, Plot, Report, ReportTable
+from netra_backend.usage.facts import Failures, LoadProfile, Profile
 
 
 def overview_report(evidence: Evidence, profile: Profile) -> Report:
@@ -19,8 +17,6 @@ def overview_report(evidence: Evidence, profile: Profile) -> Report:
             body.forecast()
         case Topic.BUDGET:
             body.budget()
-        case Topic.MODEL_FIT:
-            body.models()
         case Topic.ERRORS:
             body.errors()
         case Topic.CHARGEBACK:
@@ -123,6 +119,7 @@ class _Body:
                 ),
             ]
         self._rates(load, factor, growth)
+        self._tables = [_rates_by_model(load, factor, growth)]
         self._steps = [
             "Compare the busiest minute with your provider's limits on requests and tokens a "
             "minute, model by model."
@@ -167,57 +164,6 @@ class _Body:
             ]
         if (analysis := self._computed.analysis) is not None:
             self._summary.append(savings_headline(analysis))
-
-    def models(self) -> None:
-        rows = self._computed.repriced
-        intent = self._evidence.intent
-        asked = list(rows[: len(intent.models)])
-        others = list(rows[len(intent.models) :])
-        self._headline = (
-            f"Cheaper than {', '.join(intent.models)}: {_model_headline(_cheaper(others, asked))}"
-            if intent.away_from
-            else _model_headline(asked or others)
-        )
-        self._summary = [_model_line(row) for row in asked]
-        self._summary.append(
-            "Quality: no outcome of another model on your prompts is in the data, so no switch is "
-            "counted as a saving until a paired evaluation has shown that it is no worse."
-            if self._profile.quality_share == 0
-            else "Quality stands in the table where your own calls carry an outcome; a switch "
-            "counts once paired outcomes have shown that it is no worse."
-        )
-        self._summary.append(
-            "Another tokenizer and more or fewer words in the answers move these figures."
-        )
-        self._verbosity(asked)
-        self._tables = [_model_table("Your tokens at other models", rows)]
-        if self._computed.by_feature:
-            self._tables.append(_model_table("Feature by feature", self._computed.by_feature))
-        self._plots = _model_plot(rows)
-        self._figures = [
-            Figure(
-                label=f"Your calls at {row.model}",
-                value=row.cost_then_usd,
-                unit="usd",
-                evidence=f"{row.requests:,} of your calls, same tokens at list price",
-                assumption=True,
-            )
-            for row in rows
-            if row.cost_then_usd is not None
-        ][:8]
-        self._steps = [
-            "Run 300 or more of your prompts on both models, score both answers, and upload the "
-            "outcomes: then the switch is proven or refused."
-        ]
-
-    def _verbosity(self, asked: Sequence[Repriced]) -> None:
-        for row in asked:
-            if row.output_then_usd is not None and row.cost_then_usd:
-                share = row.output_then_usd / row.cost_then_usd
-                self._summary.append(
-                    f"At {row.model} output is {parts.percent(share)} of the cost: answers a fifth "
-                    f"shorter would save {parts.money(row.output_then_usd / 5)} more (assumption)."
-                )
 
     def errors(self) -> None:
         found: Failures | None = self._computed.failures
@@ -306,80 +252,25 @@ class _Body:
             )
 
 
-def _model_line(row: Repriced) -> str:
-    if row.cost_then_usd is None or not row.known:
-        return f"No price is known for {row.model!r}: check the spelling, or give it a price."
-    change = row.cost_then_usd / row.cost_now_usd - 1 if row.cost_now_usd else 0.0
-    text = (
-        f"{row.model}: {parts.money(row.cost_then_usd)} instead of "
-        f"{parts.money(row.cost_now_usd)} for the same tokens ({change:+.0%})"
-    )
-    if row.own_p50_ms is not None:
-        text += f"; {row.own_p50_ms:,.0f} ms at the median where you use it already"
-    return text + "."
-
-
-def _model_headline(rows: Sequence[Repriced]) -> str:
-    priced = [row for row in rows if row.cost_then_usd is not None and row.known]
-    if not priced:
-        return "None of the models asked about has a known price."
-    best = min(priced, key=lambda row: row.cost_then_usd or 0.0)
-    return _model_line(best)
-
-
-def _cheaper(rows: Sequence[Repriced], asked: Sequence[Repriced]) -> list[Repriced]:
-    """The rows below the cheapest of those asked about."""
-    bound = min((row.cost_then_usd for row in asked if row.cost_then_usd is not None), default=None)
-    return [
-        row
-        for row in rows
-        if row.cost_then_usd is not None and (bound is None or row.cost_then_usd < bound)
-    ]
-
-
-def _model_table(title: str, rows: Sequence[Repriced]) -> ReportTable:
-    featured = [Column(key="feature", label="Feature")] if any(r.feature for r in rows) else []
+def _rates_by_model(load: LoadProfile, factor: float, growth: str) -> ReportTable:
+    """Providers set their limits model by model."""
     return ReportTable(
-        title=title,
+        title=f"Busiest minute by model, now and with {growth}",
         columns=[
-            *featured,
             Column(key="model", label="Model"),
-            Column(key="requests", label="Requests", unit="count"),
-            Column(key="cost_now_usd", label="Cost now", unit="usd"),
-            Column(key="cost_then_usd", label="Cost then", unit="usd"),
-            Column(key="own_p50_ms", label="Median latency seen", unit="ms"),
-            Column(key="own_quality", label="Quality seen", unit="count"),
+            Column(key="requests", label="Requests a minute", unit="count"),
+            Column(key="tokens", label="Tokens a minute", unit="tokens"),
+            Column(key="requests_then", label="Requests then", unit="count"),
+            Column(key="tokens_then", label="Tokens then", unit="tokens"),
         ],
         rows=[
             {
-                **({"feature": row.feature} if featured else {}),
                 "model": row.model,
-                "requests": row.requests,
-                "cost_now_usd": row.cost_now_usd,
-                "cost_then_usd": row.cost_then_usd,
-                "own_p50_ms": row.own_p50_ms,
-                "own_quality": row.own_quality,
+                "requests": row.peak_requests_per_minute,
+                "tokens": row.peak_tokens_per_minute,
+                "requests_then": round(row.peak_requests_per_minute * factor),
+                "tokens_then": round(row.peak_tokens_per_minute * factor),
             }
-            for row in rows
+            for row in load.models
         ],
     )
-
-
-def _model_plot(rows: Sequence[Repriced]) -> list[Plot]:
-    priced = [row for row in rows if row.cost_then_usd is not None][:10]
-    if not priced:
-        return []
-    return [
-        Plot(
-            title="The same calls at other models",
-            kind="bar",
-            unit="usd",
-            x=["now", *[row.model for row in priced]],
-            series=[
-                Series(
-                    label="Cost",
-                    values=[priced[0].cost_now_usd, *[row.cost_then_usd for row in priced]],
-                )
-            ],
-        )
-    ]

@@ -6,8 +6,17 @@ from netra_backend.agents.findings import Evidence
 from netra_backend.answers import parts
 from netra_backend.answers.constraints import constraints_of
 from netra_backend.reasoner import Topic
-from netra_backend.report import CombinedOut, Figure, IntervalOut, Plot, Report, Series
-from netra_backend.usage.facts import Profile
+from netra_backend.report import (
+    Column,
+    CombinedOut,
+    Figure,
+    IntervalOut,
+    Plot,
+    Report,
+    ReportTable,
+    Series,
+)
+from netra_backend.usage.facts import Profile, UsageRow
 from netra_optimizer.results import Analysis
 
 
@@ -22,7 +31,7 @@ def savings_report(evidence: Evidence, analysis: Analysis, profile: Profile) -> 
         opportunities=[parts.opportunity_out(o) for o in analysis.opportunities],
         combined=combined_out(analysis),
         constraints=constraints_of(evidence),
-        tables=[parts.usage_table("By feature", profile.features)],
+        tables=_tables(evidence, profile),
         plots=attribution_plot(analysis) + parts.cost_over_time(profile),
         sufficiency=parts.sufficiency(profile),
         next_steps=list(evidence.next_steps) or _otherwise(profile),
@@ -175,6 +184,44 @@ def _summary(evidence: Evidence, analysis: Analysis, profile: Profile) -> list[s
     if analysis.unpriced_models:
         lines.append(f"No price is known for {', '.join(sorted(analysis.unpriced_models)[:8])}.")
     return lines + list(analysis.notes)
+
+
+def _tables(evidence: Evidence, profile: Profile) -> list[ReportTable]:
+    """Usage by feature; before it where the time goes, when the question is about speed."""
+    tables = [parts.usage_table("By feature", profile.features)]
+    asks = evidence.intent.topic is Topic.SPEED or evidence.intent.goals.speed_factor is not None
+    if not asks or not profile.latency_share:
+        return tables
+    times = [("Where the time goes", profile.features), ("Time by model", profile.models)]
+    return [_time_table(title, rows) for title, rows in times] + tables
+
+
+def _time_table(title: str, rows: list[UsageRow]) -> ReportTable:
+    """The longest wait first; an answer's length is most of what a call takes."""
+    waits = sorted((row for row in rows if row.waited_s), key=lambda row: -(row.waited_s or 0.0))
+    total = sum(row.waited_s or 0.0 for row in waits)
+    return ReportTable(
+        title=title,
+        columns=[
+            Column(key="key", label="Name"),
+            Column(key="requests", label="Requests", unit="count"),
+            Column(key="share", label="Share of all waiting", unit="percent"),
+            Column(key="p50_ms", label="Median latency", unit="ms"),
+            Column(key="p95_ms", label="Slowest twentieth", unit="ms"),
+            Column(key="output", label="Output a call", unit="tokens"),
+        ],
+        rows=[
+            {
+                "key": row.key,
+                "requests": row.requests,
+                "share": 100 * (row.waited_s or 0.0) / total,
+                "p50_ms": row.p50_ms,
+                "p95_ms": row.p95_ms,
+                "output": round(row.output_tokens / row.requests),
+            }
+            for row in waits[:20]
+        ],
+    )
 
 
 def _speed_line(profile: Profile) -> str:

@@ -22,6 +22,8 @@ class UsageRow(msgspec.Struct, frozen=True, kw_only=True):
     error_share: float = 0.0
     quality: float | None = None
     unpriced_requests: int = 0
+    waited_s: float | None = None
+    """Seconds that all its calls took together, as far as records tell."""
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,6 +74,14 @@ NO_USAGE: Final = Profile(
 """The profile of a workspace that has none."""
 
 
+class ModelLoad(msgspec.Struct, frozen=True, kw_only=True):
+    """The busiest minute of one model."""
+
+    model: str
+    peak_requests_per_minute: int
+    peak_tokens_per_minute: int
+
+
 class LoadProfile(msgspec.Struct, frozen=True, kw_only=True):
     """Traffic over time: the busiest minute and the run rate. A month is 30.44 days."""
 
@@ -80,6 +90,7 @@ class LoadProfile(msgspec.Struct, frozen=True, kw_only=True):
     mean_requests_per_minute: float
     cost_per_day_usd: float | None
     cost_per_month_usd: float | None
+    models: list[ModelLoad] = []
 
 
 class Repriced(msgspec.Struct, frozen=True, kw_only=True):

@@ -188,12 +188,21 @@ class UsageService:
         return await self.on_frame(ctx, lambda columns, frame, _: columns.failures(frame))
 
     async def reprice(
-        self, ctx: UserExecutionContext, models: list[str], features: list[str], alternatives: int
+        self,
+        ctx: UserExecutionContext,
+        models: list[str],
+        features: list[str],
+        alternatives: int,
+        *,
+        away: bool = False,
     ) -> list[Repriced]:
-        """The same tokens at the price of other models, and of some cheaper ones beside them."""
+        """The same tokens at the price of other models, and of some cheaper ones beside them.
+
+        `away`: of the calls that run on the models named, where there are any.
+        """
 
         def work(columns: Any, frame: "UsageFrame", prices: "PriceTable") -> list[Repriced]:
-            return columns.reprice(frame, prices, models, alternatives)
+            return columns.reprice(frame, prices, models, alternatives, away)
 
         return await self.on_frame(ctx, work, features)
 

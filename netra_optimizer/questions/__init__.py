@@ -2,7 +2,13 @@
 
 from netra_optimizer.questions.caching import CachingAudit, CachingUse, audit_caching
 from netra_optimizer.questions.change import ChangedSegment, ChangeReview, review_change
-from netra_optimizer.questions.goals import GoalPlan, Goals, PlannedChange, plan_for_goals
+from netra_optimizer.questions.goals import (
+    GoalPlan,
+    Goals,
+    PlannedChange,
+    mean_latency,
+    plan_for_goals,
+)
 
 __all__ = [
     "CachingAudit",
@@ -13,6 +19,7 @@ __all__ = [
     "Goals",
     "PlannedChange",
     "audit_caching",
+    "mean_latency",
     "plan_for_goals",
     "review_change",
 ]

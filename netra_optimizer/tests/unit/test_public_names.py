@@ -27,6 +27,7 @@ ENGINE = {
     "default_levers",
     "find_prefix_breaks",
     "generate_workload",
+    "mean_latency",
     "plan_for_goals",
     "read_files",
     "read_prompts",

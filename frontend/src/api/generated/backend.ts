@@ -262,13 +262,24 @@ export interface components {
         };
         /**
          * LatencyOut
-         * @description Median latency in milliseconds, None where the records do not tell.
+         * @description Latency in milliseconds, None where the records do not tell.
+         *
+         *     Medians, and means over the `requests` whose latency is known.
          */
         LatencyOut: {
+            /** Mean After */
+            mean_after?: number | null;
+            /** Mean Before */
+            mean_before?: number | null;
             /** P50 After */
             p50_after: number | null;
             /** P50 Before */
             p50_before: number | null;
+            /**
+             * Requests
+             * @default 0
+             */
+            requests: number;
         };
         /**
          * MessageOut
