@@ -16,6 +16,7 @@ from netra_optimizer.levers.quality import judged_candidates, same_model
 from netra_optimizer.replay.stream import Stage, Stream
 from netra_optimizer.results import Latency, Quality
 from netra_optimizer.usage.columns import Float64, Int64
+from netra_optimizer.usage.latency import line_of
 from netra_optimizer.verify.noninferiority import NonInferiority, sample_size
 from netra_optimizer.verify.outcomes import Paired
 
@@ -179,20 +180,8 @@ def at_candidate(
     if len(timed) < MIN_TIMED:
         return msgspec.structs.replace(context.latency(rows), p50_after=None, mean_after=None)
     words = context.frame.calls.output_tokens.astype(np.float64)
-    slope, start = _line(words[timed], latency[timed])
+    slope, start = line_of(words[timed], latency[timed])
     return context.latency(rows, start + slope * output_factor * words[rows])
-
-
-def _line(x: Float64, y: Float64) -> tuple[float, float]:
-    """Slope and start of the line of least squares with neither below zero."""
-    spread = float(x.var())
-    slope = float(((x - x.mean()) * (y - y.mean())).mean()) / spread if spread > 0 else 0.0
-    start = float(y.mean() - slope * x.mean())
-    if slope < 0:
-        return 0.0, float(y.mean())
-    if start < 0:
-        return float((x * y).sum() / np.square(x).sum()), 0.0
-    return slope, start
 
 
 def _quality(test: NonInferiority | None) -> Quality:

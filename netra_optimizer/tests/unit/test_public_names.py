@@ -6,6 +6,14 @@ import sys
 import netra_optimizer
 
 ENGINE = {
+    "Anomalies",
+    "Anomaly",
+    "Forecast",
+    "Limit",
+    "TimeSpent",
+    "find_anomalies",
+    "forecast",
+    "where_time_goes",
     "Analysis",
     "AnalysisOptions",
     "CachingAudit",

@@ -14,6 +14,7 @@ from netra_optimizer import (
     analyze,
     mean_latency,
     plan_for_goals,
+    where_time_goes,
 )
 from netra_optimizer.usage.batch import batch_of_records
 from netra_optimizer.usage.frame import UsageFrame
@@ -124,3 +125,75 @@ def test_a_named_candidate_takes_the_place_of_the_cheaper_siblings(prices: Price
         for o in named.opportunities
         if o.lever == "model_switch"
     ] == [("gpt-5", "needs_evaluation")]
+
+
+def step(at: int, parent: str, begin_s: float, took_s: float, **fields: Any) -> UsageRecord:
+    """One call of an agent's step, under its parent span."""
+    return call(
+        at,
+        start=NOON + timedelta(seconds=begin_s),
+        latency_ms=1000 * took_s,
+        trace="t",
+        parent=parent,
+        span=f"s{at}",
+        **CHAT,
+        **fields,
+    )
+
+
+def in_a_row(records: list[UsageRecord], prices: PriceTable) -> list[Any]:
+    padding = [call(500 + at, latency_ms=100.0, **FAQ) for at in range(30)]
+    table = pa.Table.from_batches([batch_of_records(records + padding)])
+    return where_time_goes(UsageFrame.from_arrow(table, prices)).in_a_row
+
+
+def test_calls_in_a_row_under_one_parent_could_run_side_by_side(prices: PriceTable) -> None:
+    (row,) = in_a_row(
+        [
+            step(1, "plan", 0.0, 2.0),
+            step(2, "plan", 2.1, 3.0),
+            step(3, "plan", 5.2, 1.0),
+            step(4, "plan", 60.0, 9.0),  # a minute later: another row
+            step(5, "other", 69.1, 9.0),  # of another parent
+        ],
+        prices,
+    )
+    assert (row.feature, row.rows, row.calls) == ("chat", 1, 3)
+    assert (row.seconds, row.side_by_side_s) == (pytest.approx(6.0), pytest.approx(3.0))
+
+
+def test_calls_that_overlap_or_go_on_from_each_other_are_not_in_a_row(prices: PriceTable) -> None:
+    side_by_side = [step(1, "plan", 0.0, 2.0), step(2, "plan", 0.5, 3.0)]
+    by_length = [step(1, "p", 0.0, 2.0), step(2, "p", 2.1, 2.0, input_uncached=1100)]
+    blocks = [
+        step(1, "p", 0.0, 2.0, block_hashes=(1, 2), block_tokens=512),
+        step(2, "p", 2.1, 2.0, block_hashes=(1, 2, 3), block_tokens=512),
+    ]
+    others = [
+        step(1, "p", 0.0, 2.0, block_hashes=(1, 2), block_tokens=512),
+        step(2, "p", 2.1, 2.0, block_hashes=(1, 4), block_tokens=512),
+    ]
+    assert in_a_row(side_by_side, prices) == []
+    assert in_a_row(by_length, prices) == []
+    assert in_a_row(blocks, prices) == []
+    assert [row.calls for row in in_a_row(others, prices)] == [2]
+
+
+def test_a_model_s_time_is_its_start_and_each_token(prices: PriceTable) -> None:
+    records = [
+        call(at, output_text=words, latency_ms=300.0 + 20 * words, ttft_ms=300.0, **CHAT)
+        for at, words in enumerate([50, 100, 200, 400] * 10)
+    ]
+    table = pa.Table.from_batches([batch_of_records(records)])
+    spent = where_time_goes(UsageFrame.from_arrow(table, prices))
+    (model,) = spent.models
+    assert (model.start_ms, model.token_ms) == (pytest.approx(300), pytest.approx(20))
+    assert (model.requests, model.share_pct, model.ttft_p50_ms) == (40, 100.0, 300.0)
+    assert any("parent of each call" in line for line in spent.missing)
+
+
+def test_records_without_times_are_told_what_to_log(prices: PriceTable) -> None:
+    table = pa.Table.from_batches([batch_of_records([call(at, **CHAT) for at in range(40)])])
+    spent = where_time_goes(UsageFrame.from_arrow(table, prices))
+    assert (spent.models, spent.in_a_row) == ([], [])
+    assert spent.missing == ["Log the latency of each call: then the time can be found."]
