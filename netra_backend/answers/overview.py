@@ -1,8 +1,9 @@
-"""Usage, forecasts, budgets, errors, chargeback: what the rows themselves say."""
+"""Usage, budgets, errors, chargeback: what the rows themselves say."""
 
 from netra_backend.agents.findings import Computed, Evidence
 from netra_backend.answers import parts
 from netra_backend.answers.constraints import constraints_of
+from netra_backend.answers.patterns import pattern_lines, pattern_tables
 from netra_backend.answers.savings import headline as savings_headline
 from netra_backend.reasoner import Topic
 from netra_backend.report import Column, Constraint, Figure, Plot, Report, ReportTable
@@ -13,8 +14,6 @@ def overview_report(evidence: Evidence, profile: Profile) -> Report:
     """A report of kind usage, with what the topic asks for first."""
     body = _Body(evidence, profile)
     match evidence.intent.topic:
-        case Topic.FORECAST:
-            body.forecast()
         case Topic.BUDGET:
             body.budget()
         case Topic.ERRORS:
@@ -53,13 +52,17 @@ class _Body:
             kind="usage",
             question=self._evidence.intent.question,
             headline=self._headline,
-            summary=self._summary + parts.unknown_names(self._evidence.data),
+            summary=[
+                *self._summary,
+                *pattern_lines(self._computed.anomalies),
+                *parts.unknown_names(self._evidence.data),
+            ],
             figures=self._figures,
             opportunities=[parts.opportunity_out(o) for o in analysis.opportunities]
             if analysis
             else [],
             constraints=self._constraints or constraints_of(self._evidence),
-            tables=self._tables,
+            tables=self._tables + pattern_tables(self._computed.anomalies),
             plots=self._plots or parts.cost_over_time(self._profile),
             sufficiency=self._sufficiency,
             next_steps=(self._steps + list(self._evidence.next_steps))[:6]
@@ -81,56 +84,6 @@ class _Body:
             parts.usage_table("By feature", profile.features),
         ]
         self._steps = ["Ask where the same results cost less."]
-
-    def forecast(self) -> None:
-        load = self._load()
-        change = self._evidence.intent.goals.traffic_change
-        factor = 1 + (change or 0.0)
-        growth = f"{change:+.0%} traffic" if change is not None else "unchanged traffic"
-        month = load.cost_per_month_usd
-        if month is None:
-            self._headline = (
-                "A month cannot be projected from less than one day of traffic; "
-                f"the period's {parts.money(self._profile.cost_usd)} would become "
-                f"{parts.money(self._profile.cost_usd * factor)} with {growth}."
-            )
-            self._figures.append(
-                Figure(
-                    label=f"Cost of the period, {growth}",
-                    value=self._profile.cost_usd * factor,
-                    unit="usd",
-                    evidence=f"{self._source}; cost grows with traffic",
-                    assumption=True,
-                )
-            )
-        else:
-            self._headline = (
-                f"{parts.money(month)} a month at today's rate, "
-                f"{parts.money(month * factor)} with {growth}."
-            )
-            self._figures += [
-                Figure(label="Cost a month now", value=month, unit="usd", evidence=self._source),
-                Figure(
-                    label=f"Cost a month, {growth}",
-                    value=month * factor,
-                    unit="usd",
-                    evidence=f"{self._source}; cost grows with traffic",
-                    assumption=True,
-                ),
-            ]
-        self._rates(load, factor, growth)
-        self._tables = [_rates_by_model(load, factor, growth)]
-        self._steps = [
-            "Compare the busiest minute with your provider's limits on requests and tokens a "
-            "minute, model by model."
-        ]
-        self._summary.append(
-            "Your providers' limits are not in the records: hold the busiest minute against them."
-        )
-        if self._profile.days < 7:
-            self._summary.append("Less than a week of data: the shape of a week is not in it.")
-        if (analysis := self._computed.analysis) is not None:
-            self._summary.append(savings_headline(analysis))
 
     def budget(self) -> None:
         load = self._load()
@@ -235,42 +188,3 @@ class _Body:
     def _load(self) -> LoadProfile:
         assert self._computed.load is not None
         return self._computed.load
-
-    def _rates(self, load: LoadProfile, factor: float, growth: str) -> None:
-        for label, value, unit in (
-            ("Busiest minute, requests", load.peak_requests_per_minute, "count"),
-            ("Busiest minute, tokens", load.peak_tokens_per_minute, "tokens"),
-        ):
-            self._figures.append(
-                Figure(
-                    label=f"{label}, {growth}",
-                    value=round(value * factor),
-                    unit="tokens" if unit == "tokens" else "count",
-                    evidence=f"{value:,} now; {self._source}",
-                    assumption=True,
-                )
-            )
-
-
-def _rates_by_model(load: LoadProfile, factor: float, growth: str) -> ReportTable:
-    """Providers set their limits model by model."""
-    return ReportTable(
-        title=f"Busiest minute by model, now and with {growth}",
-        columns=[
-            Column(key="model", label="Model"),
-            Column(key="requests", label="Requests a minute", unit="count"),
-            Column(key="tokens", label="Tokens a minute", unit="tokens"),
-            Column(key="requests_then", label="Requests then", unit="count"),
-            Column(key="tokens_then", label="Tokens then", unit="tokens"),
-        ],
-        rows=[
-            {
-                "model": row.model,
-                "requests": row.peak_requests_per_minute,
-                "tokens": row.peak_tokens_per_minute,
-                "requests_then": round(row.peak_requests_per_minute * factor),
-                "tokens_then": round(row.peak_tokens_per_minute * factor),
-            }
-            for row in load.models
-        ],
-    )

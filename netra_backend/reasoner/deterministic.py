@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from netra_backend.reasoner.amounts import NUMBER, number
-from netra_backend.reasoner.goals import goals_of, speaks_of_cost, speaks_of_speed
+from netra_backend.reasoner.goals import goals_of, limits_of, speaks_of_cost, speaks_of_speed
 from netra_backend.reasoner.intent import Goals, Intent, LatencyWish, Topic
 
 _NAME: Final = r"[A-Za-z0-9][\w./:-]*"
@@ -18,7 +18,7 @@ _FEATURE = re.compile(
 _IDENTIFIER = re.compile(r"[`'\"]([\w./:-]{2,64})[`'\"]|\b([a-z][a-z0-9]*(?:_[a-z0-9]+)+)\b")
 _MODEL = re.compile(
     r"\b((?:gpt|chatgpt|claude|gemini|llama|mistral|mixtral|deepseek|qwen|grok|command|nova|o\d)"
-    r"(?:-[\w.]+)*(?:\s?\d(?:\.\d+)?)?(?:-[\w.]+)*)",
+    r"(?:-[\w.]+)*(?:\s?\d(?:\.\d+)?(?!\d|[.,]\d))?(?:-[\w.]+)*)",
     re.I,
 )
 _LATENCY = re.compile(rf"{NUMBER}\s*-?(ms|milliseconds?|msec|s|sec|secs|seconds?)\b", re.I)
@@ -60,7 +60,8 @@ _TOPICS: Final[tuple[tuple[Topic, str], ...]] = (
         r"\b(upgrad\w*|rollout|migration|switch\w*)\b.{0,300}"
         r"\b(worth|pay off|paid off|help|hurt|sense)\b|"
         r"\b(bill|cost|costs|spend|spending)\b.{0,300}"
-        r"\b(doubled|tripled|jumped|exploded|spiked?|went up|rose|risen|suddenly)\b",
+        r"\b(doubled|tripled|jump(ed)?|exploded|spiked?|(go|goes|going|gone|went) up|rose|risen|"
+        r"rising|increas(ed|ing)|climb\w*|suddenly)\b",
     ),
     (
         Topic.CHARGEBACK,
@@ -76,7 +77,7 @@ _TOPICS: Final[tuple[tuple[Topic, str], ...]] = (
     (
         Topic.FORECAST,
         r"\bforecast|\bnext (month|quarter|year|week)\b|\bgrow(s|th|ing)?\b|\bproject(ed|ion)\b|"
-        r"\brate limits?\b|\bcapacity\b|\bheadroom\b|\busage \+\s*\d|\bquotas?\b",
+        r"\brate limits?\b|\bcapacity\b|\bheadroom\b|\busage \+\s*\d|\bquotas?\b|\b(rpm|tpm)\b",
     ),
     (
         Topic.BUDGET,
@@ -134,6 +135,7 @@ class DeterministicReasoner:
             latency=latency,
             goals=goals,
             change_at=self._change_at(text),
+            limits=limits_of(text, models),
             away_from=bool(models) and _AWAY.search(text) is not None,
         )
 

@@ -4,8 +4,10 @@ import re
 from enum import Enum
 from typing import Final
 
+import msgspec
+
 from netra_backend.reasoner.amounts import NUMBER, Amount, Form, amounts, number
-from netra_backend.reasoner.intent import Goals
+from netra_backend.reasoner.intent import Goals, RateLimit
 
 
 class Subject(Enum):
@@ -81,6 +83,10 @@ _BOUND: Final = re.compile(
     r"exceed(?:ing)?|budget(?: of| is)?|up to|by)\W*$",
     re.I,
 )
+_RATE: Final = re.compile(
+    rf"{NUMBER}\s*(k|m)?\s*(rpm|tpm|(?:requests?|calls|tokens?)\s*(?:/|per|a|each)\s*min(?:ute)?)\b",
+    re.I,
+)
 _PERIOD: Final = re.compile(
     r"\W*(?:a|per|an|each|every|/)?\W*(day|daily|week|weekly|quarter|quarterly|year|yearly|annum|"
     r"annually)\b",
@@ -110,6 +116,30 @@ def goals_of(text: str) -> Goals:
         budget_usd=_budget(text),
         keep_quality=_QUALITY.search(text) is not None,
     )
+
+
+def limits_of(text: str, models: tuple[str, ...]) -> tuple[RateLimit, ...]:
+    """Limits a minute, each of the model that its sentence names before it, else of every model."""
+    found: dict[str | None, RateLimit] = {}
+    for sentence in re.split(r"[;.?!]\s+|,\s+(?=\D)", text):
+        for match in _RATE.finditer(sentence):
+            before = sentence[: match.start()].lower()
+            named = [model for model in models if _place(before, model) >= 0]
+            if not named:
+                named = [model for model in models if _place(sentence.lower(), model) >= 0]
+            model = max(named, key=lambda name: _place(sentence.lower(), name)) if named else None
+            scale = {"k": 1e3, "m": 1e6}.get((match[2] or "").lower(), 1.0)
+            field = "requests" if match[3].lower()[0] in "rc" else "tokens"
+            limit = found.get(model) or RateLimit(model=model)
+            value = number(match[1]) * scale
+            if value > 0:
+                found[model] = msgspec.structs.replace(limit, **{field: value})
+    return tuple(found.values())
+
+
+def _place(text: str, model: str) -> int:
+    """Where a model is named last, written with hyphens or spaces; -1 nowhere."""
+    return max(text.rfind(model), text.rfind(model.replace("-", " ")))
 
 
 def speaks_of_speed(text: str) -> bool:

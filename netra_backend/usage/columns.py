@@ -10,13 +10,12 @@ from netra_backend.usage.facts import (
     ErrorRow,
     Failures,
     LoadProfile,
-    ModelLoad,
     Profile,
     Repriced,
     UsageRow,
 )
 from netra_optimizer.pricing import PriceTable
-from netra_optimizer.usage.columns import Bool, Float64, Int64, Text
+from netra_optimizer.usage.columns import Bool, Float64, Text
 from netra_optimizer.usage.frame import UsageFrame
 from netra_optimizer.usage.record import OUTPUT_BUCKETS
 
@@ -112,8 +111,9 @@ def load_profile(frame: UsageFrame) -> LoadProfile:
     start = frame.calls.start_us
     minutes = (start - start[0]) // MINUTE_US
     requests = np.bincount(minutes)
-    weights = (frame.calls.input_tokens + frame.calls.output_tokens).astype(np.float64)
-    tokens = np.bincount(minutes, weights=weights)
+    tokens = np.bincount(
+        minutes, weights=(frame.calls.input_tokens + frame.calls.output_tokens).astype(np.float64)
+    )
     days = float(start[-1] - start[0]) / DAY_US
     per_day = float(np.nansum(frame.cost_usd)) / days if days >= 1 else None
     return LoadProfile(
@@ -122,25 +122,7 @@ def load_profile(frame: UsageFrame) -> LoadProfile:
         mean_requests_per_minute=float(requests.mean()),
         cost_per_day_usd=per_day,
         cost_per_month_usd=None if per_day is None else per_day * DAYS_A_MONTH,
-        models=_load_by_model(frame, minutes, weights),
     )
-
-
-def _load_by_model(frame: UsageFrame, minutes: Int64, weights: Float64) -> list[ModelLoad]:
-    """The busiest minute of each model, the busiest model first."""
-    names = frame.calls.model
-    found: list[ModelLoad] = []
-    for code in np.unique(names.codes).tolist():
-        mine = names.codes == code
-        found.append(
-            ModelLoad(
-                model=names.values[code],
-                peak_requests_per_minute=int(np.bincount(minutes[mine]).max()),
-                peak_tokens_per_minute=int(np.bincount(minutes[mine], weights=weights[mine]).max()),
-            )
-        )
-    found.sort(key=lambda row: (-row.peak_tokens_per_minute, row.model))
-    return found[:_MAX_ROWS]
 
 
 def reprice(

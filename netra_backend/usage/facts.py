@@ -74,14 +74,6 @@ NO_USAGE: Final = Profile(
 """The profile of a workspace that has none."""
 
 
-class ModelLoad(msgspec.Struct, frozen=True, kw_only=True):
-    """The busiest minute of one model."""
-
-    model: str
-    peak_requests_per_minute: int
-    peak_tokens_per_minute: int
-
-
 class LoadProfile(msgspec.Struct, frozen=True, kw_only=True):
     """Traffic over time: the busiest minute and the run rate. A month is 30.44 days."""
 
@@ -90,7 +82,6 @@ class LoadProfile(msgspec.Struct, frozen=True, kw_only=True):
     mean_requests_per_minute: float
     cost_per_day_usd: float | None
     cost_per_month_usd: float | None
-    models: list[ModelLoad] = []
 
 
 class Repriced(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,7 +12,14 @@ from netra_backend.answers import write_report
 from netra_backend.reasoner import DeterministicReasoner
 from netra_backend.report import Report
 from netra_backend.usage import columns
-from netra_optimizer import PriceTable, analyze
+from netra_optimizer import (
+    Limit,
+    PriceTable,
+    analyze,
+    find_anomalies,
+    forecast,
+    where_time_goes,
+)
 from netra_optimizer.usage.batch import batch_of_records
 from netra_optimizer.usage.frame import UsageFrame
 from netra_optimizer.usage.record import UsageRecord
@@ -53,6 +60,16 @@ async def answer(question: str, frame: UsageFrame, prices: PriceTable) -> Report
                 repriced=tuple(row for row in rows if row.feature is None),
                 by_feature=tuple(row for row in rows if row.feature is not None),
                 load=columns.load_profile(frame),
+                anomalies=find_anomalies(frame),
+                time=where_time_goes(frame),
+                forecast=forecast(
+                    frame,
+                    growth=1 + (intent.goals.traffic_change or 0.0),
+                    limits={
+                        str(limit.model): Limit(limit.requests, limit.tokens)
+                        for limit in intent.limits
+                    },
+                ),
                 analysis=analyze(frame, prices=prices, options=analysis_options(intent, data, ())),
             ),
         )
@@ -115,3 +132,46 @@ async def test_growth_is_shown_for_each_model_s_busiest_minute(
     assert rows["gpt-4o-mini"]["requests"] == 3
     assert rows["gpt-4o-mini"]["tokens_then"] == round(3 * 2020 * 1.5)
     assert list(rows) == ["claude-sonnet-4-5", "gpt-4o-mini"]
+    assert any("name them in the question" in line for line in report.summary)
+
+
+async def test_a_limit_that_the_question_names_is_held_against_the_busiest_minute(
+    frame: UsageFrame, prices: PriceTable
+) -> None:
+    report = await answer(
+        "Traffic doubles next month and gpt-4o-mini is limited to 4 requests per minute and "
+        "100k tokens per minute, claude-sonnet-4-5 to 9k tpm",
+        frame,
+        prices,
+    )
+    kept = {wish.text: wish.honoured for wish in report.constraints}
+    assert kept == {
+        "claude-sonnet-4-5 within 9,000 tokens a minute": False,
+        "gpt-4o-mini within 4 requests and 100,000 tokens a minute": False,
+    }
+    assert "gpt-4o-mini meets its limit once its traffic grows by 33%." in report.summary
+    assert report.next_steps[0].startswith("Ask for a higher limit of claude-sonnet-4-5")
+
+
+async def test_why_the_bill_rose_is_answered_by_what_left_its_pattern(prices: PriceTable) -> None:
+    def call(day: int, at: int, user: str) -> UsageRecord:
+        return UsageRecord(
+            id=f"{user}-{day:02d}-{at:04d}",
+            start=NOON + timedelta(days=day, seconds=100 * at),
+            model="gpt-4o",
+            provider="openai",
+            feature="chat",
+            user=user,
+            input_uncached=1000,
+        )
+
+    records = [call(day, at, f"u{at % 5}") for day in range(10) for at in range(100)]
+    records += [call(9, at, "loop") for at in range(400)]
+    rows = UsageFrame.from_arrow(pa.Table.from_batches([batch_of_records(records)]), prices)
+    report = await answer("Why did our costs suddenly jump?", rows, prices)
+    assert report.kind == "change_review"
+    assert report.headline.startswith(
+        "Spend has been out of its pattern since 2026-11-27: $1.25 a "
+    )
+    assert "user loop (100 %)" in report.headline
+    assert report.tables[0].title == "What left its pattern"

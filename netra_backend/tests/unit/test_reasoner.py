@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from netra_backend.agents.findings import DataFinding
-from netra_backend.reasoner import DeterministicReasoner, Goals, LatencyWish, Topic
+from netra_backend.reasoner import DeterministicReasoner, Goals, LatencyWish, RateLimit, Topic
 from netra_backend.tests.unit.questions import QUESTIONS
 
 NOW = datetime(2026, 11, 22, 15, 30, tzinfo=UTC)
@@ -77,6 +77,22 @@ async def test_each_amount_belongs_to_what_it_is_said_of(
     assert (await reasoner.understand(question)).goals == goals
 
 
+async def test_limits_a_minute_belong_to_the_model_named_with_them(
+    reasoner: DeterministicReasoner,
+) -> None:
+    named = await reasoner.understand(
+        "Usage +50% next month; gpt-4o allows 500 RPM and 30k TPM, claude-sonnet-4-5 40,000 tokens "
+        "per minute"
+    )
+    assert named.limits == (
+        RateLimit(model="gpt-4o", requests=500.0, tokens=30_000.0),
+        RateLimit(model="claude-sonnet-4-5", tokens=40_000.0),
+    )
+    every = await reasoner.understand("We may send 60 requests a minute, traffic grows 2x")
+    assert every.limits == (RateLimit(requests=60.0),)
+    assert (await reasoner.understand("Do we hit rate limits?")).limits == ()
+
+
 async def test_no_more_money_is_a_cap_and_an_amount_is_a_budget(
     reasoner: DeterministicReasoner,
 ) -> None:
@@ -131,6 +147,7 @@ OTHER_WORDS = {
     "Lower our spend by a third": Topic.SAVINGS,
     "Latency must not exceed 800 ms, cost should go down 25%": Topic.SAVINGS,
     "Why did costs spike last Tuesday?": Topic.CHANGE_REVIEW,
+    "Why did our bill go up last week?": Topic.CHANGE_REVIEW,
     "Which customers cost the most?": Topic.CHARGEBACK,
     "If agent traffic rises by half next month, do we hit rate limits?": Topic.FORECAST,
     "Could we run on gemini-2.5-flash instead?": Topic.MODEL_FIT,
