@@ -109,6 +109,7 @@ class Platform:
             approvals=self.approvals,
             clock=deps.clock,
             state=deps.state,
+            fan_out=deps.fan_out,
             uses=self._uses,
         )
         self.chat = ChatService(chat=self.chat_store, runs=self.runs, store=self.run_store)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from netra_backend.reasoner.intent import Goals, Intent, LatencyWish, Topic
+from netra_backend.reasoner.port import Hearing
 
 _NUMBER: Final = r"(?<!\d)(\d{1,3}(?:,\d{3}){1,4}(?:\.\d{1,15})?|\d{1,15}(?:[.,]\d{1,15})?)"
 """Bounded, so that no row of digits is tried from each of its places to its end."""
@@ -130,7 +131,7 @@ class DeterministicReasoner:
         """None."""
         return ()
 
-    async def understand(self, question: str) -> Intent:
+    async def understand(self, question: str, *, heard: Hearing | None = None) -> Intent:
         """See Reasoner."""
         text = " ".join(question.split())
         models = _models(text)

@@ -19,7 +19,7 @@ ANN = UserExecutionContext(user_id="ann", workspace_id="acme", request_id="r")
 
 
 class SharedStore(MemoryStateStore):
-    """A store of two processes, as a database is: a commit can be read before its writer goes on."""
+    """As a database of two processes: a commit can be read before its writer goes on."""
 
     def __init__(self) -> None:
         super().__init__()
