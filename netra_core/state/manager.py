@@ -12,7 +12,7 @@ from netra_core.state.key_locks import KeyLocks
 from netra_core.state.listeners import Listener, Listeners
 from netra_core.state.policies import REJECT, Policy
 from netra_core.state.store import Change, StateStore
-from netra_core.state.types import Owner, StateChange
+from netra_core.state.types import Fence, Owner, StateChange
 from netra_core.state.view import StateView
 
 _MAINTENANCE: Final = SystemContext(actor="state_maintenance")
@@ -44,7 +44,13 @@ class UnifiedStateManager:
         self._follower = follower or StateFollower(store, self._listeners)
         self._policies: dict[str, Policy] = {}
         self.key_locks = KeyLocks()
+        self.connection_fence: Fence | None = None
+        """Carried by what is written for connections."""
         self._closed = False
+
+    def guard_connections(self, fence: Fence) -> None:
+        """Write websocket-scope entries under this fence from now on."""
+        self.connection_fence = fence
 
     def for_context(
         self, ctx: AnyContext, *, agent: str | None = None, connection_id: str | None = None

@@ -424,6 +424,13 @@ class UnifiedWebSocketManager:
                 reader.end()
         return len(found)
 
+    def close_all(self, code: CloseCode, reason: str) -> int:
+        """Close every connection, while new ones may come; returns at once how many there were."""
+        found = list(self._connections.values())
+        for connection in found:
+            self._closer.close(connection, code, reason)
+        return len(found)
+
     def on_close(self, listener: CloseListener) -> Callable[[], None]:
         """Have `listener` called for each connection that has ended; the answer stops that."""
         self._close_listeners.append(listener)
