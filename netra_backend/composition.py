@@ -19,6 +19,7 @@ from netra_backend.analyses import AnalysisStore
 from netra_backend.chat.service import ChatService
 from netra_backend.chat.store import ChatStore
 from netra_backend.dependencies import BackendDependencies, BackendOptions
+from netra_backend.erasure import Erasure
 from netra_backend.identity import (
     Keys,
     KeySet,
@@ -50,6 +51,7 @@ WATCH_EVERY_S: Final = 0.25
 DISPATCH_EVERY_S: Final = 2.0
 RECONCILE_EVERY_S: Final = 15.0
 FORGET_EVERY_S: Final = 3600.0
+ERASE_EVERY_S: Final = 1.0
 MAINTAIN_EVERY_S: Final = 30.0
 FOLLOW_EVERY_S: Final = 0.25
 """A change of state reaches tabs of other nodes within this time."""
@@ -117,6 +119,17 @@ class Platform:
         )
         self.chat = ChatService(chat=self.chat_store, runs=self.runs, store=self.run_store)
         self.imports = ImportService(engine=self.engine, store=self.import_store, usage=self.usage)
+        self.erasure = Erasure(
+            sessions=deps.sessions,
+            log=deps.events,
+            chat=self.chat_store,
+            runs=self.runs,
+            engine=self.engine,
+            usage=self.usage,
+            state=deps.state,
+            configuration=deps.configuration,
+            forget_cached=self.sockets.feeds.forget_recent,
+        )
         self.pauses = PauseStore(deps.sessions, deps.clock)
         self.nodes = NodeWatch(
             sessions=deps.sessions,
@@ -179,6 +192,7 @@ class Platform:
         self._own(every(FORGET_EVERY_S, self.engine.forget, "forget"), "forget")
         leaks = every(MAINTAIN_EVERY_S, self.deps.sessions.close_leaks, "leaks")
         self._own(leaks, "leaks")
+        self._own(every(ERASE_EVERY_S, self.erasure.work, "erasure"), "erasure")
         if (state := self.deps.state) is not None:
             self._own(every(MAINTAIN_EVERY_S, state.tidy, "state"), "state")
         if options.clustered:
@@ -261,6 +275,10 @@ class Platform:
                 await self.sockets.close_where(session_id=change.session_id)
             case "user_disabled":
                 await self.sockets.close_where(user_id=change.user_id)
+            case "person_erased":
+                self.erasure.ask(("person", change.user_id))
+            case "workspace_erased":
+                self.erasure.ask(("workspace", change.workspace_id or ""))
             case "membership_changed":
                 await self.sockets.close_where(
                     user_id=change.user_id, workspace_id=change.workspace_id

@@ -129,6 +129,11 @@ class StreamFeed:
         # The newest events are what is asked for: index from the nearer end of the deque.
         return [recent[i - len(recent)] for i in range(start, stop)]
 
+    def forget_recent(self) -> None:
+        """Keep no event in memory."""
+        self._recent = None
+        self._recent_bytes = 0
+
     def has_later(self, run_id: str, after_seq: int) -> bool:
         """True when an event of the run follows `after_seq`, or when memory cannot tell."""
         if after_seq >= self.head:

@@ -97,6 +97,12 @@ class Feeds:
             del self._feeds[feed.stream]
             self._encoded_before += feed.encoded
 
+    def forget_recent(self, stream: Stream) -> None:
+        """Read the stream's events from the log again; those in memory are not as they were."""
+        feed = self._feeds.get(stream)
+        if feed is not None:
+            feed.forget_recent()
+
     def on_message(self, message: FanOutMessage) -> None:
         """Take what the fan-out says."""
         if isinstance(message, Missed):

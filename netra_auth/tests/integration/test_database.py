@@ -98,7 +98,9 @@ async def test_a_transaction_that_nobody_ends_is_closed_while_the_service_runs(
     await session.execute(select(heads.c.name))
     housekeeping = Housekeeping(deps, leaks_every_s=0.01)
     housekeeping.start()
-    while database.sessions.stats().open_now:
+    while True:
+        if not database.sessions.stats().open_now:
+            break
         await asyncio.sleep(0.01)
     await housekeeping.aclose()
     assert database.sessions.stats().leaked == 1
