@@ -8,6 +8,7 @@ from typing import Final
 from netra_backend.reasoner.amounts import NUMBER, number
 from netra_backend.reasoner.goals import goals_of, limits_of, speaks_of_cost, speaks_of_speed
 from netra_backend.reasoner.intent import Goals, Intent, LatencyWish, Topic
+from netra_backend.reasoner.port import Hearing
 
 _NAME: Final = r"[A-Za-z0-9][\w./:-]*"
 _FEATURE = re.compile(
@@ -120,7 +121,7 @@ class DeterministicReasoner:
         """None."""
         return ()
 
-    async def understand(self, question: str) -> Intent:
+    async def understand(self, question: str, *, heard: Hearing | None = None) -> Intent:
         """See Reasoner."""
         text = " ".join(question.split())
         models = _models(text)

@@ -1,9 +1,10 @@
 """What a language model is asked to make of a question, and the intent that follows."""
 
 from datetime import UTC, date, datetime
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, ValidationError
+from pydantic_core import from_json
 
 from netra_backend.reasoner.intent import Goals, Intent, LatencyWish, RateLimit, Topic
 
@@ -58,6 +59,43 @@ class Reading(BaseModel):
     changed_on: date | None = Field(
         default=None, description="The day of the change under review, when the question tells."
     )
+
+
+_TOLD_IN_ORDER: Final = ("topic", "features", "models", "latency_bounds")
+"""The fields that say in words how a question was understood."""
+
+
+def reading_so_far(form: str) -> Reading | None:
+    """What the beginning of a filled-in form says for certain; None while that is nothing.
+
+    Fields are taken in their order up to the first that is missing or still open, of which whole
+    entries are taken: what is said in the end begins with it.
+    """
+    try:
+        begun = from_json(form, allow_partial=True)
+    except ValueError:
+        return None
+    if not isinstance(begun, dict) or not begun:
+        return None
+    still_open = list(begun)[-1]
+    said: dict[str, Any] = {}
+    for name in _TOLD_IN_ORDER:
+        if name in begun:
+            said[name] = begun[name]
+        if name not in begun or name == still_open:
+            break
+    try:
+        return Reading.model_validate(said)
+    except ValidationError:
+        pass
+    if isinstance(unfinished := said.get(still_open), list):
+        said[still_open] = unfinished[:-1]
+    else:
+        said.pop(still_open, None)
+    try:
+        return Reading.model_validate(said)
+    except ValidationError:
+        return None
 
 
 def intent_of(reading: Reading, question: str) -> Intent:
