@@ -26,13 +26,13 @@ class ChangeKind(StrEnum):
     """Tokens of this person issued at or before `at`."""
     MEMBERSHIP_CHANGED = "membership_changed"
     """Tokens of this person for this workspace issued at or before `at`."""
-    USER_ERASED = "user_erased"
-    """Nothing of a token: whatever another service keeps of this person is to go."""
+    PERSON_ERASED = "person_erased"
+    """Whatever other services keep of this person; never forgotten, so that none misses it."""
     WORKSPACE_ERASED = "workspace_erased"
-    """The same for all that is kept of this workspace; the person is who was its last owner."""
+    """Whatever other services keep of this workspace; as above."""
 
 
-_FOR_GOOD = (ChangeKind.USER_ERASED.value, ChangeKind.WORKSPACE_ERASED.value)
+_FOR_EVER = (ChangeKind.PERSON_ERASED.value, ChangeKind.WORKSPACE_ERASED.value)
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -55,10 +55,8 @@ class Feed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ChangeFeed:
-    """Append-only, numbered without gaps, kept while an access token from before may live.
-
-    Erasures are kept for good, as ids that stand for nobody any more: a service that was away for
-    long still learns of them.
+    """Append-only, numbered without gaps, kept while an access token from before may live; what
+    was erased for ever.
     """
 
     def __init__(self, database: AuthDatabaseManager, clock: Clock, *, keep_s: float) -> None:
@@ -95,7 +93,7 @@ class ChangeFeed:
         )
         oldest = round((now - self._keep_s) * 1000)
         await connection.execute(
-            delete(changes).where(changes.c.at < oldest, changes.c.kind.not_in(_FOR_GOOD))
+            delete(changes).where(changes.c.at < oldest, changes.c.kind.not_in(_FOR_EVER))
         )
         await move_head(connection, _SEQUENCE, Head(seq=head.seq + 1, digest=head.digest))
 

@@ -20,6 +20,7 @@ from netra_backend.analyses import AnalysisStore
 from netra_backend.chat.service import ChatService
 from netra_backend.chat.store import ChatStore
 from netra_backend.dependencies import BackendDependencies, BackendOptions
+from netra_backend.erasure import Erasure
 from netra_backend.identity import (
     Keys,
     KeySet,
@@ -48,14 +49,13 @@ from netra_backend.usage.own_calls import usage_of
 from netra_backend.usage.service import UsageService
 from netra_core.configuration import ConfigurationManagerFactory, UnifiedConfigurationManager
 from netra_core.context import UserExecutionContext
-from netra_core.websocket import LiveState, UnifiedWebSocketManager
+from netra_core.websocket import CloseCode, LiveState, SocketState, UnifiedWebSocketManager
 
 WATCH_EVERY_S: Final = 0.25
 DISPATCH_EVERY_S: Final = 2.0
 RECONCILE_EVERY_S: Final = 15.0
 FORGET_EVERY_S: Final = 3600.0
-ERASE_EVERY_S: Final = 0.5
-"""What was erased in the auth service begins to go here within this time."""
+ERASE_EVERY_S: Final = 1.0
 SWEEP_EVERY_S: Final = 3600.0
 MAINTAIN_EVERY_S: Final = 30.0
 FOLLOW_EVERY_S: Final = 0.25
@@ -89,11 +89,14 @@ class Platform:
             credential=options.service_credential,
             on_change=self._revoked,
         )
+        incarnation = deps.ids()
+        self.socket_state = None if deps.state is None else SocketState(deps.state, incarnation)
         self.sockets = UnifiedWebSocketManager(
             event_log=deps.events,
             fan_out=deps.fan_out,
             limits=options.sockets,
             thread_owner=self._thread_owner,
+            new_id=deps.ids if self.socket_state is None else self.socket_state.new_connection_id,
         )
         self._identity: NodeIdentity | None = None
         self.engine = DurableEngine(url=options.dbos_url, node_id=self._node_id())
@@ -118,6 +121,7 @@ class Platform:
             approvals=self.approvals,
             clock=deps.clock,
             state=deps.state,
+            fan_out=deps.fan_out,
             uses=self._uses,
         )
         self.chat = ChatService(chat=self.chat_store, runs=self.runs, store=self.run_store)
@@ -132,6 +136,17 @@ class Platform:
             keep_days=self.keep_days,
             limited=self._usage_limited,
         )
+        self.erasure = Erasure(
+            sessions=deps.sessions,
+            log=deps.events,
+            chat=self.chat_store,
+            runs=self.runs,
+            engine=self.engine,
+            usage=self.usage,
+            state=deps.state,
+            configuration=deps.configuration,
+            forget_cached=self.sockets.feeds.forget_recent,
+        )
         self.pauses = PauseStore(deps.sessions, deps.clock)
         self.nodes = NodeWatch(
             sessions=deps.sessions,
@@ -141,7 +156,9 @@ class Platform:
                 self.import_store.open_on_other_nodes,
                 self.removal_store.open_on_other_nodes,
             ),
-            incarnation=deps.ids(),
+            incarnation=incarnation,
+            sockets=self.socket_state,
+            on_lost=self._found_dead,
         )
         self.live_state = None if deps.state is None else LiveState(deps.state, self.sockets)
         self._tasks: list[asyncio.Task[None]] = []
@@ -189,6 +206,12 @@ class Platform:
         options = self.deps.options
         await asyncio.to_thread(options.uploads.mkdir, parents=True, exist_ok=True, mode=0o700)
         await self.deps.fan_out.start()
+        if self.socket_state is not None:
+            await self.socket_state.begin()
+            if options.clustered:
+                await self.nodes.begin()
+            else:
+                await self.socket_state.sweep_all_but(())
         await self.sockets.start()
         if self.live_state is not None:
             self.live_state.start()
@@ -206,10 +229,10 @@ class Platform:
         self._own(every(DISPATCH_EVERY_S, self.runs.dispatch, "dispatch"), "dispatch")
         self._own(every(RECONCILE_EVERY_S, self.runs.reconcile, "reconcile"), "reconcile")
         self._own(every(FORGET_EVERY_S, self.engine.forget, "forget"), "forget")
-        self._own(every(ERASE_EVERY_S, self.removals.turn, "erasures"), "erasures")
         self._own(every(SWEEP_EVERY_S, self.removals.sweep, "retention"), "retention")
         leaks = every(MAINTAIN_EVERY_S, self.deps.sessions.close_leaks, "leaks")
         self._own(leaks, "leaks")
+        self._own(every(ERASE_EVERY_S, self.erasure.work, "erasure"), "erasure")
         if (state := self.deps.state) is not None:
             self._own(every(MAINTAIN_EVERY_S, state.tidy, "state"), "state")
         if options.clustered:
@@ -296,18 +319,25 @@ class Platform:
             _log.exception("reasoner_usage_not_stored", run_id=user.run_id)
 
     async def _revoked(self, change: Change) -> None:
-        self.removals.hear(change)
         match change.kind:
             case "session_revoked":
                 await self.sockets.close_where(session_id=change.session_id)
             case "user_disabled":
                 await self.sockets.close_where(user_id=change.user_id)
+            case "person_erased":
+                self.erasure.ask(("person", change.user_id))
+            case "workspace_erased":
+                self.erasure.ask(("workspace", change.workspace_id or ""))
             case "membership_changed":
                 await self.sockets.close_where(
                     user_id=change.user_id, workspace_id=change.workspace_id
                 )
-            case "user_erased" | "workspace_erased":
-                pass
+
+    async def _found_dead(self) -> None:
+        """Others held this node for dead and deleted what its sockets kept: these start over."""
+        if self.socket_state is not None:
+            await self.socket_state.begin()
+        self.sockets.close_all(CloseCode.RESTART, "The node was cut off. Reconnect and resume.")
 
     async def _thread_owner(self, thread_id: str) -> tuple[str, str] | None:
         return await self.chat_store.owner(thread_id)

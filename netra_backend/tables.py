@@ -239,8 +239,8 @@ removals = Table(
     Index("ix_removals_owner", "workspace_id", "created_at"),
     info=_WORKSPACE,
 )
-"""What was removed for good, when, for whom and by which rule. `user_id` is who asked; empty: a
-setting, or the auth service on erasing a workspace."""
+"""Which calls were removed for good, when and by which rule. `user_id` is who asked; empty: a
+setting did."""
 
 nodes = Table(
     "nodes",

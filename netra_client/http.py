@@ -3,6 +3,7 @@
 import asyncio
 import uuid
 from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -11,7 +12,7 @@ from urllib.parse import urlsplit, urlunsplit
 import httpx
 
 from netra_client.errors import ApiError, SignedOutError, UnreachableError
-from netra_client.events import JsonObject, LiveEvent
+from netra_client.events import JsonObject, LiveEvent, TextDelta
 from netra_client.live import LiveConnection
 from netra_client.protocol import LiveProtocol
 from netra_client.sse import SseDecoder, decode_events
@@ -177,6 +178,16 @@ class ApexClient:
         self, run_id: str, *, after_run_seq: int = 0, attempts: int = 5
     ) -> AsyncGenerator[LiveEvent]:
         """A run's events over SSE until it ends, reconnecting where the stream breaks."""
+        follow = self.follow_run(run_id, after_run_seq=after_run_seq, attempts=attempts)
+        async with aclosing(follow) as updates:
+            async for update in updates:
+                if isinstance(update, LiveEvent):
+                    yield update
+
+    async def follow_run(
+        self, run_id: str, *, after_run_seq: int = 0, attempts: int = 5
+    ) -> AsyncGenerator[LiveEvent | TextDelta]:
+        """A run's events, as `run_events`, and between them the texts its agents are writing."""
         decoder = SseDecoder(last_id=str(after_run_seq) if after_run_seq else "")
         failures = 0
         while True:
@@ -194,9 +205,9 @@ class ApexClient:
                     if response.is_error:
                         await response.aread()
                         raise _api_error(response)
-                    async for event in decode_events(response.aiter_lines(), decoder):
+                    async for update in decode_events(response.aiter_lines(), decoder):
                         failures = 0
-                        yield event
+                        yield update
                     return
             except httpx.TransportError as error:
                 failures += 1

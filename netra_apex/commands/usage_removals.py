@@ -97,8 +97,6 @@ def _told(removal: dict[str, Any]) -> str:
     if removal["status"] != "completed":
         return str(removal["status"])
     removed, before = removal["calls_removed"], removal["calls_before"]
-    if before is None:
-        return "rows of a person"
     period = ""
     if removed:
         period = f", {removal['first_removed'][:10]} to {removal['last_removed'][:10]}"

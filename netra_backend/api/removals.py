@@ -27,11 +27,11 @@ class EraseUsage(UsageQuery):
 class RemovalOut(BaseModel):
     """One removal. `calls_before`, `calls_removed` and `calls_after` count the workspace's calls.
 
-    `asked_by` is a user's id; null where a setting or the end of the workspace asked.
+    `asked_by` is a user's id; null where a setting asked.
     """
 
     removal_id: str
-    kind: Literal["retention", "request", "workspace", "person"]
+    kind: Literal["retention", "request"]
     status: Literal["queued", "running", "completed", "failed"]
     chosen: dict[str, str]
     calls_before: int | None

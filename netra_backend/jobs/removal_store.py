@@ -1,4 +1,4 @@
-"""Removals in the platform database, and the rows there that go with a workspace or a person."""
+"""Removals of usage in the platform database, for the context's workspace."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -7,27 +7,24 @@ from enum import StrEnum
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import ColumnElement, RowMapping, Table, delete, func, select, tuple_, update
+from sqlalchemy import RowMapping, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from netra_backend.errors import NotFoundError
 from netra_backend.paging import MAX_PAGE, Cursor, Page
-from netra_backend.tables import imports, metadata, removals
+from netra_backend.tables import removals
 from netra_core.context import UserExecutionContext
 from netra_core.database import DatabaseSessionManager, SystemContext
-from netra_core.database.metadata import ROWS
 from netra_core.events.types import JsonObject
 
 _SYSTEM: Final = SystemContext(actor="removals")
 
 
 class RemovalKind(StrEnum):
-    """By what something goes: the age that a setting names, a request, the end of its owner."""
+    """By what calls go: the age that a setting names, or a request."""
 
     RETENTION = "retention"
     REQUEST = "request"
-    WORKSPACE = "workspace"
-    PERSON = "person"
 
 
 class RemovalStatus(StrEnum):
@@ -169,12 +166,6 @@ class RemovalStore:
                 .values(node=node)
             )
 
-    async def erased_workspaces(self) -> set[str]:
-        """Workspaces that are gone."""
-        query = select(removals.c.workspace_id).where(removals.c.kind == RemovalKind.WORKSPACE)
-        rows = await self._sessions.read(_SYSTEM, lambda c: c.execute(query).scalars().all())
-        return {str(workspace_id) for workspace_id in rows}
-
     async def claim(self, removal_id: str, node: str) -> RemovalRecord | None:
         """Begin an execution; None when the removal has ended."""
         async with self._sessions.session(_SYSTEM) as session:
@@ -221,35 +212,6 @@ class RemovalStore:
             ended_at=self._clock(),
         )
 
-    async def files_of(self, workspace_id: str) -> list[str]:
-        """Paths of the workspace's imports that have not ended."""
-        query = select(imports.c.path).where(
-            imports.c.workspace_id == workspace_id, imports.c.ended_at.is_(None)
-        )
-        return list(await self._sessions.read(_SYSTEM, lambda c: c.execute(query).scalars().all()))
-
-    async def erase_rows(self, *, workspace_id: str = "", user_id: str = "") -> int:
-        """Remove every row of a workspace, or a person's own in all workspaces; how many.
-
-        Shared state keeps its places, which its order stands on, without what they held. The
-        records of removals stay: they hold counts alone.
-        """
-        count = 0
-        async with self._sessions.session(_SYSTEM) as session:
-            for table in reversed(metadata.sorted_tables):
-                owned = _owned_rows(table, workspace_id, user_id)
-                if owned is None:
-                    continue
-                query = select(func.count()).select_from(table).where(owned)
-                if not (found := await session.scalar(query)):
-                    continue
-                count += int(found)
-                if table.info[ROWS] == "state" and "data" in table.c:
-                    await session.execute(update(table).where(owned).values(data=None))
-                else:
-                    await session.execute(delete(table).where(owned))
-        return count
-
     async def _change(self, removal_id: str, **values: Any) -> None:  # Any: columns of the table
         async with self._sessions.session(_SYSTEM) as session:
             await session.execute(
@@ -257,12 +219,3 @@ class RemovalStore:
                 .where(removals.c.id == removal_id, removals.c.status.in_(_OPEN))
                 .values(**values)
             )
-
-
-def _owned_rows(table: Table, workspace_id: str, user_id: str) -> ColumnElement[bool] | None:
-    owner = table.info.get(ROWS)
-    if table is removals or owner not in ("user", "workspace", "state"):
-        return None
-    if workspace_id:
-        return table.c.workspace_id == workspace_id
-    return table.c.user_id == user_id if user_id and owner != "workspace" else None

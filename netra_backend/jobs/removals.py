@@ -1,19 +1,16 @@
-"""Removing usage for good: what is too old, what somebody asks for, what has lost its owner.
+"""Removing usage for good: what is too old, and what somebody asks for.
 
 Each removal is durable work: one that a crash cut off goes on from where it was, and tells what
 there was before its first attempt.
 """
 
-import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 import structlog
 
-from netra_backend.identity.revocations import Change
 from netra_backend.jobs.removal_store import Found, RemovalKind, RemovalRecord, RemovalStore
 from netra_backend.runs.durable import DurableEngine
 from netra_backend.usage.choice import UsageChoice
@@ -56,7 +53,6 @@ class RemovalService:
         self._ids = ids
         self._keep_days = keep_days
         self._limited = limited
-        self._erased: list[Change] = []
         engine.register(KIND, self._execute)
 
     async def begin(self, ctx: UserExecutionContext, choice: UsageChoice) -> RemovalRecord:
@@ -81,34 +77,13 @@ class RemovalService:
             return 0
         return (await self._usage.totals(ctx, _until(since))).requests
 
-    def hear(self, change: Change) -> None:
-        """Note what the auth service has erased; the next turn sees to it."""
-        if change.kind in ("user_erased", "workspace_erased"):
-            self._erased.append(change)
-
-    async def turn(self) -> None:
-        """Begin what the auth service has erased. What was begun before is not begun again."""
-        while self._erased:
-            change = self._erased[0]
-            if change.kind == "workspace_erased" and change.workspace_id:
-                name = f"workspace-{change.workspace_id}"
-                await self._begin(name, RemovalKind.WORKSPACE, change.workspace_id)
-            else:
-                name = f"person-{change.user_id}"
-                await self._begin(name, RemovalKind.PERSON, "", change.user_id)
-            self._erased.remove(change)
-
     async def sweep(self) -> None:
-        """Begin what is too old, once a workspace and day, and what came after its workspace."""
+        """Begin what is too old, once a workspace and day."""
         if self._usage.empty or not (self._usage.opened or self._limited()):
             return
-        gone = await self._store.erased_workspaces()
         for workspace_id, oldest in (await self._usage.oldest()).items():
             since = self.kept_since(workspace_id)
-            if workspace_id in gone:  # stored by work that ended after its workspace
-                name = f"workspace-{workspace_id}-{self._ids()}"
-                await self._begin(name, RemovalKind.WORKSPACE, workspace_id)
-            elif since is not None and oldest < since:
+            if since is not None and oldest < since:
                 name = f"keep-{workspace_id}-{since:%Y%m%d}"
                 await self._begin(name, RemovalKind.RETENTION, workspace_id, choice=_until(since))
 
@@ -160,23 +135,12 @@ class RemovalService:
 
     async def _remove(self, record: RemovalRecord) -> None:
         step = self._engine.step
-        if record.kind is RemovalKind.PERSON:
-            await step("rows", lambda: self._store.erase_rows(user_id=record.user_id))
-            await self._store.complete(record.id, removed=0, after=0)
-            return
-        if record.kind is RemovalKind.WORKSPACE:
-            await step("rows", lambda: self._erase_rows(record.workspace_id))
         body: JsonObject = await step("find", lambda: self._find(record))
         found = msgspec.convert(body, Found)
         await self._store.found(record.id, found)
         after: int = await step("erase", lambda: self._erase(record))
         await self._store.complete(record.id, removed=found.going, after=after)
         _log.info("usage_removed", removal_id=record.id, kind=str(record.kind), calls=found.going)
-
-    async def _erase_rows(self, workspace_id: str) -> int:
-        for path in await self._store.files_of(workspace_id):
-            await asyncio.to_thread(Path(path).unlink, missing_ok=True)
-        return await self._store.erase_rows(workspace_id=workspace_id)
 
     async def _find(self, record: RemovalRecord) -> JsonObject:
         where = UsageChoice(**record.chosen).as_filter()

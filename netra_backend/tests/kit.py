@@ -29,7 +29,7 @@ from netra_auth.parts import AuthParts
 from netra_backend import BackendDependencies, BackendOptions, RunLimits, TokenRules, create_app
 from netra_backend.composition import Platform
 from netra_backend.migrations import migrate_platform
-from netra_backend.reasoner import DeterministicReasoner, Intent
+from netra_backend.reasoner import DeterministicReasoner, Hearing, Intent
 from netra_core.context import UserExecutionContext
 from netra_core.database import DatabaseSessionManager, GroupCommit
 from netra_core.events.fanout import FanOut, InProcessFanOut
@@ -110,17 +110,14 @@ class Person:
 
     async def events(self, run_id: str) -> list[dict[str, Any]]:
         """All events of a run, over SSE until its end."""
-        out: list[dict[str, Any]] = []
         async with self.http.stream("GET", f"/api/runs/{run_id}/events", timeout=60) as stream:
             assert stream.status_code == 200
-            out.extend(
-                [
-                    json.loads(line.removeprefix("data: "))
-                    async for line in stream.aiter_lines()
-                    if line.startswith("data: ")
-                ]
-            )
-        return out
+            sent = [
+                json.loads(line.removeprefix("data: "))
+                async for line in stream.aiter_lines()
+                if line.startswith("data: ")
+            ]
+        return [message for message in sent if message["type"] != "agent_delta"]
 
     async def answer(self, content: str) -> dict[str, Any]:
         """Ask and wait for the end; the run."""
@@ -162,10 +159,11 @@ async def first_run(person: Person) -> str:
 
 
 class Socket:
-    """A socket that reads JSON."""
+    """A socket that reads JSON; `texts` are the growing texts that came between the rest."""
 
     def __init__(self, raw: websockets.ClientConnection) -> None:
         self.raw = raw
+        self.texts: list[dict[str, Any]] = []
         self.established: dict[str, Any] = {}
 
     async def send(self, **message: Any) -> None:
@@ -173,8 +171,10 @@ class Socket:
         await self.raw.send(json.dumps(message))
 
     async def receive(self) -> dict[str, Any]:
-        """The next message."""
-        return json.loads(await self.raw.recv())
+        """The next message that is no part of a growing text."""
+        while (message := json.loads(await self.raw.recv()))["type"] == "agent_delta":
+            self.texts.append(message)
+        return message
 
     async def until(self, wanted: Callable[[dict[str, Any]], bool]) -> list[dict[str, Any]]:
         """Messages up to the one wanted."""
@@ -254,7 +254,7 @@ class GatedReasoner(DeterministicReasoner):
     def models(self) -> tuple[str, ...]:
         return ("gate-1",)
 
-    async def understand(self, question: str) -> Intent:
+    async def understand(self, question: str, *, heard: Hearing | None = None) -> Intent:
         self.asked.append(question)
         if question.startswith("hold"):
             await self.gate.wait()

@@ -21,8 +21,12 @@ if TYPE_CHECKING:
     from netra_optimizer import (
         Analysis,
         AnalysisOptions,
+        Anomalies,
+        Forecast,
+        Limit,
         PriceTable,
         TenantUsage,
+        TimeSpent,
         UsageFrame,
         UsageStore,
     )
@@ -215,12 +219,66 @@ class UsageService:
         return await self.on_frame(ctx, lambda columns, frame, _: columns.failures(frame))
 
     async def reprice(
-        self, ctx: UserExecutionContext, models: list[str], features: list[str], alternatives: int
+        self,
+        ctx: UserExecutionContext,
+        models: list[str],
+        features: list[str],
+        alternatives: int,
+        *,
+        away: bool = False,
     ) -> list[Repriced]:
-        """The same tokens at the price of other models, and of some cheaper ones beside them."""
+        """The same tokens at the price of other models, and of some cheaper ones beside them.
+
+        `away`: of the calls that run on the models named, where there are any.
+        """
 
         def work(columns: Any, frame: "UsageFrame", prices: "PriceTable") -> list[Repriced]:
-            return columns.reprice(frame, prices, models, alternatives)
+            return columns.reprice(frame, prices, models, alternatives, away)
+
+        return await self.on_frame(ctx, work, features)
+
+    async def anomalies(self, ctx: UserExecutionContext, features: list[str]) -> "Anomalies":
+        """What left its pattern, over all of the records or those of some features."""
+
+        def work(_: Any, frame: "UsageFrame", _prices: "PriceTable") -> "Anomalies":
+            from netra_optimizer import find_anomalies
+
+            return find_anomalies(frame)
+
+        return await self.on_frame(ctx, work, features)
+
+    async def time_spent(self, ctx: UserExecutionContext, features: list[str]) -> "TimeSpent":
+        """Where the time goes."""
+
+        def work(_: Any, frame: "UsageFrame", _prices: "PriceTable") -> "TimeSpent":
+            from netra_optimizer import where_time_goes
+
+            return where_time_goes(frame)
+
+        return await self.on_frame(ctx, work, features)
+
+    async def forecast(
+        self,
+        ctx: UserExecutionContext,
+        features: list[str],
+        growth: float,
+        limits: "dict[str, Limit]",
+    ) -> "Forecast":
+        """The month to come; the limit of "" is for every model that has none of its own."""
+
+        def work(_: Any, frame: "UsageFrame", _prices: "PriceTable") -> "Forecast":
+            from netra_optimizer import forecast
+
+            names = frame.calls.model.values
+            every = limits.get("")
+            given = {name: every for name in names if every is not None}
+            given |= {
+                name: limit
+                for name in names
+                for wanted, limit in limits.items()
+                if wanted and name.lower() == wanted.lower()
+            }
+            return forecast(frame, growth=growth, limits=given)
 
         return await self.on_frame(ctx, work, features)
 

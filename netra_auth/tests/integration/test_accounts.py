@@ -188,7 +188,7 @@ async def test_an_erased_person_leaves_nothing_but_pseudonymous_events(
         async with kit.parts.deps.database.session(read_only=True) as connection:
             assert await kit.parts.audit.verify(connection) is None
             names = await connection.run_sync(_rows_that_name, account.user_id, "ada@example.com")
-        assert names == ["changes"]  # ids alone, for services that keep more
+        assert names == ["changes"]  # ids alone, gone with the feed's next hours
         again = await kit.register("ada@example.com")
         assert again.user_id != account.user_id
 

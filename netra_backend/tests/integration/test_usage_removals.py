@@ -10,10 +10,7 @@ from typing import Any
 import pytest
 
 from netra_backend.dependencies import BackendDependencies
-from netra_backend.tables import metadata
-from netra_backend.tests.kit import Clock, Person, Stack, person, stack
-from netra_core.context import UserExecutionContext
-from netra_core.database import SystemContext
+from netra_backend.tests.kit import Clock, Person, person, stack
 
 pytestmark = pytest.mark.integration
 DAYS = 10
@@ -153,27 +150,6 @@ async def test_an_analyst_may_not_erase(tmp_path: Path, calls: Path) -> None:
         assert await count(ada) == DAYS
 
 
-async def test_an_erased_person_takes_the_usage_and_all_rows_of_their_workspace_along(
-    tmp_path: Path, calls: Path
-) -> None:
-    async with (
-        stack(tmp_path / "home") as made,
-        person(made.url, "goes") as ada,
-        person(made.url, "stays") as eve,
-    ):
-        for someone in (ada, eve):
-            await someone.upload(calls)
-            await someone.answer("Where can we save money?")
-        password = {"password": "correct horse goes staple 9"}
-        assert (await ada.http.post("/auth/me/erase", json=password)).status_code == 204
-        while left := await rows_of(made, ada):
-            assert left
-        assert await calls_of(made, ada.workspace_id) == 0
-        assert await calls_of(made, eve.workspace_id) == await count(eve) == DAYS
-        assert len((await eve.http.get("/api/runs")).json()["items"]) == 1
-        assert len((await eve.http.get("/api/usage/imports")).json()["items"]) == 1
-
-
 def invitation_in(letters: Iterator[Path]) -> str:
     """The token of the one invitation that was mailed."""
     (found,) = {
@@ -182,30 +158,3 @@ def invitation_in(letters: Iterator[Path]) -> str:
         if (match := re.search(r"invit\S*?[#?/=]([A-Za-z0-9_-]{20,})", letter.read_text()))
     }
     return found
-
-
-async def calls_of(made: Stack, workspace_id: str) -> int:
-    """Calls in the store, asked past the API."""
-    ctx = UserExecutionContext(user_id="u", workspace_id=workspace_id, request_id="r")
-    return await made.platform.usage.run(ctx, lambda tenant, _: tenant.count())
-
-
-async def rows_of(made: Stack, someone: Person) -> list[str]:
-    """Tables that still hold something of the person, or of an erasure that has not ended."""
-
-    def look(connection: Any) -> list[str]:
-        found: list[str] = []
-        for table in metadata.sorted_tables:
-            rows = connection.execute(table.select()).mappings().all()
-            kept = [row for row in rows if someone.workspace_id in str(dict(row))]
-            kept += [row for row in rows if someone.user_id in str(dict(row))]
-            if table.name == "removals":
-                kept = [row for row in kept if row["status"] in ("queued", "running")]
-                kept += [] if rows else [{}]
-            if table.name.startswith("state_"):
-                kept = [row for row in kept if row.get("data") is not None]
-            if kept:
-                found.append(table.name)
-        return found
-
-    return await made.sessions.read(SystemContext(actor="test"), look)

@@ -6,7 +6,7 @@
 | gen_ai, old names | gen_ai.usage.prompt_tokens, completion_tokens | inside the input |
 | OpenLLMetry | the same, llm.usage.total_tokens | inside the input |
 | OpenInference | llm.token_count.prompt, completion | inside the prompt |
-| Vercel AI SDK | ai.usage.inputTokens, outputTokens | inside the input |
+| Vercel AI SDK | ai.usage.inputTokens, outputTokens | inside; before v6 as the provider does |
 | Langfuse | langfuse.observation.usage_details | apart |
 
 Where the numbers say that cached tokens lie beside the input (they exceed it, or a total counts
@@ -31,7 +31,11 @@ from netra_optimizer.usage.importers.base import (
     Outcome,
     RowRefused,
 )
-from netra_optimizer.usage.importers.conventions import inclusive_tokens
+from netra_optimizer.usage.importers.conventions import (
+    ANTHROPIC_READ,
+    ANTHROPIC_WRITE,
+    inclusive_tokens,
+)
 from netra_optimizer.usage.importers.langfuse import details_tokens
 from netra_optimizer.usage.importers.prompts import (
     block_names,
@@ -48,9 +52,11 @@ from netra_optimizer.usage.importers.span_names import (
     provider_named,
 )
 from netra_optimizer.usage.importers.tokens import NOTHING, Tokens
+from netra_optimizer.usage.importers.usage_objects import has_tokens, tokens_of
 from netra_optimizer.usage.importers.values import (
     MAX_TOKENS,
     canonical,
+    count,
     digest,
     first,
     json_or,
@@ -65,6 +71,9 @@ from netra_optimizer.usage.record import UsageRecord
 Attributes = Mapping[str, Any]
 """A span's attributes by key; Any: OpenTelemetry's values."""
 
+_TOLD_APART: Final = frozenset({"total", "audio_in", "audio_out", "inside", "outside"})
+"""Slots that say more of the tokens than input, output, cached and reasoning ones."""
+_BESIDE: Final = ("anthropic", "bedrock")
 _LATEST_NS: Final = 7_258_118_400 * 10**9
 
 
@@ -88,7 +97,7 @@ def record_of_span(
         return NOT_A_CALL
     if not 0 < start_ns < _LATEST_NS:
         return BAD_TIME
-    model = text(seen.get("model")) or _asked_model(seen)
+    model = text(seen.get("model")).strip('"') or _asked_model(seen)
     if not model:
         return NO_MODEL
     kind = text(seen.get("error"))
@@ -193,14 +202,17 @@ def _cost(seen: Mapping[str, Any]) -> float | None:
 def _tokens(seen: Mapping[str, Any]) -> Tokens:
     if "usage" in seen and (found := details_tokens(mapping(seen["usage"]))):
         return found
+    if "raw" in seen and (found := _raw_tokens(mapping(seen["raw"]))):
+        return found
     inputs, outputs = seen.get("input", 0), seen.get("output", 0)
     read, write = seen.get("read", 0), seen.get("write", 0)
+    if read and _counts_beside(seen):
+        inputs = count(inputs) + count(read) + count(write)
+        seen = {name: value for name, value in seen.items() if name != "total"}
     reasoning = seen.get("reasoning", 0)
     counts = (inputs, outputs, read, write, reasoning)
     if (
-        "total" not in seen
-        and "audio_in" not in seen
-        and "audio_out" not in seen
+        not seen.keys() & _TOLD_APART
         and {*map(type, counts)} == _WHOLE
         and min(counts) >= 0
         and max(counts) <= MAX_TOKENS
@@ -219,13 +231,34 @@ def _tokens(seen: Mapping[str, Any]) -> Tokens:
             "prompt_tokens": inputs,
             "completion_tokens": outputs,
             "total_tokens": seen.get("total"),
-            "cache_read_tokens": read,
-            "cache_write_tokens": write,
+            ANTHROPIC_READ: read,
+            ANTHROPIC_WRITE: write,
             "reasoning_tokens": reasoning,
-            "prompt_tokens_details": {"audio_tokens": seen.get("audio_in")},
-            "completion_tokens_details": {"audio_tokens": seen.get("audio_out")},
+            "prompt_tokens_details": {
+                "audio_tokens": seen.get("audio_in"),
+                **mapping(seen.get("inside")),
+            },
+            "completion_tokens_details": {
+                "audio_tokens": seen.get("audio_out"),
+                **mapping(seen.get("outside")),
+            },
         }
     )
+
+
+def _raw_tokens(metadata: Mapping[str, Any]) -> Tokens | None:
+    """The tokens of Anthropic's own usage object, which Vercel's SDK hands on."""
+    usage = mapping(mapping(metadata.get("anthropic")).get("usage"))
+    return tokens_of(usage) if usage and has_tokens(usage) else None
+
+
+def _counts_beside(seen: Mapping[str, Any]) -> bool:
+    """Whether it is a span of Vercel's SDK before its sixth version, of a provider that counts so.
+
+    From then on it tells what was not cached, and its input holds all.
+    """
+    provider = text(seen.get("provider")).lower()
+    return "vercel" in seen and "fresh" not in seen and any(name in provider for name in _BESIDE)
 
 
 def _who(

@@ -323,13 +323,24 @@ export interface components {
         };
         /**
          * LatencyOut
-         * @description Median latency in milliseconds, None where the records do not tell.
+         * @description Latency in milliseconds, None where the records do not tell.
+         *
+         *     Medians, and means over the `requests` whose latency is known.
          */
         LatencyOut: {
+            /** Mean After */
+            mean_after?: number | null;
+            /** Mean Before */
+            mean_before?: number | null;
             /** P50 After */
             p50_after: number | null;
             /** P50 Before */
             p50_before: number | null;
+            /**
+             * Requests
+             * @default 0
+             */
+            requests: number;
         };
         /**
          * MessageOut
@@ -496,7 +507,7 @@ export interface components {
          * RemovalOut
          * @description One removal. `calls_before`, `calls_removed` and `calls_after` count the workspace's calls.
          *
-         *     `asked_by` is a user's id; null where a setting or the end of the workspace asked.
+         *     `asked_by` is a user's id; null where a setting asked.
          */
         RemovalOut: {
             /** Asked By */
@@ -525,7 +536,7 @@ export interface components {
              * Kind
              * @enum {string}
              */
-            kind: "retention" | "request" | "workspace" | "person";
+            kind: "retention" | "request";
             /** Last Removed */
             last_removed: string | null;
             /** Removal Id */
