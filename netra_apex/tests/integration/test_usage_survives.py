@@ -21,8 +21,8 @@ LITELLM = {
 }  # fmt: skip
 
 
-def spans(first: int, count: int) -> dict[str, Any]:
-    """An export of OTLP JSON with so many calls."""
+def spans(first: int, count: int, *, at_ns: int = 1_795_168_800 * 10**9) -> dict[str, Any]:
+    """An export of OTLP JSON with so many calls of one moment."""
     given = {
         "gen_ai.operation.name": {"stringValue": "chat"},
         "gen_ai.request.model": {"stringValue": "gpt-4o"},
@@ -32,7 +32,7 @@ def spans(first: int, count: int) -> dict[str, Any]:
     made = [
         {
             "traceId": f"{number:032x}", "spanId": f"{number:016x}", "name": "chat",
-            "startTimeUnixNano": "1795168800000000000", "endTimeUnixNano": "1795168801000000000",
+            "startTimeUnixNano": f"{at_ns}", "endTimeUnixNano": f"{at_ns + 10**9}",
             "attributes": [
                 {"key": key, "value": value} for key, value in given.items()
             ],
@@ -180,6 +180,37 @@ class TestUsageSurvives(BaseIntegrationTest):
             assert await self.requests(http) == found["calls_after"]
             await self.sign_in(http, "eve")
             assert await self.requests(http) == 50
+
+    async def test_a_workspace_that_limits_how_long_it_keeps_calls_limits_no_other(self) -> None:
+        server, http = self.serve()
+        async with http:
+            for name in ("eve", "ada"):
+                await self.sign_in(http, name)
+                await http.post("/v1/traces", json=spans(0, 5, at_ns=1_500_000_000 * 10**9))
+                await http.post("/v1/traces", json=spans(5, 2))
+            where = "/api/config/keys/usage.keep_days?scope=workspace"
+            refused = await http.put(where, json={"value": 0})
+            given = await http.put(where, json={"value": 3000})
+            assert (refused.status_code, given.status_code) == (422, 200), given.text
+            due = (await http.get("/api/usage/retention")).json()
+            assert (due["keep_days"], due["calls_due"]) == (3000, 5)
+            os.kill(server.pid, signal.SIGTERM)
+            server.wait()
+        _, http = self.serve()
+        async with http:
+            await self.sign_in(http)
+
+            async def swept() -> dict[str, Any] | None:
+                found = (await http.get("/api/usage/removals")).json()["items"]
+                return found[0] if found and found[0]["ended_at"] else None
+
+            gone = await self.eventually(swept, what="the removal's end", within_s=60)
+            assert (gone["kind"], gone["calls_removed"], gone["calls_after"]) == ("retention", 5, 2)
+            assert await self.requests(http) == 2
+            await self.sign_in(http, "eve")
+            assert await self.requests(http) == 7
+            kept = (await http.get("/api/usage/retention")).json()
+            assert kept == {"keep_days": None, "kept_since": None, "calls_due": 0}
 
     @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
     async def test_an_import_cut_off_ends_after_the_next_start_with_each_row_once(
