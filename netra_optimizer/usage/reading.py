@@ -72,6 +72,20 @@ def read_files(
     )
 
 
+def check_reading(
+    *,
+    model: str | None = None,
+    fmt: str | None = None,
+    start: "datetime | str | None" = None,
+    timezone: str = "UTC",
+    mapping: Mapping[str, str] | None = None,
+) -> None:
+    """Look at the options of `read_files` before there is a file. Raises BadOption."""
+    if fmt is not None:
+        importer_named(fmt)
+    _options(model, start, timezone, mapping, datetime.now(UTC))
+
+
 CUT_OFF: Final = "file_cut_off"
 """Stands, once a file, for what lay behind the place where its packed data breaks."""
 NOT_USAGE: Final = "file_not_usage"

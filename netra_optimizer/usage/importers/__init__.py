@@ -17,7 +17,13 @@ from netra_optimizer.usage.importers.langsmith import LangSmithImporter
 from netra_optimizer.usage.importers.litellm import LiteLLMImporter
 from netra_optimizer.usage.importers.mooncake import MooncakeImporter
 from netra_optimizer.usage.importers.openai_usage import OpenAIUsageImporter
-from netra_optimizer.usage.importers.otlp import OtlpImporter, Spans, decode_traces
+from netra_optimizer.usage.importers.otlp import (
+    OtlpImporter,
+    Spans,
+    Traces,
+    decode_traces,
+    unpacked,
+)
 from netra_optimizer.usage.importers.otlp_logs import OtlpLogsImporter
 from netra_optimizer.usage.importers.requests import RequestsImporter
 from netra_optimizer.usage.importers.sessions import SessionsImporter
@@ -32,10 +38,12 @@ __all__ = [
     "RowImporter",
     "RowRefused",
     "Spans",
+    "Traces",
     "decode_traces",
     "detect",
     "importer_named",
     "recognize",
+    "unpacked",
 ]
 
 IMPORTERS: Final[Sequence[Importer]] = (

@@ -110,36 +110,56 @@ def record_of_span(
         if not failed:
             return NO_TOKENS
         tokens = NOTHING
+    # Only what a span says is handed over: defaults cost nothing, and most fields hold them.
+    given: dict[str, Any] = _who(seen, resource, families)
+    given |= {name: count for name, count in msgspec.structs.asdict(tokens).items() if count}
     prompt, params = _prompt(seen, families)
-    first_token, in_ms = positive(seen.get("ttft")), positive(seen.get("ttft_ms"))
+    if params:
+        given["params"] = params
+    if prompt:
+        size = len(prompt.encode("utf-8", "replace"))
+        given["prompt_hash"] = digest("prompt", prompt, params)
+        given["block_hashes"] = block_names(prompt)
+        given["block_tokens"] = tokens_a_block(size, tokens.input_tokens)
+    if families:
+        given["tool_names"] = _tools(families)
+    if failed:
+        given["status"] = "error"
+        given["error_kind"] = (kind or message or "error")[:80]
+    if end_ns >= start_ns:
+        given["latency_ms"] = (end_ns - start_ns) / 1e6
+    if seen.keys() & _SELDOM:
+        given |= _seldom(seen)
     return UsageRecord(
         id=text(seen.get("id")) or f"{trace}:{span}",
         start=EPOCH + timedelta(microseconds=start_ns // 1000),
         model=model,
         provider=provider_named(text(seen.get("provider"))),
         operation=operation,
-        service_tier=tier_of(seen["tier"]) if "tier" in seen else "standard",
-        latency_ms=(end_ns - start_ns) / 1e6 if end_ns >= start_ns else None,
-        ttft_ms=in_ms if first_token is None else first_token * 1000,
-        **msgspec.structs.asdict(tokens),
-        **_who(seen, resource, families),
-        tags=texts(seen["tags"]) if "tags" in seen else (),
         trace=trace,
         span=span,
         parent=parent,
-        status="error" if failed else "ok",
-        error_kind=(kind or message or "error")[:80] if failed else "",
-        params=params,
-        prompt_hash=digest("prompt", prompt, params) if prompt else "",
-        block_hashes=block_names(prompt) if prompt else (),
-        block_tokens=tokens_a_block(len(prompt.encode("utf-8", "replace")), tokens.input_tokens)
-        if prompt
-        else 0,
-        finish_reason=_finish(seen["finish"]) if "finish" in seen else "",
-        tool_names=_tools(families) if families else (),
         source="otlp",
-        cost_recorded=_cost(seen),
+        **given,
     )
+
+
+_SELDOM: Final = frozenset({"tier", "ttft", "ttft_ms", "tags", "finish", "cost", "costs"})
+
+
+def _seldom(seen: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields of what most spans do not say."""
+    first_token, in_ms = positive(seen.get("ttft")), positive(seen.get("ttft_ms"))
+    return {
+        "service_tier": tier_of(seen["tier"]) if "tier" in seen else "standard",
+        "ttft_ms": in_ms if first_token is None else first_token * 1000,
+        "tags": texts(seen["tags"]) if "tags" in seen else (),
+        "finish_reason": _finish(seen["finish"]) if "finish" in seen else "",
+        "cost_recorded": _cost(seen),
+    }
+
+
+_IN_FAMILY: Final = frozenset(key for key in SLOTS if key.startswith("gen_ai.completion."))
 
 
 def _sorted(attributes: Attributes) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -154,9 +174,9 @@ def _sorted(attributes: Attributes) -> tuple[dict[str, Any], dict[str, Any]]:
                 families[key] = value
         elif value is not None and value != "":
             slot, rank = place
-            if rank < ranks.get(slot, 99):
+            if slot not in ranks or rank < ranks[slot]:
                 seen[slot], ranks[slot] = value, rank
-            if key.startswith("gen_ai.completion."):
+            if key in _IN_FAMILY:
                 families[key] = value
     return seen, families
 
@@ -167,6 +187,9 @@ def _asked_model(seen: Mapping[str, Any]) -> str:
         if model := text(mapping(seen.get(slot)).get("model")):
             return model
     return ""
+
+
+_WHOLE: Final = {int}
 
 
 def _cost(seen: Mapping[str, Any]) -> float | None:
@@ -190,7 +213,9 @@ def _tokens(seen: Mapping[str, Any]) -> Tokens:
     counts = (inputs, outputs, read, write, reasoning)
     if (
         not seen.keys() & _TOLD_APART
-        and all(type(value) is int and 0 <= value <= MAX_TOKENS for value in counts)
+        and {*map(type, counts)} == _WHOLE
+        and min(counts) >= 0
+        and max(counts) <= MAX_TOKENS
         and read + write <= inputs
         and reasoning <= outputs
     ):
@@ -244,13 +269,17 @@ def _who(
         for slot in ("user", "conversation", "feature", "team")
         if slot in seen
     }
-    associated = {
-        key.removeprefix(prefix): value
-        for key, value in families.items()
-        for prefix in ASSOCIATED
-        if key.startswith(prefix)
-    }
-    metadata = mapping(seen.get("metadata"))
+    associated = (
+        {
+            key.removeprefix(prefix): value
+            for key, value in families.items()
+            for prefix in ASSOCIATED
+            if key.startswith(prefix)
+        }
+        if families
+        else {}
+    )
+    metadata = mapping(seen["metadata"]) if "metadata" in seen else {}
     if associated or metadata:
         found = attribution(found, associated, metadata)
         found.pop("trace", None)
