@@ -183,7 +183,8 @@ class Import:
         columns["import_id"] = constant_text(self._import_id, chunk.rows)
         batch = batch_of(chunk.rows, columns)
         if repeated:
-            self._audit.drop(DUPLICATE, len(repeated))
+            rows = repeated if chunk.of is None else {chunk.of[record] for record in repeated}
+            self._audit.drop(DUPLICATE, len(rows))
             kept = np.setdiff1d(np.arange(chunk.rows), repeated)
             return _take(batch, kept) if len(kept) else None
         return batch

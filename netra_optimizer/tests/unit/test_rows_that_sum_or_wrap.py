@@ -67,6 +67,12 @@ def test_a_row_that_counts_requests_is_as_many_records_and_one_row(
     assert max(row["input_uncached"] + row["cache_read"] for row in parts) < 200_000
 
 
+def test_a_row_that_sums_and_comes_again_is_one_row_more_and_no_call(tmp_path: Path) -> None:
+    row = {**SUMMED, "id": "d-1"}
+    rows, audit, _ = read(tmp_path, [row, row, {**row, "id": "d-2", "api_requests": 1}])
+    assert (len(rows), audit) == (101, Audit(3, 2, {"duplicate": 1}))
+
+
 def test_what_cursor_counts_apart_is_counted_apart(tmp_path: Path) -> None:
     text = (
         "Date,Kind,Model,Max Mode,Input (w/ Cache Write),Input (w/o Cache Write),Cache Read,"
