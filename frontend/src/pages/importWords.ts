@@ -10,6 +10,7 @@ const FORMATS: Record<string, string> = {
   openai_usage: "OpenAI usage",
   anthropic_usage: "an Anthropic usage report",
   claude_code: "Claude Code sessions",
+  codex: "Codex sessions",
   otlp: "OpenTelemetry spans",
   otlp_logs: "OpenTelemetry log records",
   spans: "OpenTelemetry spans, one a row",

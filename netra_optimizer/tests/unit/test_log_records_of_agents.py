@@ -89,3 +89,35 @@ def test_events_that_are_no_calls_are_left_out_and_failures_kept(tmp_path: Path)
     )
     assert audit == Audit(4, 1, {"not_a_model_call": 3})
     assert (rows[0]["status"], rows[0]["error_kind"]) == ("error", "overloaded")
+
+
+def counted(total: int, last: int, cached: int = 0) -> dict:
+    def usage(tokens: int) -> dict:
+        return {"input_tokens": tokens, "cached_input_tokens": cached, "output_tokens": 50,
+                "reasoning_output_tokens": 20, "total_tokens": tokens + 50}  # fmt: skip
+
+    info = {"total_token_usage": usage(total), "last_token_usage": usage(last)}
+    return line("event_msg", type="token_count", info=info)
+
+
+def line(kind: str, **payload: object) -> dict:
+    return {"timestamp": "2026-11-20T10:00:00Z", "type": kind, "payload": payload}
+
+
+def test_codex_s_session_counts_each_call_once_with_the_model_of_its_turn(tmp_path: Path) -> None:
+    lines = [
+        line("session_meta", id="s-1", cwd="/home/ann/shop"), line("turn_context", model="gpt-5"),
+        line("event_msg", type="token_count", info=None), counted(1000, 1000, 400),
+        counted(1000, 1000, 400), line("response_item", type="message"),
+        line("turn_context", model="gpt-5-mini"), counted(1700, 700),
+    ]  # fmt: skip
+    path = tmp_path / "rollout.jsonl"
+    path.write_text("\n".join(map(json.dumps, lines)))
+    imported = read_files(path)
+    rows = [row for batch in imported.batches() for row in batch.to_pylist()]
+    assert imported.format == "codex"
+    assert imported.audit == Audit(8, 2, {"duplicate": 1, "not_a_model_call": 5})
+    assert [(row["model"], row["input_uncached"], row["cache_read"], row["output_text"],
+             row["reasoning"], row["conversation"], row["feature"]) for row in rows] == [
+        ("gpt-5", 600, 400, 30, 20, "s-1", "shop"), ("gpt-5-mini", 700, 0, 30, 20, "s-1", "shop"),
+    ]  # fmt: skip

@@ -10,6 +10,7 @@ from netra_optimizer.usage.importers.azure import AzureImporter
 from netra_optimizer.usage.importers.base import Chunk, Importer, Options, RowImporter, RowRefused
 from netra_optimizer.usage.importers.burstgpt import BurstGPTImporter
 from netra_optimizer.usage.importers.claude_code import ClaudeCodeImporter
+from netra_optimizer.usage.importers.codex import CodexImporter
 from netra_optimizer.usage.importers.generic import GenericImporter
 from netra_optimizer.usage.importers.helicone import HeliconeImporter
 from netra_optimizer.usage.importers.langfuse import LangfuseImporter
@@ -56,6 +57,7 @@ IMPORTERS: Final[Sequence[Importer]] = (
     OpenAIUsageImporter(),
     AnthropicUsageImporter(),
     ClaudeCodeImporter(),
+    CodexImporter(),
     OtlpImporter(),
     OtlpLogsImporter(),
     SpanRowsImporter(),
