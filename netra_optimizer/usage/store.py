@@ -153,7 +153,8 @@ class TenantUsage:
                 if table.num_rows < INSERT_ROWS:
                     rows += self._add(table, import_id)
                 else:  # stored while the next block is being made
-                    before = behind.submit(self._add, table, import_id)
+                    before = behind.submit(self._add_and_rest, table, import_id)
+                del table  # or it would be held while the next one is made
             if before is not None:
                 rows += before.result()
         return Inserted(rows, repeated - rows)
@@ -323,6 +324,12 @@ class TenantUsage:
                 self._database.insert(USAGE_TABLE, self._owned(fresh, import_id))
         return fresh.num_rows
 
+    def _add_and_rest(self, table: ArrowTable, import_id: str | None) -> int:
+        """The same for one block of many: none leaves memory behind that the next adds to."""
+        rows = self._add(table, import_id)
+        self._database.rest()
+        return rows
+
     def _fresh(self, table: ArrowTable) -> ArrowTable:
         import pyarrow as pa
 
@@ -438,7 +445,9 @@ def _blocks(batches: Iterable[ArrowBatch | Sequence[UsageRecord]]) -> Iterator[A
         held.append(batch)
         rows += batch.num_rows
         if rows >= INSERT_ROWS:
-            yield pa.Table.from_batches(held).combine_chunks()
+            block = pa.Table.from_batches(held).combine_chunks()
             held, rows = [], 0
+            yield block
+            del block
     if held:
         yield pa.Table.from_batches(held).combine_chunks()
