@@ -2,13 +2,13 @@
 
 import tempfile
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from netra_optimizer.usage.arrow_types import ArrowTable
 from netra_optimizer.usage.errors import StoreBusy, StoreTooNew, StoreUnreachable
-from netra_optimizer.usage.returning import return_memory
+from netra_optimizer.usage.returning import return_memory, trim
 from netra_optimizer.usage.schema import MIGRATIONS, VERSION_TABLE
 
 if TYPE_CHECKING:
@@ -90,20 +90,42 @@ class Database:
 
     def insert(self, table: str, rows: ArrowTable) -> None:
         """Insert a table; one block, so it is there whole or not at all."""
+        self.staged(rows)(table)
+
+    def staged(self, rows: ArrowTable) -> Callable[[str], None]:
+        """What inserts these rows into a table, once.
+
+        The embedded engine reads them from a file, so nobody has to hold them meanwhile; through
+        the client they would be held three times over.
+        """
         if not self.embedded:
-            with self._lock:
-                self._client.insert_arrow(table, rows)
-            return
+            return lambda table: self._insert_arrow(table, rows)
         import pyarrow as pa
 
-        # Through a file of our own: the client would hold the table three times over.
-        with tempfile.NamedTemporaryFile(prefix="apex-") as file:
-            with pa.ipc.new_stream(file, rows.schema) as writer:
-                writer.write_table(rows)
-            file.flush()
-            names = ", ".join(f"`{name}`" for name in rows.schema.names)
-            path = file.name.replace("\\", "\\\\").replace("'", "\\'")
-            self.command(f"INSERT INTO {table} ({names}) FROM INFILE '{path}' FORMAT ArrowStream")
+        names = ", ".join(f"`{name}`" for name in rows.schema.names)
+        file = tempfile.NamedTemporaryFile(prefix="apex-")  # closed below: then it is gone
+        with pa.ipc.new_stream(file, rows.schema) as writer:
+            writer.write_table(rows)
+        file.flush()
+        path = file.name.replace("\\", "\\\\").replace("'", "\\'")
+
+        def insert(table: str) -> None:
+            with file:
+                self.command(
+                    f"INSERT INTO {table} ({names}) FROM INFILE '{path}' FORMAT ArrowStream"
+                )
+
+        return insert
+
+    def _insert_arrow(self, table: str, rows: ArrowTable) -> None:
+        with self._lock:
+            self._client.insert_arrow(table, rows)
+
+    def relieve(self) -> None:
+        """Give back what allocators keep, and nothing that takes time to come back."""
+        if self.embedded:
+            self.command("SYSTEM JEMALLOC PURGE")
+        trim()
 
     def rest(self) -> None:
         """Give back the memory that the embedded engine and its allocators hold for later."""

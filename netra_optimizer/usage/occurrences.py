@@ -13,7 +13,7 @@ import numpy as np
 from netra_optimizer.usage.columns import Int64, UInt64
 from netra_optimizer.usage.spilled import SpilledNumbers
 
-HELD: Final = 1 << 18
+HELD: Final = 1 << 17
 """Keys in memory, beyond which they go to a file."""
 _PAGE: Final = 512
 """Keys read at once where one is looked up."""

@@ -8,9 +8,10 @@ from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
 
-from netra_optimizer.usage.errors import FileDamaged, FileEmpty
+from netra_optimizer.usage.arrow_types import ArrowBatch
+from netra_optimizer.usage.errors import FileDamaged, FileEmpty, FileTooLarge
 from netra_optimizer.usage.sources.csv_text import WRONG_COLUMNS, delimiter_of, records
-from netra_optimizer.usage.sources.files import MAX_LINE, Source
+from netra_optimizer.usage.sources.files import CHUNK, MAX_LINE, MAX_RATIO, RATIO_FROM, Source
 from netra_optimizer.usage.sources.json_text import BROKEN, TOO_LONG, BrokenElement, elements
 
 Shape: TypeAlias = Literal["jsonl", "json", "csv", "parquet"]
@@ -21,6 +22,9 @@ UNREADABLE_VALUES: Final = "unreadable_values"
 NOT_AN_OBJECT: Final = "not_an_object"
 CHUNK_ROWS: Final = 8192
 SAMPLE_ROWS: Final = 64
+BATCH_ROWS: Final = 16_384
+BATCH_BYTES: Final = 8 << 20
+"""At most so many rows of a Parquet file are read at once, and no more than take about so much."""
 _HEAD: Final = 1 << 18
 _WRAPPERS: Final = (
     "data", "results", "observations", "items", "records", "rows", "logs", "requests", "calls",
@@ -95,8 +99,7 @@ class Rows:
 
     def _json(self) -> Iterator[Row | str]:
         if self.document:
-            text = b"".join(self.source.chunks())
-            yield decode_line(text)
+            yield self._document()
             return
         for value in elements(self.source.chunks(), self.array_key):
             if isinstance(value, BrokenElement):
@@ -104,18 +107,43 @@ class Rows:
             else:
                 yield value if isinstance(value, dict) else NOT_AN_OBJECT
 
+    def _document(self) -> Row | str:
+        """The whole document, read no further than one value may be long."""
+        pieces: list[bytes] = []
+        size = 0
+        for piece in self.source.chunks():
+            pieces.append(piece)
+            size += len(piece)
+            if size > MAX_LINE:
+                return TOO_LONG
+        return decode_line(b"".join(pieces))
+
     def _csv(self) -> Iterator[Row | str]:
         for fields in self.records():
             yield self._row(fields)
 
     def _parquet(self) -> Iterator[Row | str]:
+        for batch in self.batches():
+            yield from batch_rows(batch)
+
+    def batches(self) -> Iterator[ArrowBatch]:
+        """Rows of a Parquet file as they lie there, times to the microsecond, some at a time.
+
+        Raises FileDamaged, FileTooLarge.
+        """
         import pyarrow as pa
         import pyarrow.parquet as pq
 
+        self.source.bytes_read = 0
         try:
             with self.source.open() as raw:
-                for batch in pq.ParquetFile(raw).iter_batches(batch_size=CHUNK_ROWS):
-                    yield from _batch_rows(batch)
+                file = pq.ParquetFile(raw, buffer_size=CHUNK)
+                size = _rows_at_once(file.metadata, self.source)
+                done, rows = 0, max(1, file.metadata.num_rows)
+                for batch in file.iter_batches(batch_size=size):
+                    done += batch.num_rows
+                    self.source.bytes_read = self.source.size * done // rows
+                    yield _to_microseconds(batch)
         except (pa.ArrowException, OSError) as error:
             raise _damaged(self.source, error) from None
 
@@ -143,8 +171,33 @@ class _Waiting:
         self.lines = lines[::-1]
 
 
-def _batch_rows(batch: Any) -> Iterator[Row | str]:
-    """Rows of a batch (Any: pyarrow has no types); one whose values are none costs itself alone."""
+def _rows_at_once(metadata: Any, source: Source) -> int:  # Any: pyarrow has no types
+    """Rows whose values take BATCH_BYTES. Raises FileTooLarge where packing hides too much."""
+    groups = [metadata.row_group(place) for place in range(metadata.num_row_groups)]
+    whole = sum(group.total_byte_size for group in groups)
+    if whole > RATIO_FROM and whole > MAX_RATIO * source.size:
+        raise FileTooLarge(
+            f"{source.name} unpacks to more than {MAX_RATIO} times its size.",
+            hint="If it is genuine, write it anew without compression.",
+        )
+    widest = max((group.total_byte_size / max(1, group.num_rows) for group in groups), default=1)
+    return max(1, min(BATCH_ROWS, int(BATCH_BYTES / max(1, widest))))
+
+
+def _to_microseconds(batch: ArrowBatch) -> ArrowBatch:
+    """Times to the nanosecond cut to the microsecond: no other can be read as a value."""
+    import pyarrow as pa
+
+    for place, kind in enumerate(batch.schema.types):
+        if pa.types.is_timestamp(kind) and kind.unit == "ns":
+            to = pa.timestamp("us", kind.tz)
+            cut = batch.column(place).cast(to, safe=False)
+            batch = batch.set_column(place, pa.field(batch.schema.names[place], to), cut)
+    return batch
+
+
+def batch_rows(batch: ArrowBatch) -> Iterator[Row | str]:
+    """Rows of a batch; one whose values are none costs itself alone."""
     try:
         yield from batch.to_pylist()
         return
