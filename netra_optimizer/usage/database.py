@@ -21,6 +21,7 @@ _EMBEDDED: Final = {
     "compile_sort_description": 0,
 }
 """No compiled queries: the compiler alone takes 45 MB, and the first query waits for it."""
+_CONFIG: Final = Path(__file__).with_name("embedded.xml")
 Migrations: TypeAlias = Sequence[Sequence[str]]
 Parameters = Mapping[str, Any]
 """Query parameters; Any: ClickHouse's own types."""
@@ -146,7 +147,12 @@ def _connect_embedded(path: str) -> "Client":
     folder = path.removeprefix("chdb://")
     Path(folder).mkdir(parents=True, exist_ok=True)
     try:
-        return clickhouse_connect.get_client(interface="chdb", path=folder, settings=_EMBEDDED)
+        return clickhouse_connect.get_client(
+            interface="chdb",
+            path=folder,
+            settings=_EMBEDDED,
+            chdb_options={"config-file": str(_CONFIG)},
+        )
     except (Error, RuntimeError, OSError) as error:
         raise StoreBusy(
             f"The usage store {folder} cannot be opened ({_brief(error)}).",

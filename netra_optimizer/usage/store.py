@@ -157,6 +157,8 @@ class TenantUsage:
                 if given < INSERT_ROWS:
                     rows += self._add(block, import_id)
                 else:  # stored while the next block is being made
+                    if not rows and repeated == given:
+                        self._database.rest()  # opening runs through code that is not needed again
                     before = behind.submit(self._add_and_rest, block, import_id)
             if before is not None:
                 rows += before.result()

@@ -5,7 +5,7 @@ reader of single rows. Both give the same records, the same audit and the same o
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -54,9 +54,9 @@ from netra_optimizer.usage.importers.vectors import (
     times,
 )
 from netra_optimizer.usage.record import UsageRecord
-from netra_optimizer.usage.sources.rows import Row
+from netra_optimizer.usage.sources.rows import Row, batch_rows
 
-ReadRow = Callable[[Row], Sequence[Outcome]]
+ReadRow = Callable[[Row | str], Sequence[Outcome]]
 """What becomes of one row."""
 Convert = Callable[[object], Any]
 """How a field is read; Any: each field has its own type."""
@@ -281,10 +281,11 @@ class PlainTable:
             return self._typed.content
         return {name: self._table.column(name).chunk(0) for name in self._table.column_names}
 
-    def _row(self, place: int) -> Row:
+    def _rows_at(self, places: Int64) -> Iterable[Row | str]:
+        at = count_array(places, pa.int64())
         if self._typed is not None:
-            return self._typed.row(place)
-        return {name: self._table.column(name)[place].as_py() for name in self._table.column_names}
+            return batch_rows(self._typed.batch.take(at))
+        return self._table.take(at).to_pylist()
 
     def _ids(self, model: ArrowArray) -> ArrowArray:
         """The source's own, else by the row's content."""
@@ -309,8 +310,10 @@ class PlainTable:
     def _single(self, odd: Int64, read_row: ReadRow) -> tuple[list[int], list[UsageRecord]]:
         places: list[int] = []
         records: list[UsageRecord] = []
-        for place in odd.tolist():
-            for outcome in read_row(self._row(place)):
+        if not len(odd):
+            return places, records
+        for place, row in zip(odd.tolist(), self._rows_at(odd), strict=True):
+            for outcome in read_row(row):
                 if isinstance(outcome, str):
                     self._dropped[outcome] += 1
                 else:

@@ -17,11 +17,12 @@ from netra_optimizer.usage.arrow_types import ArrowArray, ArrowBatch, ArrowTable
 from netra_optimizer.usage.columns import Bool, Float64, Int64, compute, text_array
 from netra_optimizer.usage.importers.values import canonical, text
 from netra_optimizer.usage.sources.csv_blocks import OutOfTheOrdinary
-from netra_optimizer.usage.sources.rows import Row
 
 TIMES: Final = ("start", "end")
 REALS: Final = ("latency_ms", "ttft_ms", "quality", "cost_recorded")
 LISTS: Final = ("tags", "tool_names")
+TEXTS: Final = (*LISTS, "prompt", "service_tier")
+"""Fields that make something else of a number than of its text."""
 _PER_US: Final = {"s": 1_000_000, "ms": 1000, "us": 1}
 _FIRST_US: Final = -62_135_596_800_000_000
 _LAST_US: Final = 253_402_300_799_999_999
@@ -40,10 +41,6 @@ class Typed:
     """Field → numbers as they are written; nan where there is none."""
     lists: Mapping[str, ArrowArray]
     """Field → a column of lists of text."""
-
-    def row(self, place: int) -> Row:
-        """One row with values of its own types."""
-        return self.batch.slice(place, 1).to_pylist()[0]
 
     @cached_property
     def content(self) -> Mapping[str, ArrowArray]:
@@ -76,6 +73,8 @@ def typed_table(
         elif field in LISTS and _is_list_of_text(kind):
             _valid(column.flatten())
             lists[field] = column
+        elif field in TEXTS and not _is_text_column(kind):
+            raise OutOfTheOrdinary
         else:
             texts[name] = _text(column, field in TIMES, is_count(field))
     table = pa.Table.from_arrays(list(texts.values()), names=list(texts))
@@ -160,15 +159,13 @@ def _is_text(kind: Any) -> bool:  # Any: pyarrow has no types
     return pa.types.is_string(kind) or pa.types.is_large_string(kind)
 
 
+def _is_text_column(kind: Any) -> bool:
+    coded = pa.types.is_dictionary(kind) and _is_text(kind.value_type)
+    return coded or _is_text(kind) or pa.types.is_null(kind)
+
+
 def _is_plain(kind: Any) -> bool:
-    if pa.types.is_dictionary(kind):
-        return _is_text(kind.value_type)
-    return (
-        _is_text(kind)
-        or pa.types.is_integer(kind)
-        or pa.types.is_null(kind)
-        or pa.types.is_boolean(kind)
-    )
+    return _is_text_column(kind) or pa.types.is_integer(kind) or pa.types.is_boolean(kind)
 
 
 def _is_list_of_text(kind: Any) -> bool:

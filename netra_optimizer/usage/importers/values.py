@@ -30,10 +30,18 @@ _FARTHEST: Final = 1e22
 _EARLIEST: Final = datetime(1990, 1, 1, tzinfo=UTC)
 _LATEST: Final = datetime(2200, 1, 1, tzinfo=UTC)
 _WRITTEN: Final = (
-    "%m/%d/%Y %H:%M:%S", "%m/%d/%Y %H:%M", "%m/%d/%Y, %H:%M:%S", "%m/%d/%Y %I:%M:%S %p",
-    "%m/%d/%Y, %I:%M:%S %p", "%Y/%m/%d %H:%M:%S", "%Y/%m/%d %H:%M", "%d.%m.%Y %H:%M:%S",
-    "%b %d, %Y %H:%M:%S", "%b %d, %Y, %I:%M:%S %p", "%d/%b/%Y:%H:%M:%S %z",
+    (
+        re.compile(r"\d\d?/"),
+        (
+            "%m/%d/%Y %H:%M:%S", "%m/%d/%Y %H:%M", "%m/%d/%Y, %H:%M:%S", "%m/%d/%Y %I:%M:%S %p",
+            "%m/%d/%Y, %I:%M:%S %p", "%d/%b/%Y:%H:%M:%S %z",
+        ),
+    ),
+    (re.compile(r"\d{4}/"), ("%Y/%m/%d %H:%M:%S", "%Y/%m/%d %H:%M")),
+    (re.compile(r"\d\d?\."), ("%d.%m.%Y %H:%M:%S",)),
+    (re.compile(r"[^\W\d]\S*\s+\d"), ("%b %d, %Y %H:%M:%S", "%b %d, %Y, %I:%M:%S %p")),
 )  # fmt: skip
+"""Ways to write a time, by how such a text begins: trying one takes microseconds."""
 _MAIL: Final = re.compile(r"[A-Z][a-z]{2}, \d")
 _NUMBER: Final = re.compile(r"[+-]?\d+(\.\d*)?([eE][+-]?\d+)?")
 _SPACED_ZONE: Final = re.compile(r"\s*(UTC|Z|GMT)$", re.IGNORECASE)
@@ -102,11 +110,12 @@ def _loosely(text: str) -> datetime:
             return parsedate_to_datetime(text)
         except (ValueError, TypeError, IndexError, OverflowError):
             raise RowRefused(BAD_TIME) from None
-    for form in _WRITTEN:
-        try:
-            return datetime.strptime(text, form)
-        except ValueError:
-            continue
+    for beginning, forms in _WRITTEN:
+        for form in forms if beginning.match(text) else ():
+            try:
+                return datetime.strptime(text, form)
+            except ValueError:
+                continue
     raise RowRefused(BAD_TIME)
 
 
