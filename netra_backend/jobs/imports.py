@@ -17,7 +17,7 @@ from netra_backend.usage.service import UsageService, WorkAbandonedError, readin
 from netra_core.context import UserExecutionContext
 from netra_core.errors import ApexError
 from netra_core.events.types import JsonObject
-from netra_optimizer.errors import OptimizerError
+from netra_optimizer.errors import InputError, OptimizerError
 
 if TYPE_CHECKING:
     from netra_optimizer import PriceTable, TenantUsage
@@ -176,8 +176,9 @@ def _said_of(record: ImportRecord, message: str) -> str:
 def _load(
     record: ImportRecord, so_far: ReadSoFar, tenant: "TenantUsage", _: "PriceTable"
 ) -> ImportOutcome:
-    """In a thread: read the file and insert it."""
+    """In a thread: read the file and insert it; of a file that is refused nothing stays."""
     from netra_optimizer import read_files
+    from netra_optimizer.usage.filters import UsageFilter
 
     imported = read_files(
         [Path(record.path)],
@@ -185,7 +186,11 @@ def _load(
         progress=_progress(so_far),
         import_id=record.id,
     )
-    tenant.insert(_counted(imported.batches(), so_far), import_id=record.id)
+    try:
+        tenant.insert(_counted(imported.batches(), so_far), import_id=record.id)
+    except InputError:
+        tenant.erase(UsageFilter(import_id=record.id))
+        raise
     audit = imported.audit
     return ImportOutcome(
         status=ImportStatus.COMPLETED,

@@ -1,13 +1,14 @@
 """The connection to ClickHouse: embedded (chDB) by a path, a server by a URL; the same client."""
 
+import tempfile
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from netra_optimizer.usage.arrow_types import ArrowTable
 from netra_optimizer.usage.errors import StoreBusy, StoreTooNew, StoreUnreachable
-from netra_optimizer.usage.returning import return_memory
+from netra_optimizer.usage.returning import return_memory, trim
 from netra_optimizer.usage.schema import MIGRATIONS, VERSION_TABLE
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ _EMBEDDED: Final = {
     "compile_sort_description": 0,
 }
 """No compiled queries: the compiler alone takes 45 MB, and the first query waits for it."""
+_CONFIG: Final = Path(__file__).with_name("embedded.xml")
 Migrations: TypeAlias = Sequence[Sequence[str]]
 Parameters = Mapping[str, Any]
 """Query parameters; Any: ClickHouse's own types."""
@@ -89,8 +91,42 @@ class Database:
 
     def insert(self, table: str, rows: ArrowTable) -> None:
         """Insert a table; one block, so it is there whole or not at all."""
+        self.staged(rows)(table)
+
+    def staged(self, rows: ArrowTable) -> Callable[[str], None]:
+        """What inserts these rows into a table, once.
+
+        The embedded engine reads them from a file, so nobody has to hold them meanwhile; through
+        the client they would be held three times over.
+        """
+        if not self.embedded:
+            return lambda table: self._insert_arrow(table, rows)
+        import pyarrow as pa
+
+        names = ", ".join(f"`{name}`" for name in rows.schema.names)
+        file = tempfile.NamedTemporaryFile(prefix="apex-")  # closed below: then it is gone
+        with pa.ipc.new_stream(file, rows.schema) as writer:
+            writer.write_table(rows)
+        file.flush()
+        path = file.name.replace("\\", "\\\\").replace("'", "\\'")
+
+        def insert(table: str) -> None:
+            with file:
+                self.command(
+                    f"INSERT INTO {table} ({names}) FROM INFILE '{path}' FORMAT ArrowStream"
+                )
+
+        return insert
+
+    def _insert_arrow(self, table: str, rows: ArrowTable) -> None:
         with self._lock:
             self._client.insert_arrow(table, rows)
+
+    def relieve(self) -> None:
+        """Give back what allocators keep, and nothing that takes time to come back."""
+        if self.embedded:
+            self.command("SYSTEM JEMALLOC PURGE")
+        trim()
 
     def rest(self) -> None:
         """Give back the memory that the embedded engine and its allocators hold for later."""
@@ -111,7 +147,12 @@ def _connect_embedded(path: str) -> "Client":
     folder = path.removeprefix("chdb://")
     Path(folder).mkdir(parents=True, exist_ok=True)
     try:
-        return clickhouse_connect.get_client(interface="chdb", path=folder, settings=_EMBEDDED)
+        return clickhouse_connect.get_client(
+            interface="chdb",
+            path=folder,
+            settings=_EMBEDDED,
+            chdb_options={"config-file": str(_CONFIG)},
+        )
     except (Error, RuntimeError, OSError) as error:
         raise StoreBusy(
             f"The usage store {folder} cannot be opened ({_brief(error)}).",

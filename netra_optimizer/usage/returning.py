@@ -28,9 +28,18 @@ def return_memory() -> None:
     libc = _glibc()
     if libc is None:
         return
-    libc.malloc_trim(0)
+    trim()
     for start, end in _clean_mappings(Path("/proc/self/smaps")):
         libc.madvise(ctypes.c_void_p(start), ctypes.c_size_t(end - start), _MADV_DONTNEED)
+
+
+def trim() -> None:
+    """Give back what glibc and Arrow hold for later."""
+    if (arrow := sys.modules.get("pyarrow")) is not None:
+        arrow.default_memory_pool().release_unused()
+    libc = _glibc()
+    if libc is not None:
+        libc.malloc_trim(0)
 
 
 def share_arenas(most: int) -> None:

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from netra_optimizer.usage.bill import BillLine, Reconciliation
 
 INSERT_ROWS: Final = 65_536
+"""Records looked up at once: what is known of them costs a pass over the ids in the store."""
+PART_ROWS: Final = 32_768
+"""Records the engine is given at once: it takes some 1 KB for each while it sorts and writes."""
 WHOLE_ROWS: Final = 200_000
 """Up to so many records a frame is read in one query."""
 
@@ -153,15 +156,18 @@ class TenantUsage:
         rows = repeated = 0
         with ThreadPoolExecutor(1, thread_name_prefix="usage-insert") as behind:
             before: Future[int] | None = None
-            for table in _blocks(batches):
+            for block in _blocks(batches):
                 if before is not None:
                     rows += before.result()
                 before = None
-                repeated += table.num_rows
-                if table.num_rows < INSERT_ROWS:
-                    rows += self._add(table, import_id)
+                given = block[0].num_rows
+                repeated += given
+                if given < INSERT_ROWS:
+                    rows += self._add(block, import_id)
                 else:  # stored while the next block is being made
-                    before = behind.submit(self._add, table, import_id)
+                    if not rows and repeated == given:
+                        self._database.rest()  # opening runs through code that is not needed again
+                    before = behind.submit(self._add_and_rest, block, import_id)
             if before is not None:
                 rows += before.result()
         return Inserted(rows, repeated - rows)
@@ -319,13 +325,30 @@ class TenantUsage:
         table = self._database.table(f"{sql} ORDER BY u.start, u.id {limit}", parameters)
         return table.column("found")
 
-    def _add(self, table: ArrowTable, import_id: str | None) -> int:
-        """Store what is new of a block; how many that are."""
+    def _add(self, block: list[ArrowTable], import_id: str | None) -> int:
+        """Store what is new of the one table in `block`, taken from there; how many rows that are.
+
+        Nobody holds it while the engine works.
+        """
         with self._inserting:
-            fresh = self._fresh(table)
-            if fresh.num_rows:
-                self._database.insert(USAGE_TABLE, self._owned(fresh, import_id))
-        return fresh.num_rows
+            owned = self._owned(self._fresh(block.pop()), import_id)
+            rows = owned.num_rows
+            parts = [
+                self._database.staged(owned.slice(first, PART_ROWS))
+                for first in range(0, rows, PART_ROWS)
+            ]
+            del owned
+            for insert in parts:
+                if rows > PART_ROWS:
+                    self._database.relieve()
+                insert(USAGE_TABLE)
+        return rows
+
+    def _add_and_rest(self, block: list[ArrowTable], import_id: str | None) -> int:
+        """The same for one block of many: none leaves memory behind that the next adds to."""
+        rows = self._add(block, import_id)
+        self._database.rest()
+        return rows
 
     def _fresh(self, table: ArrowTable) -> ArrowTable:
         import pyarrow as pa
@@ -431,10 +454,8 @@ def _batch(given: ArrowBatch | Sequence[UsageRecord]) -> ArrowBatch:
     return batch_of_records(given) if isinstance(given, Sequence) else given
 
 
-def _blocks(batches: Iterable[ArrowBatch | Sequence[UsageRecord]]) -> Iterator[ArrowTable]:
-    """Batches gathered into blocks of about INSERT_ROWS."""
-    import pyarrow as pa
-
+def _blocks(batches: Iterable[ArrowBatch | Sequence[UsageRecord]]) -> Iterator[list[ArrowTable]]:
+    """Batches gathered into blocks of about INSERT_ROWS, each alone in a list to take it from."""
     held: list[ArrowBatch] = []
     rows = 0
     for given in batches:
@@ -442,7 +463,15 @@ def _blocks(batches: Iterable[ArrowBatch | Sequence[UsageRecord]]) -> Iterator[A
         held.append(batch)
         rows += batch.num_rows
         if rows >= INSERT_ROWS:
-            yield pa.Table.from_batches(held).combine_chunks()
-            held, rows = [], 0
+            yield _emptied(held)
+            rows = 0
     if held:
-        yield pa.Table.from_batches(held).combine_chunks()
+        yield _emptied(held)
+
+
+def _emptied(held: list[ArrowBatch]) -> list[ArrowTable]:
+    import pyarrow as pa
+
+    block = [pa.Table.from_batches(held).combine_chunks()]
+    held.clear()
+    return block

@@ -44,7 +44,7 @@ from netra_optimizer.usage.importers.values import (
     texts,
 )
 from netra_optimizer.usage.record import TOKEN_BUCKETS, UsageRecord
-from netra_optimizer.usage.sources.rows import Row, Rows
+from netra_optimizer.usage.sources.rows import Row, Rows, batch_rows
 
 
 def _flat(part: str, *sides: str) -> tuple[str, ...]:
@@ -197,6 +197,9 @@ _OUTPUT_PARTS: Final = ("reasoning", "audio_out", "image_out")
 _FIELDS: Final = frozenset(SYNONYMS)
 _SPECIAL_COUNTS: Final = frozenset((*_INPUT_PARTS, *_OUTPUT_PARTS, "cache_write"))
 """Columns without which input is plain input and output is plain text."""
+_COUNTS: Final = _SPECIAL_COUNTS | {
+    "input", "input_uncached", "output", "output_text", "total",
+}  # fmt: skip
 
 
 class GenericImporter(RowImporter):
@@ -221,7 +224,8 @@ class GenericImporter(RowImporter):
         """All rows. Raises ColumnMissing when no column holds what no call can be without."""
         self.require_columns(rows, options)
         if _vectorized(rows, options):
-            yield from self._blocks(rows, options)
+            read = self._batches if rows.shape == "parquet" else self._blocks
+            yield from read(rows, options)
         else:
             yield from super().chunks(rows, options)
 
@@ -261,6 +265,28 @@ class GenericImporter(RowImporter):
             plain = PlainTable(table, columns, options, converters=_OPTIONAL, failure=_failure)
             found = plain.chunk(lambda row: self.outcomes(row, options))
             found.dropped.update(broken)
+            yield found
+
+    def _batches(self, rows: Rows, options: Options) -> Iterator[Chunk]:
+        """A Parquet file a batch at a time; a batch out of the ordinary row by row."""
+        from netra_optimizer.usage.importers.plain_table import PlainTable
+        from netra_optimizer.usage.importers.typed_table import typed_table
+        from netra_optimizer.usage.sources.csv_blocks import OutOfTheOrdinary
+
+        columns = columns_of(tuple(rows.header), tuple(sorted(options.mapping.items())))
+        naive = str(options.timezone) == "UTC"
+        for batch in rows.batches():
+            try:
+                table, typed = typed_table(
+                    batch, columns, naive=naive, is_count=_COUNTS.__contains__
+                )
+                plain = PlainTable(
+                    table, columns, options,
+                    converters=_OPTIONAL, failure=_failure, typed=typed,
+                )  # fmt: skip
+                found = plain.chunk(lambda row: self.outcomes(row, options))
+            except OutOfTheOrdinary:
+                found = self.chunk(batch_rows(batch), options)
             yield found
 
     def read(self, row: Row, options: Options) -> Outcome | Parts:
@@ -314,7 +340,7 @@ class GenericImporter(RowImporter):
 
 def _vectorized(rows: Rows, options: Options) -> bool:
     """Whether the table is one whose usual rows can be read in columns."""
-    if rows.shape != "csv" or len(set(rows.header)) < len(rows.header):
+    if rows.shape not in ("csv", "parquet") or len(set(rows.header)) < len(rows.header):
         return False
     columns = columns_of(tuple(rows.header), tuple(sorted(options.mapping.items())))
     return not _ROW_BY_ROW.intersection(columns)

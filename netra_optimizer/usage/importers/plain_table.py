@@ -5,7 +5,7 @@ reader of single rows. Both give the same records, the same audit and the same o
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -25,13 +25,16 @@ from netra_optimizer.usage.columns import (
     text_array,
 )
 from netra_optimizer.usage.importers.base import (
+    BAD_TIME,
     NO_MODEL,
+    NO_TIME,
     NO_TOKENS,
     Chunk,
     Options,
     Outcome,
     RowRefused,
 )
+from netra_optimizer.usage.importers.typed_table import Typed
 from netra_optimizer.usage.importers.values import (
     canonical,
     digest,
@@ -44,14 +47,16 @@ from netra_optimizer.usage.importers.vectors import (
     coded,
     content_ids,
     counts,
+    finite,
+    known_time,
     mapped,
     real_numbers,
     times,
 )
 from netra_optimizer.usage.record import UsageRecord
-from netra_optimizer.usage.sources.rows import Row
+from netra_optimizer.usage.sources.rows import Row, batch_rows
 
-ReadRow = Callable[[Row], Sequence[Outcome]]
+ReadRow = Callable[[Row | str], Sequence[Outcome]]
 """What becomes of one row."""
 Convert = Callable[[object], Any]
 """How a field is read; Any: each field has its own type."""
@@ -69,7 +74,7 @@ class PlainTable:
     """Some rows of a table in columns of text, read as one chunk.
 
     `columns` names the column of each field; `converters` read the fields a call may do without,
-    and `failure` says from status and error what went wrong.
+    and `failure` says from status and error what went wrong. `typed` holds what is not text.
     """
 
     def __init__(
@@ -80,13 +85,15 @@ class PlainTable:
         *,
         converters: Mapping[str, Convert],
         failure: Callable[[object, object], str],
+        typed: Typed | None = None,
     ) -> None:
         self._table = table
+        self._typed = typed
         self._columns = columns
         self._options = options
         self._converters = converters
         self._failure = failure
-        self._rows: int = table.num_rows
+        self._rows: int = (table if typed is None else typed.batch).num_rows
         self._dropped: Counter[str] = Counter()
 
     def chunk(self, read_row: ReadRow) -> Chunk:
@@ -127,6 +134,12 @@ class PlainTable:
             self._dropped[reason] += int(rows.sum())
 
     def _starts(self) -> tuple[Int64, Bool]:
+        if self._typed is not None and "start" in self._typed.times:
+            us, there = self._typed.times["start"]
+            ok = there & known_time(us)
+            self._drop(NO_TIME, ~there)
+            self._drop(BAD_TIME, there & ~ok)
+            return us, ok
         column = self._column("start") or _blank(self._rows)
         us, ok = times(column, naive=str(self._options.timezone) == "UTC")
         for row in np.flatnonzero(~ok).tolist():
@@ -202,6 +215,13 @@ class PlainTable:
     def _optional(self, start: Int64) -> dict[str, Any]:
         found: dict[str, Any] = {}
         for field, convert in self._converters.items():
+            if self._typed is not None and field in self._typed.reals:
+                found[field] = finite(self._typed.reals[field], convert)
+                continue
+            if self._typed is not None and field in self._typed.lists:
+                lists = self._typed.lists[field].to_pylist()
+                found[field] = list_array([convert(value) for value in lists])
+                continue
             column = self._column(field)
             if column is None:
                 continue
@@ -232,30 +252,53 @@ class PlainTable:
                     taken = real_numbers(seconds, positive) * 1000
                 taken[np.isinf(taken)] = np.nan
                 found[f"{field}_ms"] = np.where(np.isnan(known), taken, known)
+        ends = self._ends()
+        if ends is None:
+            return
+        end, ok = ends
+        known: Float64 = found.get("latency_ms", np.full(self._rows, np.nan))
+        taken = np.where(ok & (end >= start), (end - start) / 1000, np.nan)
+        found["latency_ms"] = np.where(np.isnan(known) | (known == 0), taken, known)
+
+    def _ends(self) -> tuple[Int64, Bool] | None:
+        if self._typed is not None and "end" in self._typed.times:
+            us, there = self._typed.times["end"]
+            return us, there & known_time(us)
         column = self._column("end")
         if column is None:
-            return
-        known: Float64 = found.get("latency_ms", np.full(self._rows, np.nan))
+            return None
         zone = self._options.timezone
         end, ok = times(column, naive=str(zone) == "UTC")
         for row in np.flatnonzero(~ok & (column.lengths > 0)).tolist():
             when = optional_moment(column.array[row].as_py(), zone)
             if when is not None:
                 end[row], ok[row] = to_us(when), True
-        taken = np.where(ok & (end >= start), (end - start) / 1000, np.nan)
-        found["latency_ms"] = np.where(np.isnan(known) | (known == 0), taken, known)
+        return end, ok
+
+    def _content(self) -> Mapping[str, ArrowArray]:
+        """Every column, as it stands in a JSON string."""
+        if self._typed is not None:
+            return self._typed.content
+        return {name: self._table.column(name).chunk(0) for name in self._table.column_names}
+
+    def _rows_at(self, places: Int64) -> Iterable[Row | str]:
+        at = count_array(places, pa.int64())
+        if self._typed is not None:
+            return batch_rows(self._typed.batch.take(at))
+        return self._table.take(at).to_pylist()
 
     def _ids(self, model: ArrowArray) -> ArrowArray:
         """The source's own, else by the row's content."""
         own = self._column("id")
         if own is not None and own.lengths.all():
             return own.array
-        names = list(msgspec.json.decode(canonical(dict.fromkeys(self._table.column_names, 0))))
+        content = self._content()
+        names = list(msgspec.json.decode(canonical(dict.fromkeys(content, 0))))
         parts: list[ArrowArray | str] = ["row\x1f", model, "\x1f{"]
         for at, name in enumerate(names):
             parts += [
                 f'{"," if at else ""}{canonical(name)}:"',
-                self._table.column(name).chunk(0),
+                content[name],
                 '"',
             ]
         made = content_ids([*parts, "}"], self._rows)
@@ -267,9 +310,9 @@ class PlainTable:
     def _single(self, odd: Int64, read_row: ReadRow) -> tuple[list[int], list[UsageRecord]]:
         places: list[int] = []
         records: list[UsageRecord] = []
-        names = self._table.column_names
-        for place in odd.tolist():
-            row = {name: self._table.column(name)[place].as_py() for name in names}
+        if not len(odd):
+            return places, records
+        for place, row in zip(odd.tolist(), self._rows_at(odd), strict=True):
             for outcome in read_row(row):
                 if isinstance(outcome, str):
                     self._dropped[outcome] += 1

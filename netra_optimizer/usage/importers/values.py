@@ -35,14 +35,34 @@ _LATEST: Final = datetime(2200, 1, 1, tzinfo=UTC)
 _FIRST_DAY, _LAST_DAY = 19900101, 22000101
 """Whole numbers between are days, written without dashes: as seconds they were in 1970."""
 _WRITTEN: Final = (
-    "%m/%d/%Y %H:%M:%S", "%m/%d/%Y %H:%M", "%m/%d/%Y, %H:%M:%S", "%m/%d/%Y %I:%M:%S %p",
-    "%m/%d/%Y, %I:%M:%S %p", "%Y/%m/%d %H:%M:%S", "%Y/%m/%d %H:%M", "%d.%m.%Y %H:%M:%S",
-    "%b %d, %Y %H:%M:%S", "%b %d, %Y, %I:%M:%S %p", "%d/%b/%Y:%H:%M:%S %z",
-    "%d.%m.%Y %H:%M", "%d.%m.%Y, %H:%M:%S", "%d.%m.%Y", "%m/%d/%Y", "%Y/%m/%d", "%m/%d/%Y %I:%M %p",
-    "%m/%d/%Y, %I:%M:%S.%f %p", "%Y-%m-%d %I:%M:%S %p", "%b %d, %Y %I:%M:%S %p", "%b %d, %Y",
-    "%b %d, %Y @ %H:%M:%S.%f",
-    "%d %b %Y %H:%M:%S", "%d %b %Y", "%a %b %d %H:%M:%S %Y", "%a %b %d %H:%M:%S UTC %Y",
+    (
+        re.compile(r"\d\d?/"),
+        (
+            "%m/%d/%Y %H:%M:%S", "%m/%d/%Y %H:%M", "%m/%d/%Y, %H:%M:%S", "%m/%d/%Y %I:%M:%S %p",
+            "%m/%d/%Y, %I:%M:%S %p", "%m/%d/%Y %I:%M %p", "%m/%d/%Y, %I:%M:%S.%f %p", "%m/%d/%Y",
+            "%d/%b/%Y:%H:%M:%S %z",
+        ),
+    ),
+    (re.compile(r"\d{4}/"), ("%Y/%m/%d %H:%M:%S", "%Y/%m/%d %H:%M", "%Y/%m/%d")),
+    (re.compile(r"\d{4}-"), ("%Y-%m-%d %I:%M:%S %p",)),
+    (
+        re.compile(r"\d\d?\."),
+        ("%d.%m.%Y %H:%M:%S", "%d.%m.%Y %H:%M", "%d.%m.%Y, %H:%M:%S", "%d.%m.%Y"),
+    ),
+    (re.compile(r"\d\d?\s"), ("%d %b %Y %H:%M:%S", "%d %b %Y")),
+    (
+        re.compile(r"[^\W\d]\S*\s+\d"),
+        (
+            "%b %d, %Y %H:%M:%S", "%b %d, %Y, %I:%M:%S %p", "%b %d, %Y %I:%M:%S %p", "%b %d, %Y",
+            "%b %d, %Y @ %H:%M:%S.%f",
+        ),
+    ),
+    (
+        re.compile(r"[^\W\d]{3}\s+[^\W\d]{3}\s+\d"),
+        ("%a %b %d %H:%M:%S %Y", "%a %b %d %H:%M:%S UTC %Y"),
+    ),
 )  # fmt: skip
+"""Ways to write a time, by how such a text begins: trying one takes microseconds."""
 _NOTHING: Final = frozenset({"", "null", "none", "nan", "na", "n/a", "-"})
 """What tables write where there is no count."""
 _THOUSANDS: Final = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?")
@@ -128,11 +148,12 @@ def _loosely(text: str) -> datetime:
             return parsedate_to_datetime(text)
         except (ValueError, TypeError, IndexError, OverflowError):
             raise RowRefused(BAD_TIME) from None
-    for form in _WRITTEN:
-        try:
-            return datetime.strptime(text, form)
-        except ValueError:
-            continue
+    for beginning, forms in _WRITTEN:
+        for form in forms if beginning.match(text) else ():
+            try:
+                return datetime.strptime(text, form)
+            except ValueError:
+                continue
     raise RowRefused(BAD_TIME)
 
 

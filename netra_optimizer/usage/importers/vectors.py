@@ -83,8 +83,7 @@ def times(column: Strings, *, naive: bool) -> tuple[Int64, Bool]:
             us[rows], ok[rows] = _iso(column.square(rows, length), naive)
         elif 1 <= length <= 18:
             us[rows], ok[rows] = _epoch(column.square(rows, length))
-    ok &= (us >= _EARLIEST) & (us < _LATEST)
-    return us, ok
+    return us, ok & known_time(us)
 
 
 def counts(column: Strings) -> tuple[Int64, Bool, Bool]:
@@ -116,12 +115,22 @@ def real_numbers(column: Strings, convert: Callable[[object], float | None]) -> 
             pass
         else:
             found = np.frombuffer(cast.buffers()[1], np.float64, len(cast), cast.offset * 8).copy()
-            found[~np.isfinite(found)] = np.nan
-            if convert(-1.0) is None:
-                found[found < 0] = np.nan
-            return found
+            return finite(found, convert)
     values = [convert(value) for value in column.array.to_pylist()]
     return np.array([np.nan if value is None else value for value in values], np.float64)
+
+
+def finite(values: Float64, convert: Callable[[object], float | None]) -> Float64:
+    """What `convert` (`number` or `positive`) makes of each number; nan where it finds none."""
+    keep = np.isfinite(values)
+    if convert(-1.0) is None:
+        keep &= values >= 0
+    return np.where(keep, values, np.nan)
+
+
+def known_time(us: Int64) -> Bool:
+    """Whether each of some times is one that `moment` takes."""
+    return (us >= _EARLIEST) & (us < _LATEST)
 
 
 def mapped(column: ArrowArray, convert: Callable[[str], str]) -> ArrowArray:

@@ -9,14 +9,15 @@ from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
 
-from netra_optimizer.usage.errors import FileDamaged, FileEmpty
+from netra_optimizer.usage.arrow_types import ArrowBatch
+from netra_optimizer.usage.errors import FileDamaged, FileEmpty, FileTooLarge
 from netra_optimizer.usage.sources.csv_text import (
     WRONG_COLUMNS,
     delimiter_of,
     fields_of,
     records,
 )
-from netra_optimizer.usage.sources.files import MAX_LINE, Source
+from netra_optimizer.usage.sources.files import CHUNK, MAX_LINE, MAX_RATIO, RATIO_FROM, Source
 from netra_optimizer.usage.sources.json_text import (
     BROKEN,
     TOO_LONG,
@@ -38,6 +39,9 @@ _FEW: Final = 8
 """As many of a sample's rows all importers look at."""
 LATER_ROWS: Final = 100 * SAMPLE_ROWS
 """As far a log is looked into for the first row that is somebody's."""
+BATCH_ROWS: Final = 16_384
+BATCH_BYTES: Final = 8 << 20
+"""At most so many rows of a Parquet file are read at once, and no more than take about so much."""
 _HEAD: Final = 1 << 18
 _WRAPPERS: Final = (
     "data", "results", "items", "records", "rows", "logs", "requests", "calls",
@@ -123,13 +127,27 @@ class Rows:
             yield self._row(fields)
 
     def _parquet(self) -> Iterator[Row | str]:
+        for batch in self.batches():
+            yield from batch_rows(batch)
+
+    def batches(self) -> Iterator[ArrowBatch]:
+        """Rows of a Parquet file as they lie there, times to the microsecond, some at a time.
+
+        Raises FileDamaged, FileTooLarge.
+        """
         import pyarrow as pa
         import pyarrow.parquet as pq
 
+        self.source.bytes_read = 0
         try:
             with self.source.open() as raw:
-                for batch in pq.ParquetFile(raw).iter_batches(batch_size=CHUNK_ROWS):
-                    yield from _batch_rows(_as_text(batch))
+                file = pq.ParquetFile(raw, buffer_size=CHUNK)
+                size = _rows_at_once(file.metadata, self.source)
+                done, rows = 0, max(1, file.metadata.num_rows)
+                for batch in file.iter_batches(batch_size=size):
+                    done += batch.num_rows
+                    self.source.bytes_read = self.source.size * done // rows
+                    yield _as_text(_to_microseconds(batch))
         except (pa.ArrowException, OSError) as error:
             raise _damaged(self.source, error) from None
 
@@ -157,8 +175,8 @@ class _Waiting:
         self.lines = lines[::-1]
 
 
-def _as_text(batch: Any) -> Any:
-    """The batch with columns of bytes as text, where they are that. Any: pyarrow has no types."""
+def _as_text(batch: ArrowBatch) -> ArrowBatch:
+    """The batch with columns of bytes as text, where they are that."""
     import pyarrow as pa
 
     for place, field_ in enumerate(batch.schema):
@@ -170,8 +188,33 @@ def _as_text(batch: Any) -> Any:
     return batch
 
 
-def _batch_rows(batch: Any) -> Iterator[Row | str]:
-    """Rows of a batch (Any: pyarrow has no types); one whose values are none costs itself alone."""
+def _rows_at_once(metadata: Any, source: Source) -> int:  # Any: pyarrow has no types
+    """Rows whose values take BATCH_BYTES. Raises FileTooLarge where packing hides too much."""
+    groups = [metadata.row_group(place) for place in range(metadata.num_row_groups)]
+    whole = sum(group.total_byte_size for group in groups)
+    if whole > RATIO_FROM and whole > MAX_RATIO * source.size:
+        raise FileTooLarge(
+            f"{source.name} unpacks to more than {MAX_RATIO} times its size.",
+            hint="If it is genuine, write it anew without compression.",
+        )
+    widest = max((group.total_byte_size / max(1, group.num_rows) for group in groups), default=1)
+    return max(1, min(BATCH_ROWS, int(BATCH_BYTES / max(1, widest))))
+
+
+def _to_microseconds(batch: ArrowBatch) -> ArrowBatch:
+    """Times to the nanosecond cut to the microsecond: no other can be read as a value."""
+    import pyarrow as pa
+
+    for place, kind in enumerate(batch.schema.types):
+        if pa.types.is_timestamp(kind) and kind.unit == "ns":
+            to = pa.timestamp("us", kind.tz)
+            cut = batch.column(place).cast(to, safe=False)
+            batch = batch.set_column(place, pa.field(batch.schema.names[place], to), cut)
+    return batch
+
+
+def batch_rows(batch: ArrowBatch) -> Iterator[Row | str]:
+    """Rows of a batch; one whose values are none costs itself alone."""
     try:
         yield from batch.to_pylist()
         return
