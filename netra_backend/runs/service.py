@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextvars import Context
 from datetime import datetime
 from typing import Protocol
 
@@ -83,6 +84,7 @@ class RunService:
         self._uses = uses
         self._tokens: dict[str, CancelToken] = {}
         self._fences: dict[str, int] = {}
+        self._dispatching: set[asyncio.Task[None]] = set()
         engine.register(KIND, self._execute)
 
     def use_limits(self, limits: RunLimits) -> None:
@@ -218,7 +220,17 @@ class RunService:
         finally:
             self._tokens.pop(run_id, None)
             self._fences.pop(run_id, None)
-        await self.dispatch()
+        await self._dispatch_apart()
+
+    async def _dispatch_apart(self) -> None:
+        """Begin what waits from outside of this run: what is begun within a durable execution is
+        recorded as one of its steps, and whoever resumed from them would find it there.
+        """
+        loop = asyncio.get_running_loop()
+        work = loop.create_task(self.dispatch(), name="apex-next-run", context=Context())
+        self._dispatching.add(work)
+        work.add_done_callback(self._dispatching.discard)
+        await asyncio.shield(work)
 
     async def _attempt(
         self, run: RunRecord, recorder: RunRecorder, token: CancelToken
