@@ -26,7 +26,7 @@ from netra_backend.runs.durable import RUN_FORMAT, DurableEngine
 from netra_backend.runs.effects import RunEffects
 from netra_backend.runs.limits import RunLimits
 from netra_backend.runs.records import Outcome, RunRecord, RunStatus
-from netra_backend.runs.store import RunStore
+from netra_backend.runs.store import RunStore, Uses
 from netra_backend.runs.token import CancelToken, RunCancelledSignal
 from netra_core.context import UserExecutionContext
 from netra_core.database import DatabaseSessionManager, SystemContext
@@ -68,7 +68,7 @@ class RunService:
         clock: Callable[[], datetime],
         state: UnifiedStateManager | None = None,
         fan_out: FanOut | None = None,
-        uses: Callable[[], frozenset[tuple[str, str]]] = frozenset,
+        uses: Uses = lambda workspace, user: frozenset(),
     ) -> None:
         self._engine = engine
         self._store = store
@@ -107,7 +107,7 @@ class RunService:
         The first event is written before the run is handed to its engine, which writes the same
         key again: whoever waits for an answer sees at once that it has begun.
         """
-        begun = await self._store.begin_next(self._engine.node_id, self.limits, self._uses())
+        begun = await self._store.begin_next(self._engine.node_id, self.limits, self._uses)
         for run in begun:
             await self._announce(run, RunRecorder(self._log, run.context()))
             await self._submit(run)
