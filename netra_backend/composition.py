@@ -213,6 +213,7 @@ class Platform:
         if self.live_state is not None:
             self.live_state.stop()
         await self.engine.stop()
+        await self.runs.settle()
         if was_ready and self.deps.options.clustered:
             await self.nodes.leave()
         await self.ingest.close()

@@ -227,10 +227,20 @@ class RunService:
         recorded as one of its steps, and whoever resumed from them would find it there.
         """
         loop = asyncio.get_running_loop()
-        work = loop.create_task(self.dispatch(), name="apex-next-run", context=Context())
+        work = loop.create_task(self._dispatch_next(), name="apex-next-run", context=Context())
         self._dispatching.add(work)
         work.add_done_callback(self._dispatching.discard)
         await asyncio.shield(work)
+
+    async def _dispatch_next(self) -> None:
+        try:
+            await self.dispatch()
+        except Exception:  # the periodic dispatch comes to it; this run has ended all the same
+            _log.exception("next_run_not_begun")
+
+    async def settle(self) -> None:
+        """Wait for what ended runs still have begun; before the database is closed."""
+        await asyncio.gather(*self._dispatching)
 
     async def _attempt(
         self, run: RunRecord, recorder: RunRecorder, token: CancelToken
