@@ -253,6 +253,7 @@ class Platform:
         if self.live_state is not None:
             self.live_state.stop()
         await self.engine.stop()
+        await self.runs.settle()
         if was_ready and self.deps.options.clustered:
             await self.nodes.leave()
         await self.ingest.close()
@@ -261,11 +262,14 @@ class Platform:
         if self._identity is not None:
             self._identity.release()
 
-    def _uses(self) -> frozenset[tuple[str, str]]:
-        """What every run works with: a pause of one of these keeps runs from beginning."""
+    def _uses(self, workspace_id: str, user_id: str) -> frozenset[tuple[str, str]]:
+        """What a run of this user works with: a pause of one of these keeps it from beginning."""
+        user = UserExecutionContext(
+            user_id=user_id, workspace_id=workspace_id, request_id="dispatch"
+        )
         return frozenset(
             {("agent", name) for name in self.agents.list_keys()}
-            | {("model", model) for model in self.reasoners.models}
+            | {("model", model) for model in self.reasoners.models_of(user)}
         )
 
     def _node_id(self) -> str:

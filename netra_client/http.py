@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit, urlunsplit
 
 import httpx
@@ -158,12 +158,21 @@ class ApexClient:
     # Chat and runs
 
     async def post_message(
-        self, content: str, *, thread_id: str | None = None, client_message_id: str | None = None
+        self,
+        content: str,
+        *,
+        thread_id: str | None = None,
+        client_message_id: str | None = None,
+        while_busy: Literal["enqueue", "reject", "interrupt"] = "enqueue",
     ) -> JsonObject:
         """Send a message over HTTP; a thread is made when none is given."""
         if thread_id is None:
             thread_id = (await self._authorized("POST", "/api/threads", json={}))["id"]
-        body = {"content": content, "client_message_id": client_message_id or self._new_id()}
+        body = {
+            "content": content,
+            "client_message_id": client_message_id or self._new_id(),
+            "while_busy": while_busy,
+        }
         return await self._authorized("POST", f"/api/threads/{thread_id}/messages", json=body)
 
     async def run(self, run_id: str) -> JsonObject:

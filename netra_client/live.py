@@ -6,7 +6,7 @@ import uuid
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import suppress
 from types import TracebackType
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import websockets
 from websockets.asyncio.client import ClientConnection
@@ -99,9 +99,11 @@ class LiveConnection:
         *,
         thread_id: str | None = None,
         client_message_id: str | None = None,
+        while_busy: Literal["enqueue", "reject", "interrupt"] | None = None,
     ) -> Accepted:
         """Send a message and wait until it is accepted; sent once, however often it is repeated.
 
+        `while_busy` says what becomes of it while a run works in the thread; by default it waits.
         Raises ApiError when the server refuses it.
         """
         key = client_message_id or self._new_id()
@@ -110,7 +112,9 @@ class LiveConnection:
         answer = asyncio.get_running_loop().create_future()
         self._answers[key] = answer
         try:
-            self.protocol.user_message(content, client_message_id=key, thread_id=thread_id)
+            self.protocol.user_message(
+                content, client_message_id=key, thread_id=thread_id, while_busy=while_busy
+            )
             await self._flush()
             return await answer
         finally:

@@ -83,7 +83,12 @@ class LiveProtocol:
         return self._established and not self._resuming
 
     def user_message(
-        self, content: str, *, client_message_id: str, thread_id: str | None = None
+        self,
+        content: str,
+        *,
+        client_message_id: str,
+        thread_id: str | None = None,
+        while_busy: str | None = None,
     ) -> None:
         """Queue a message; it is sent again after a reconnect until the server has answered."""
         message: JsonObject = {
@@ -93,6 +98,8 @@ class LiveProtocol:
         }
         if thread_id is not None:
             message["thread_id"] = thread_id
+        if while_busy is not None:
+            message["while_busy"] = while_busy
         text = _encode(message)
         self._unanswered[client_message_id] = text
         if self._established:

@@ -14,8 +14,10 @@ import structlog
 from netra_backend.agents.recorder import RunRecorder
 from netra_backend.agents.redaction import redact, shown
 from netra_backend.errors import (
+    FencedError,
     LifecycleError,
     OutcomeUnknownError,
+    ReplayMismatchError,
     ToolFailedError,
     ToolTimeoutError,
 )
@@ -296,7 +298,15 @@ class AgentContext:
                 return await self._attempt(fn, args, policy, timeout_s)
             return await self._attempt_effect(fn, args, policy, timeout_s, call, intent)
 
-        outcome = await self._scope.steps.step(f"{self._path}.{name}", attempt)
+        try:
+            outcome = await self._scope.steps.step(f"{self._path}.{name}", attempt)
+        except (FencedError, ReplayMismatchError):
+            raise
+        except Exception as error:  # not the tool's doing: its outcome could not be kept
+            _log.exception("step_failed", agent=self._agent, tool=name, run_id=self.user.run_id)
+            message = f"The step could not be kept: unexpected {type(error).__name__}"
+            await self._record(ToolCompleted(name, call_id, False, 0.0, error=message))
+            raise
         self._scope.token.check()
         duration_ms: float = outcome["duration_ms"]
         if not outcome["ok"]:

@@ -5,6 +5,7 @@ from fastapi import APIRouter, WebSocket
 from netra_backend.api.edge import Person, PlatformDep, socket_identity
 from netra_backend.api.models import TicketOut
 from netra_backend.api.problems import RESPONSES
+from netra_backend.chat.records import WhileBusy
 from netra_backend.composition import Platform
 from netra_backend.errors import ForbiddenError
 from netra_core.context import Role, UserExecutionContext
@@ -65,6 +66,7 @@ class ChatHandlers:
             content=message.content,
             client_message_id=message.client_message_id,
             thread_id=message.thread_id,
+            while_busy=WhileBusy(message.while_busy),
         )
         return MessageAccepted(
             message.client_message_id, accepted.thread_id, accepted.run_id, accepted.duplicate

@@ -48,10 +48,9 @@ class Reasoners:
         self._account = account
         self._breakers: OrderedDict[tuple[str, str], AsyncCircuitBreakerFactory] = OrderedDict()
 
-    @property
-    def models(self) -> tuple[str, ...]:
-        """Names of the models that read where no workspace or user has chosen another."""
-        manager = self._configuration_of(None)
+    def models_of(self, user: UserExecutionContext) -> tuple[str, ...]:
+        """Names of the models that read this user's questions, as the settings are now."""
+        manager = self._configuration_of(user)
         named = None if manager is None else manager.get("llm.model")
         return self._plain.models if not named else (provider_and_name(str(named))[1],)
 

@@ -8,7 +8,8 @@ from enum import StrEnum
 from hashlib import blake2b
 from typing import Final
 
-from sqlalchemy import ColumnElement, insert, select, update
+from sqlalchemy import ColumnElement, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from netra_backend.errors import ApprovalDecidedError, NotFoundError
@@ -129,23 +130,20 @@ class Approvals:
     async def _create(
         self, ctx: UserExecutionContext, request_id: str, *, title: str, detail: JsonObject
     ) -> None:
+        on_this = postgresql if self._sessions.dialect == "postgresql" else sqlite
+        new = on_this.insert(approvals).values(
+            id=request_id,
+            workspace_id=ctx.workspace_id,
+            user_id=ctx.user_id,
+            run_id=ctx.run_id,
+            title=title[:200],
+            detail=detail,
+            status=ApprovalStatus.PENDING.value,
+            created_at=self._clock(),
+        )
         async with self._sessions.session(ctx) as session:
-            there = await session.execute(
-                select(approvals.c.id).where(approvals.c.id == request_id)
-            )
-            if there.one_or_none() is None:
-                await session.execute(
-                    insert(approvals).values(
-                        id=request_id,
-                        workspace_id=ctx.workspace_id,
-                        user_id=ctx.user_id,
-                        run_id=ctx.run_id,
-                        title=title[:200],
-                        detail=detail,
-                        status=ApprovalStatus.PENDING.value,
-                        created_at=self._clock(),
-                    )
-                )
+            # An earlier execution has asked, or one that does not know yet that it was taken over.
+            await session.execute(new.on_conflict_do_nothing(index_elements=[approvals.c.id]))
 
     async def _select(
         self, ctx: UserExecutionContext, which: ColumnElement[bool]

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextvars import Context
 from datetime import datetime
 from typing import Protocol
 
@@ -25,7 +26,7 @@ from netra_backend.runs.durable import RUN_FORMAT, DurableEngine
 from netra_backend.runs.effects import RunEffects
 from netra_backend.runs.limits import RunLimits
 from netra_backend.runs.records import Outcome, RunRecord, RunStatus
-from netra_backend.runs.store import RunStore
+from netra_backend.runs.store import RunStore, Uses
 from netra_backend.runs.token import CancelToken, RunCancelledSignal
 from netra_core.context import UserExecutionContext
 from netra_core.database import DatabaseSessionManager, SystemContext
@@ -67,7 +68,7 @@ class RunService:
         clock: Callable[[], datetime],
         state: UnifiedStateManager | None = None,
         fan_out: FanOut | None = None,
-        uses: Callable[[], frozenset[tuple[str, str]]] = frozenset,
+        uses: Uses = lambda workspace, user: frozenset(),
     ) -> None:
         self._engine = engine
         self._store = store
@@ -83,6 +84,7 @@ class RunService:
         self._uses = uses
         self._tokens: dict[str, CancelToken] = {}
         self._fences: dict[str, int] = {}
+        self._dispatching: set[asyncio.Task[None]] = set()
         engine.register(KIND, self._execute)
 
     def use_limits(self, limits: RunLimits) -> None:
@@ -105,7 +107,7 @@ class RunService:
         The first event is written before the run is handed to its engine, which writes the same
         key again: whoever waits for an answer sees at once that it has begun.
         """
-        begun = await self._store.begin_next(self._engine.node_id, self.limits, self._uses())
+        begun = await self._store.begin_next(self._engine.node_id, self.limits, self._uses)
         for run in begun:
             await self._announce(run, RunRecorder(self._log, run.context()))
             await self._submit(run)
@@ -218,7 +220,27 @@ class RunService:
         finally:
             self._tokens.pop(run_id, None)
             self._fences.pop(run_id, None)
-        await self.dispatch()
+        await self._dispatch_apart()
+
+    async def _dispatch_apart(self) -> None:
+        """Begin what waits from outside of this run: what is begun within a durable execution is
+        recorded as one of its steps, and whoever resumed from them would find it there.
+        """
+        loop = asyncio.get_running_loop()
+        work = loop.create_task(self._dispatch_next(), name="apex-next-run", context=Context())
+        self._dispatching.add(work)
+        work.add_done_callback(self._dispatching.discard)
+        await asyncio.shield(work)
+
+    async def _dispatch_next(self) -> None:
+        try:
+            await self.dispatch()
+        except Exception:  # the periodic dispatch comes to it; this run has ended all the same
+            _log.exception("next_run_not_begun")
+
+    async def settle(self) -> None:
+        """Wait for what ended runs still have begun; before the database is closed."""
+        await asyncio.gather(*self._dispatching)
 
     async def _attempt(
         self, run: RunRecord, recorder: RunRecorder, token: CancelToken

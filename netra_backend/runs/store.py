@@ -1,8 +1,9 @@
 """Runs in the platform database. What a user may see goes through `ctx`; the rest is our own."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 from sqlalchemy import Connection, Select, func, select, text, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -19,6 +20,9 @@ _SYSTEM = SystemContext(actor="runs")
 _OPEN = (RunStatus.PENDING.value, RunStatus.RUNNING.value)
 _DISPATCH_LOCK = 7_240_001
 _LOOK_AT = 200
+
+Uses: TypeAlias = Callable[[str, str], frozenset[tuple[str, str]]]
+"""What a run of (workspace, user) works with: ("agent", name) and ("model", name)."""
 
 
 class RunStore:
@@ -94,23 +98,28 @@ class RunStore:
         )
         return list(await self._sessions.read(ctx, lambda c: c.execute(query).scalars().all()))
 
-    async def begin_next(
-        self, node: str, limits: RunLimits, uses: frozenset[tuple[str, str]]
-    ) -> list[RunRecord]:
+    async def begin_next(self, node: str, limits: RunLimits, uses: Uses) -> list[RunRecord]:
         """Give this node the waiting runs whose turn it is, oldest first, within the limits.
 
-        `uses` names what every run works with, ("agent", name) and ("model", name): where one of
-        them is paused nothing begins.
+        Where something that a run uses is paused in its workspace it does not begin.
         """
         async with self._sessions.session(_SYSTEM) as session:
             await self._lock_dispatch(session)
-            chosen = _choose(
-                [(r, w, u, t, k) for r, w, u, t, k in await session.execute(_waiting_runs())],
+            choice = _Choice(
                 [(w, u, t) for w, u, t in await session.execute(_running_runs())],
-                {(w, s, k) for w, s, k in await session.execute(_pauses())},
+                [(w, s, k) for w, s, k in await session.execute(_pauses())],
                 limits,
                 uses,
             )
+            last: Cursor | None = None
+            while not choice.full:  # those held back must not hide the ones behind them
+                waiting = (await session.execute(_waiting_runs(last))).all()
+                if not waiting:
+                    break
+                for run_id, workspace, user, thread, kind, created_at in waiting:
+                    choice.look_at(run_id, workspace, user, thread, kind)
+                    last = Cursor(created_at, run_id)
+            chosen = choice.chosen
             if not chosen:
                 return []
             begun = await session.execute(
@@ -221,13 +230,24 @@ def _owned(ctx: UserExecutionContext) -> Select[Any]:
     )
 
 
-def _waiting_runs() -> Select[str, str, str, str, str]:
-    return (
-        select(runs.c.id, runs.c.workspace_id, runs.c.user_id, runs.c.thread_id, runs.c.kind)
+def _waiting_runs(after: Cursor | None) -> Select[str, str, str, str, str, datetime]:
+    """The next ones, oldest first."""
+    query = (
+        select(
+            runs.c.id,
+            runs.c.workspace_id,
+            runs.c.user_id,
+            runs.c.thread_id,
+            runs.c.kind,
+            runs.c.created_at,
+        )
         .where(runs.c.status == RunStatus.PENDING.value)
         .order_by(runs.c.created_at, runs.c.id)
         .limit(_LOOK_AT)
     )
+    if after is not None:
+        query = query.where(tuple_(runs.c.created_at, runs.c.id) > (after.at, after.id))
+    return query
 
 
 def _running_runs() -> Select[str, str, str]:
@@ -240,29 +260,40 @@ def _pauses() -> Select[str, str, str]:
     return select(pauses.c.workspace_id, pauses.c.scope, pauses.c.key)
 
 
-def _choose(
-    waiting: Sequence[tuple[str, str, str, str, str]],
-    running: Sequence[tuple[str, str, str]],
-    paused: set[tuple[str, str, str]],
-    limits: RunLimits,
-    uses: frozenset[tuple[str, str]],
-) -> list[str]:
-    busy_threads = {thread for _, _, thread in running}
-    per_user: dict[str, int] = {}
-    for _, user, _ in running:
-        per_user[user] = per_user.get(user, 0) + 1
-    total = len(running)
-    chosen: list[str] = []
-    for run_id, workspace, user, thread, kind in waiting:
-        needs = {("user", user), ("agent", kind), *uses}
-        stopped = any((workspace, scope, key) in paused for scope, key in needs)
-        free = thread not in busy_threads
-        busy_threads.add(thread)  # what waits behind this one in its thread keeps its place
-        if stopped or not free or total >= limits.in_all:
-            continue
-        if per_user.get(user, 0) >= limits.per_user:
-            continue
-        per_user[user] = per_user.get(user, 0) + 1
-        total += 1
-        chosen.append(run_id)
-    return chosen
+class _Choice:
+    """Chooses whose turn it is among waiting runs that are shown oldest first."""
+
+    def __init__(
+        self,
+        running: Sequence[tuple[str, str, str]],
+        paused: Sequence[tuple[str, str, str]],
+        limits: RunLimits,
+        uses: Uses,
+    ) -> None:
+        self._limits = limits
+        self._uses = uses
+        self._busy_threads = {thread for _, _, thread in running}
+        self._per_user = Counter(user for _, user, _ in running)
+        self._total = len(running)
+        self._paused: dict[str, set[tuple[str, str]]] = {}
+        for workspace, scope, key in paused:
+            self._paused.setdefault(workspace, set()).add((scope, key))
+        self.chosen: list[str] = []
+
+    @property
+    def full(self) -> bool:
+        """True when no more may begin."""
+        return self._total >= self._limits.in_all
+
+    def look_at(self, run_id: str, workspace: str, user: str, thread: str, kind: str) -> None:
+        """Choose this one, if it may begin now."""
+        free = thread not in self._busy_threads
+        self._busy_threads.add(thread)  # what waits behind this one in its thread keeps its place
+        if not free or self.full or self._per_user[user] >= self._limits.per_user:
+            return
+        paused = self._paused.get(workspace)
+        if paused and paused & {("user", user), ("agent", kind), *self._uses(workspace, user)}:
+            return
+        self._per_user[user] += 1
+        self._total += 1
+        self.chosen.append(run_id)

@@ -18,6 +18,8 @@ class UserMessage(msgspec.Struct, frozen=True, tag="user_message"):
     content: Annotated[str, Meta(min_length=1, max_length=MAX_CONTENT_CHARS)]
     client_message_id: Identifier
     thread_id: Identifier | None = None
+    while_busy: Literal["enqueue", "reject", "interrupt"] = "enqueue"
+    """What happens while a run works in the thread."""
 
 
 class Resume(msgspec.Struct, frozen=True, tag="resume"):

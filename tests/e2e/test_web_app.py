@@ -127,6 +127,30 @@ def test_a_run_is_stopped_and_keeps_what_it_did(ada: Any) -> None:
     page.close()
 
 
+def test_a_question_waits_behind_a_run_and_a_stopped_run_is_taken_up_again_below_it(
+    ada: Any,
+) -> None:
+    page = ada.open("/chat")
+    ask(page)
+    run = page.locator("[data-run]").nth(0)
+    expect(run.locator("[data-agent=triage]")).to_be_visible()
+    with ada.server.held():
+        page.get_by_label("Your question").fill("Which feature costs most?")
+        page.keyboard.press("Enter")
+        second = page.locator("[data-run]").nth(1)
+        expect(second).to_contain_text("Waiting for its turn")
+        run.get_by_role("button", name="Stop").click()
+    expect(run).to_have_attribute("data-status", "cancelled")
+    expect(second).to_have_attribute("data-status", "completed")
+    run.get_by_role("button", name="Go on from here").click()
+    again = page.locator(".run-after [data-run]")
+    expect(again).to_have_attribute("data-status", "completed")
+    page.reload()
+    expect(page.locator(".run-after [data-run]")).to_have_attribute("data-status", "completed")
+    expect(page.locator("[data-run]")).to_have_count(3)
+    page.close()
+
+
 def test_a_second_tab_opened_in_the_middle_ends_in_the_same_report(ada: Any) -> None:
     first = ada.open("/chat")
     run = ask(first)

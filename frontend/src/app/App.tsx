@@ -52,13 +52,13 @@ function Signed({ who, path }: { who: Session; path: string }) {
   return (
     <Shell who={who}>
       <Guard at={path}>
-        <Page path={path} />
+        <Page path={path} who={who} />
       </Guard>
     </Shell>
   );
 }
 
-function Page({ path }: { path: string }) {
+function Page({ path, who }: { path: string; who: Session }) {
   const [, section, id] = path.split("/");
   useEffect(() => {
     const names: Record<string, string> = { "": "Overview", chat: "Chat", opportunities: "Opportunities", data: "Data", usage: "Usage", reports: "Report" };
@@ -68,7 +68,7 @@ function Page({ path }: { path: string }) {
     case "":
       return <OverviewPage />;
     case "chat":
-      return <ChatPage threadId={id ? decodeURIComponent(id) : null} />;
+      return <ChatPage threadId={id ? decodeURIComponent(id) : null} userId={who.user.id} />;
     case "opportunities":
       return <OpportunitiesPage />;
     case "reports":

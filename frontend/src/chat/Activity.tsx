@@ -1,8 +1,12 @@
+import { useState } from "react";
 import { elapsed, milliseconds, prose } from "../format";
 import { isTerminal, type AgentState, type RunState, type Step } from "../live/fold";
 import { Icon } from "../ui/Icon";
 import { useNow } from "../ui/parts";
 import { agentDoes, agentName, argsText, nowLine, resultText, toolName } from "./agents";
+
+/** A run that has not begun by then stands behind another one, or is held. */
+const WAITS_AFTER_MS = 1500;
 
 /** The live head of a run: what happens now, since when, and the way to stop it. */
 export function RunHead({ run, onCancel, cancelling }: {
@@ -11,14 +15,16 @@ export function RunHead({ run, onCancel, cancelling }: {
   cancelling: boolean;
 }) {
   const now = useNow(true);
-  const since = run.startedAt ? Math.max(0, now - Date.parse(run.startedAt)) : 0;
+  const [seen] = useState(() => Date.now());
+  const since = Math.max(0, now - (run.startedAt ? Date.parse(run.startedAt) : seen));
+  const waits = run.status === "pending" && since > WAITS_AFTER_MS;
   return (
     <div className="run-head">
       <span className="orbit" aria-hidden="true">
         <span />
       </span>
       <div className="grow">
-        <strong>{cancelling ? "Stopping" : nowLine(run)}</strong>
+        <strong>{cancelling ? "Stopping" : waits ? "Waiting for its turn" : nowLine(run)}</strong>
         <span className="small muted num">{elapsed(since)}</span>
       </div>
       <button type="button" className="btn small" onClick={onCancel} disabled={cancelling}>

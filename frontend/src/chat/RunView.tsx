@@ -9,6 +9,8 @@ import { ReportView } from "../report/Report";
 import { Icon } from "../ui/Icon";
 import { ProblemNote, Skeleton } from "../ui/parts";
 import { Activity, draftOf, RunHead } from "./Activity";
+import { AgainButtons } from "./Again";
+import { Approvals } from "./Approvals";
 import { nowLine } from "./agents";
 
 interface RunViewProps {
@@ -52,6 +54,7 @@ export function RunView({ runId, onAsk }: RunViewProps) {
       ) : (
         <>
           <RunHead run={run} onCancel={() => void cancel()} cancelling={cancelling} />
+          <Approvals run={run} />
           <Activity run={run} />
           <Growing run={run} />
         </>
@@ -102,6 +105,7 @@ function Ended({ run, onAsk }: { run: RunState; onAsk: (text: string) => void })
       )}
       {run.report && <WholeReport report={run.report} onAsk={onAsk} />}
       <History run={run} open={run.status !== "completed"} />
+      <AgainButtons run={run} />
     </>
   );
 }

@@ -12,6 +12,9 @@ const DOES: Record<string, string> = {
   reporting: "Writes the report",
 };
 
+/** The tool by which an agent asks the run's author. */
+export const ASKS = "request_approval";
+
 export function agentName(name: string): string {
   return words(name);
 }
@@ -31,6 +34,7 @@ export function nowLine(run: RunState): string {
   if (!agent) return run.status === "pending" ? "Starting" : "Finishing";
   const step = agent.steps.at(-1);
   const who = agentName(agent.name);
+  if (step?.kind === "tool" && step.state === "running" && step.tool === ASKS) return "Waiting for your decision";
   if (step?.kind === "tool" && step.state === "running") return `${who} uses ${toolName(step.tool)}`;
   return agent.parent === null ? agentDoes(agent) : `${who}: ${lowerFirst(agentDoes(agent))}`;
 }

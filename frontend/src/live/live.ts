@@ -48,6 +48,7 @@ const socket = new LiveSocket({
 runs.onBegin((run) => {
   cache.invalidate("threads");
   cache.invalidate(`messages:${run.threadId}`);
+  cache.invalidate(`runs:${run.threadId}`);
 });
 
 runs.onEnd(() => {

@@ -4,7 +4,9 @@ import { api } from "../api/client";
 import type { Message, Page } from "../api/types";
 import { go } from "../app/router";
 import { Composer } from "../chat/Composer";
+import { Held } from "../chat/Held";
 import { questions } from "../chat/questions";
+import { RunsAfter } from "../chat/RunsAfter";
 import { RunView } from "../chat/RunView";
 import { Threads } from "../chat/Threads";
 import { useRun } from "../live/live";
@@ -17,7 +19,7 @@ const open = (threadId: string) => {
   if (location.pathname === "/chat") go(`/chat/${encodeURIComponent(threadId)}`, { replace: true });
 };
 
-export function ChatPage({ threadId }: { threadId: string | null }) {
+export function ChatPage({ threadId, userId }: { threadId: string | null; userId: string }) {
   const ask = useCallback((text: string) => send(text, threadId, open), [threadId]);
   return (
     <div className="chat">
@@ -25,6 +27,7 @@ export function ChatPage({ threadId }: { threadId: string | null }) {
       <Threads current={threadId} />
       <div className="conversation">
         <Conversation key={threadId ?? "new"} threadId={threadId} ask={ask} />
+        <Held userId={userId} />
         <Composer onSend={ask} focusKey={threadId ?? "new"} />
       </div>
     </div>
@@ -68,7 +71,12 @@ function Exchange({ message, ask }: { message: Message; ask: (text: string) => v
         <span className="visually-hidden">{message.role === "user" ? "You asked: " : "Apex: "}</span>
         {message.content}
       </div>
-      {message.role === "user" && message.run_id && <RunView runId={message.run_id} onAsk={ask} />}
+      {message.role === "user" && message.run_id && (
+        <>
+          <RunView runId={message.run_id} onAsk={ask} />
+          <RunsAfter runId={message.run_id} threadId={message.thread_id} onAsk={ask} />
+        </>
+      )}
     </>
   );
 }
@@ -152,7 +160,7 @@ function useStayAtEnd(count: number, lastRun: string) {
   }, [count]);
   useEffect(() => {
     if (near.current && !reported) end.current?.scrollIntoView({ block: "end" });
-  }, [run?.runSeq, reported]);
+  }, [run?.runSeq, run?.draft?.text.length, reported]);
   const live = useRef(false);
   useEffect(() => {
     if (run && !reported) live.current = true;

@@ -52,6 +52,44 @@ export interface components {
             next: string | null;
         };
         /**
+         * ApprovalList
+         * @description Requests that wait for me, oldest first.
+         */
+        ApprovalList: {
+            /** Items */
+            items: components["schemas"]["ApprovalOut"][];
+            /** Next */
+            next?: null;
+        };
+        /**
+         * ApprovalOut
+         * @description A request of one of my runs.
+         */
+        ApprovalOut: {
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Decided At */
+            decided_at: string | null;
+            /** Detail */
+            detail: {
+                [key: string]: unknown;
+            };
+            /** Id */
+            id: string;
+            /** Run Id */
+            run_id: string;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "pending" | "approved" | "refused" | "withdrawn";
+            /** Title */
+            title: string;
+        };
+        /**
          * AuditOut
          * @description rows_read = rows_kept + sum of dropped, to the row.
          */
@@ -111,6 +149,14 @@ export interface components {
             honoured: boolean | null;
             /** Text */
             text: string;
+        };
+        /**
+         * Decision
+         * @description The answer to a request.
+         */
+        Decision: {
+            /** Approve */
+            approve: boolean;
         };
         /**
          * EraseUsage
@@ -391,6 +437,24 @@ export interface components {
             while_busy: components["schemas"]["WhileBusy"];
         };
         /**
+         * NewPause
+         * @description New work to hold: of a user id, an agent's name or a model's.
+         */
+        NewPause: {
+            /** Key */
+            key: string;
+            /**
+             * Reason
+             * @default
+             */
+            reason: string;
+            /**
+             * Scope
+             * @enum {string}
+             */
+            scope: "user" | "agent" | "model";
+        };
+        /**
          * NewThread
          * @description A thread to make.
          */
@@ -448,6 +512,35 @@ export interface components {
             items: components["schemas"]["FoundOpportunityOut"][];
             /** Next */
             next: string | null;
+        };
+        /**
+         * PauseList
+         * @description All pauses of the workspace.
+         */
+        PauseList: {
+            /** Items */
+            items: components["schemas"]["PauseOut"][];
+            /** Next */
+            next?: null;
+        };
+        /**
+         * PauseOut
+         * @description New work that is held; what runs already runs on.
+         */
+        PauseOut: {
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Key */
+            key: string;
+            /** Paused By */
+            paused_by: string;
+            /** Reason */
+            reason: string;
+            /** Scope */
+            scope: string;
         };
         /**
          * Plot
@@ -888,10 +981,13 @@ export interface components {
 export type AcceptedOut = components['schemas']['AcceptedOut'];
 export type AnalysisOut = components['schemas']['AnalysisOut'];
 export type AnalysisPage = components['schemas']['AnalysisPage'];
+export type ApprovalList = components['schemas']['ApprovalList'];
+export type ApprovalOut = components['schemas']['ApprovalOut'];
 export type AuditOut = components['schemas']['AuditOut'];
 export type Column = components['schemas']['Column'];
 export type CombinedOut = components['schemas']['CombinedOut'];
 export type Constraint = components['schemas']['Constraint'];
+export type Decision = components['schemas']['Decision'];
 export type EraseUsage = components['schemas']['EraseUsage'];
 export type Figure = components['schemas']['Figure'];
 export type ForkRun = components['schemas']['ForkRun'];
@@ -904,9 +1000,12 @@ export type LatencyOut = components['schemas']['LatencyOut'];
 export type MessageOut = components['schemas']['MessageOut'];
 export type MessagePage = components['schemas']['MessagePage'];
 export type NewMessage = components['schemas']['NewMessage'];
+export type NewPause = components['schemas']['NewPause'];
 export type NewThread = components['schemas']['NewThread'];
 export type OpportunityOut = components['schemas']['OpportunityOut'];
 export type OpportunityPage = components['schemas']['OpportunityPage'];
+export type PauseList = components['schemas']['PauseList'];
+export type PauseOut = components['schemas']['PauseOut'];
 export type Plot = components['schemas']['Plot'];
 export type Problem = components['schemas']['Problem'];
 export type QualityOut = components['schemas']['QualityOut'];

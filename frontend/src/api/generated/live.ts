@@ -249,6 +249,11 @@ export interface components {
             thread_id: string | null;
             /** @enum {unknown} */
             type: "user_message";
+            /**
+             * @default enqueue
+             * @enum {unknown}
+             */
+            while_busy: "enqueue" | "interrupt" | "reject";
         };
     };
     responses: never;

@@ -1,0 +1,60 @@
+import { useEffect, useRef, useState } from "react";
+import { cache, useRead } from "../api/cache";
+import { api } from "../api/client";
+import { asProblem, type Problem } from "../api/problem";
+import type { Approval } from "../api/types";
+import type { RunState } from "../live/fold";
+import { Icon } from "../ui/Icon";
+import { ProblemNote } from "../ui/parts";
+import { argsText, ASKS } from "./agents";
+
+const AGAIN_MS = 600;
+
+/** What this run waits for its author to decide; it waits as long as that takes. */
+export function Approvals({ run }: { run: RunState }) {
+  const asking = run.agents.some((agent) =>
+    agent.steps.some((step) => step.kind === "tool" && step.tool === ASKS && step.state === "running"),
+  );
+  const { data } = useRead(asking ? "approvals" : null, api.approvals);
+  const mine = asking ? (data?.items ?? []).filter((one) => one.run_id === run.id) : [];
+  const missing = asking && data !== undefined && mine.length === 0;
+  useEffect(() => {
+    if (!missing) return undefined; // the event may be here before the request is stored
+    const timer = setTimeout(() => cache.invalidate("approvals"), AGAIN_MS);
+    return () => clearTimeout(timer);
+  }, [missing, data]);
+  return mine.map((one) => <Question key={one.id} approval={one} />);
+}
+
+function Question({ approval }: { approval: Approval }) {
+  const [problem, setProblem] = useState<Problem | null>(null);
+  const [busy, setBusy] = useState(false);
+  const card = useRef<HTMLElement>(null);
+  useEffect(() => card.current?.scrollIntoView({ block: "nearest" }), []);
+  const decide = async (approve: boolean) => {
+    setBusy(true);
+    setProblem(null);
+    await api.decide(approval.id, approve).catch((thrown: unknown) => setProblem(asProblem(thrown)));
+    cache.invalidate("approvals");
+    setBusy(false);
+  };
+  const detail = argsText(approval.detail);
+  return (
+    <section ref={card} className="note warn approval" aria-label="The run asks you" data-approval={approval.id}>
+      <Icon name="info" />
+      <div className="grow">
+        <strong>{approval.title}</strong>
+        {detail && <p className="small">{detail}</p>}
+        {problem && <ProblemNote problem={problem} />}
+        <div className="row">
+          <button type="button" className="btn primary small" disabled={busy} onClick={() => void decide(true)}>
+            Approve
+          </button>
+          <button type="button" className="btn small" disabled={busy} onClick={() => void decide(false)}>
+            Refuse
+          </button>
+        </div>
+      </div>
+    </section>
+  );
+}
