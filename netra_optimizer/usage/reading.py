@@ -24,6 +24,7 @@ from netra_optimizer.usage.errors import (
 )
 from netra_optimizer.usage.importers import Chunk, Importer, Options, importer_named, recognize
 from netra_optimizer.usage.importers.base import DUPLICATE, NO_MODEL, NO_TIME, RowRefused
+from netra_optimizer.usage.importers.reports import is_bill
 from netra_optimizer.usage.importers.values import CONTENT_ID, moment
 from netra_optimizer.usage.names import ModelNames
 from netra_optimizer.usage.occurrences import Occurrences
@@ -182,7 +183,8 @@ class Import:
         columns["import_id"] = constant_text(self._import_id, chunk.rows)
         batch = batch_of(chunk.rows, columns)
         if repeated:
-            self._audit.drop(DUPLICATE, len(repeated))
+            rows = repeated if chunk.of is None else {chunk.of[record] for record in repeated}
+            self._audit.drop(DUPLICATE, len(rows))
             kept = np.setdiff1d(np.arange(chunk.rows), repeated)
             return _take(batch, kept) if len(kept) else None
         return batch
@@ -261,6 +263,11 @@ def _recognize(source: Source, fmt: str | None) -> tuple[Importer, Rows]:
         raise FormatUnknown(
             f"{source.name} is neither JSON, CSV nor Parquet.",
             hint="Give an export of calls to models.",
+        )
+    if any(map(is_bill, rows.sample)):
+        raise FormatUnknown(
+            f"{source.name} is a provider's bill, no usage.",
+            hint="Read it with read_bill, and reconcile it with the usage that it bills.",
         )
     columns = rows.header or tuple(dict.fromkeys(key for row in rows.sample for key in row))
     if not columns:

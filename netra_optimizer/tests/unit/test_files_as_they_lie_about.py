@@ -261,3 +261,9 @@ def test_parquet_s_decimals_and_bytes_are_numbers_and_text(tmp_path: Path) -> No
     pq.write_table(times, tmp_path / "t.parquet")
     [row], _, _ = read(tmp_path / "t.parquet")
     assert row["start"] == datetime(2026, 11, 20, 10, tzinfo=UTC)
+
+
+def test_a_file_appended_to_another_with_its_mark_is_read(tmp_path: Path) -> None:
+    text = "\ufeff" + LINES[0] + "\n\ufeff" + LINES[1] + "\n"
+    rows, audit, _ = read(write(tmp_path, text, "log.jsonl"))
+    assert (len(rows), audit) == (2, Audit(2, 2, {}))

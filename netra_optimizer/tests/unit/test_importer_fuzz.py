@@ -61,6 +61,14 @@ KEYS = {
         "attributes": {"gen_ai.request.model": "gpt-4o", "gen_ai.usage.input_tokens": 5,
                        "gen_ai.usage.output_tokens": 2},
     },
+    "otlp_logs": {"resourceLogs": [{"scopeLogs": [{"logRecords": [
+        {"timeUnixNano": "1795168800000000000", "attributes": [
+            {"key": "event.name", "value": {"stringValue": "claude_code.api_request"}},
+            {"key": "model", "value": {"stringValue": "claude-sonnet-4-5"}},
+            {"key": "input_tokens", "value": {"intValue": "5"}}]}]}]}]},
+    "codex": {"timestamp": "2026-11-20T10:00:00Z", "type": "event_msg", "payload": {
+        "type": "token_count", "model": "gpt-5-codex", "info": {
+            "last_token_usage": {"input_tokens": 5, "output_tokens": 2}}}},
     "langsmith": {
         "id": "a", "run_type": "llm", "start_time": "2026-11-20T10:00:00", "trace_id": "t",
         "prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 7, "outputs": {}, "inputs": {},

@@ -67,6 +67,12 @@ def test_a_row_that_counts_requests_is_as_many_records_and_one_row(
     assert max(row["input_uncached"] + row["cache_read"] for row in parts) < 200_000
 
 
+def test_a_row_that_sums_and_comes_again_is_one_row_more_and_no_call(tmp_path: Path) -> None:
+    row = {**SUMMED, "id": "d-1"}
+    rows, audit, _ = read(tmp_path, [row, row, {**row, "id": "d-2", "api_requests": 1}])
+    assert (len(rows), audit) == (101, Audit(3, 2, {"duplicate": 1}))
+
+
 def test_what_cursor_counts_apart_is_counted_apart(tmp_path: Path) -> None:
     text = (
         "Date,Kind,Model,Max Mode,Input (w/ Cache Write),Input (w/o Cache Write),Cache Read,"
@@ -329,3 +335,51 @@ def test_usage_is_found_under_whatever_name_a_log_keeps_it(key: str, tmp_path: P
         assert fmt == "requests"
         assert buckets(row) == {"input_uncached": 60, "cache_read": 40, "output_text": 20}
         assert (row["provider"], row["model"]) == ("openai", "gpt-4o")
+
+
+def test_a_log_is_known_though_other_lines_come_first(tmp_path: Path) -> None:
+    other = [{"level": "info", "event": "started", "n": i} for i in range(300)]
+    [row], audit, fmt = read(tmp_path, [*other, {"timestamp": AT, **CHAT}, *other])
+    assert fmt == "requests"
+    assert (audit.rows_read, audit.rows_kept, row["input_uncached"]) == (601, 1, 10)
+
+
+def test_a_callback_s_and_a_trace_s_counts_are_read_by_their_names(tmp_path: Path) -> None:
+    callback = {"timestamp": AT, "llm_output": {"model_name": "gpt-4o", "token_usage": {
+        "prompt_tokens": 100, "completion_tokens": 20,
+        "prompt_tokens_details": {"cached_tokens": 40}}}}  # fmt: skip
+    logged = {
+        "created": AT,
+        "metadata": {"model": "gpt-4o"},
+        "metrics": {
+            "prompt_tokens": 100,
+            "completion_tokens": 20,
+            "tokens": 120,
+            "prompt_cached_tokens": 40,
+        },
+    }
+    for line in (callback, logged):
+        [row], _, _ = read(tmp_path, [line])
+        assert buckets(row) == {"input_uncached": 60, "cache_read": 40, "output_text": 20}
+        assert row["model"] == "gpt-4o"
+
+
+def test_azure_s_table_of_gateway_logs_is_read(tmp_path: Path) -> None:
+    text = (
+        "TimeGenerated [UTC],CorrelationId,DeploymentName,ModelName,PromptTokens,CompletionTokens\n"
+        '"11/20/2026, 10:00:00.000 AM",c-1,prod,gpt-4o-2024-08-06,100,20\n'
+    )
+    [row], _, _ = read(tmp_path, text, "logs.csv")
+    assert (row["id"], row["model"], row["input_uncached"], row["start"].hour) == (
+        "c-1", "gpt-4o-2024-08-06", 100, 10)  # fmt: skip
+
+
+def test_a_batch_told_as_one_is_its_requests_and_one_row(tmp_path: Path) -> None:
+    batch = {"id": "batch_1", "object": "batch", "model": "gpt-5", "created_at": 1795168800,
+             "completed_at": 1795172400, "request_counts": {"total": 4, "completed": 3},
+             "usage": {"input_tokens": 301, "output_tokens": 30, "total_tokens": 331,
+                       "input_tokens_details": {"cached_tokens": 90}}}  # fmt: skip
+    rows, audit, _ = read(tmp_path, [batch])
+    assert (len(rows), audit) == (3, Audit(1, 1, {}))
+    assert sum(row["input_uncached"] for row in rows) == 211
+    assert {(row["service_tier"], row["start"].hour) for row in rows} == {("batch", 10)}

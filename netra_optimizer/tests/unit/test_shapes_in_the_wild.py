@@ -305,3 +305,110 @@ def test_a_line_item_that_is_a_model_s_name_is_of_that_model(
     (tmp_path / "costs.json").write_text(json.dumps(costs(0, line_item=item)))
     [line] = read_bill(tmp_path / "costs.json")
     assert line.model == model
+
+
+def test_litellm_s_versions_that_left_cache_writes_out_of_the_prompt_are_told(
+    tmp_path: Path,
+) -> None:
+    usage = {"prompt_tokens": 1010, "completion_tokens": 20, "total_tokens": 1030,
+             "prompt_tokens_details": {"cached_tokens": 1000}, "cache_read_input_tokens": 1000,
+             "cache_creation_input_tokens": 500}  # fmt: skip
+    row = {"request_id": "r", "call_type": "acompletion", "spend": 0.1, "startTime": AT,
+           "endTime": AT, "model": "claude-sonnet-4-5", "custom_llm_provider": "anthropic",
+           "prompt_tokens": 1010, "completion_tokens": 20, "total_tokens": 1030,
+           "metadata": {"usage_object": usage}}  # fmt: skip
+    [found], _, _ = read(tmp_path, [row])
+    assert buckets(found) == {
+        "input_uncached": 10, "cache_read": 1000, "cache_write_5m": 500, "output_text": 20,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        {"object": "organization.costs.result", "amount": {"value": 0.06, "currency": "usd"}},
+        {"currency": "USD", "amount": "123.4", "token_type": "output_tokens"},
+    ],
+)
+def test_a_bill_is_no_usage_and_the_error_says_what_to_do_with_it(
+    result: dict, tmp_path: Path
+) -> None:
+    for bucket in ({"start_time": 1795132800}, {"starting_at": "2026-11-20T00:00:00Z"}):
+        with pytest.raises(InputError, match=r"is a provider's bill.*read_bill"):
+            read(tmp_path, {"data": [{**bucket, "results": [result]}]}, "costs.json")
+
+
+def test_a_warehouse_that_writes_names_in_one_case_keeps_litellm_s_cached_tokens(
+    tmp_path: Path,
+) -> None:
+    row = {"request_id": "r", "call_type": "acompletion", "startTime": AT, "endTime": AT,
+           "spend": 0.1, "prompt_tokens": 1200, "completion_tokens": 100, "total_tokens": 1300,
+           "model": "claude-sonnet-4-5", "metadata": {"usage_object": USAGE}}  # fmt: skip
+    for spelled in (str.lower, str.upper):
+        [found], _, name = read(tmp_path, [{spelled(key): value for key, value in row.items()}])
+        assert (name, found["latency_ms"], found["cost_recorded"]) == ("litellm", 0.0, 0.1)
+        assert buckets(found) == {
+            "input_uncached": 100, "cache_read": 1000, "cache_write_5m": 100, "output_text": 100,
+        }  # fmt: skip
+
+
+def test_helicone_s_database_counts_billionths_of_a_dollar(tmp_path: Path) -> None:
+    row = {"request_id": "r", "request_created_at": "2026-11-20 10:00:00", "latency": 900,
+           "status": 200, "model": "gpt-4o", "prompt_tokens": 10, "completion_tokens": 5,
+           "prompt_cache_read_tokens": 4, "time_to_first_token": 10, "response_id": "q",
+           "cost": 1_234_567}  # fmt: skip
+    rows, _, name = read(tmp_path, [row, {**row, "request_id": "2", "cost": 0.5}])
+    assert (name, [found["cost_recorded"] for found in rows]) == (
+        "helicone", [pytest.approx(0.001234567), 0.5])  # fmt: skip
+
+
+def test_an_agent_s_stream_in_json_counts_its_answers_and_not_their_sum(tmp_path: Path) -> None:
+    usage = {"input_tokens": 10, "cache_read_input_tokens": 100, "output_tokens": 5}
+    message = {"id": "msg_1", "model": "claude-sonnet-4-5", "content": [], "usage": usage}
+    lines = [
+        {"type": "system", "subtype": "init", "session_id": "s-1", "model": "claude-sonnet-4-5"},
+        {"type": "assistant", "message": message, "session_id": "s-1", "uuid": "u-1"},
+        {"type": "result", "session_id": "s-1", "total_cost_usd": 0.1, "usage": usage},
+    ]
+    path = tmp_path / "s.jsonl"
+    path.write_text("\n".join(map(json.dumps, lines)))
+    imported = read_files(path, start=AT, model="claude-sonnet-4-5")
+    [row] = [row for batch in imported.batches() for row in batch.to_pylist()]
+    assert (imported.format, row["conversation"]) == ("claude_code", "s-1")
+    assert imported.audit == Audit(3, 1, {"not_a_model_call": 2})
+
+
+CHUNKS = [{"id": "gen-1", "model": "m", "choices": []},
+          {"id": "gen-1", "model": "m", "choices": [], "usage": {
+              "prompt_tokens": 30, "completion_tokens": 12}}]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "stream",
+    [
+        ": PROCESSING\n\n: PROCESSING\n\n" + "".join(f"data: {json.dumps(c)}\n\n" for c in CHUNKS),
+        "id: 1\r\nevent: x\r\n" + "\r\n".join(f"data: {json.dumps(c)}\r\n" for c in CHUNKS),
+        "\n".join(map(json.dumps, CHUNKS)),
+    ],
+    ids=["comments first", "ids and names first", "a part a line"],
+)
+def test_a_stream_kept_as_text_is_put_together(stream: str, tmp_path: Path) -> None:
+    line = {"timestamp": AT, "request": {"model": "m", "messages": []}, "response": stream}
+    [row], _, _ = read(tmp_path, [line])
+    assert buckets(row) == {"input_uncached": 30, "output_text": 12}
+
+
+def test_a_text_that_only_looks_like_a_stream_is_given_up_at_once(tmp_path: Path) -> None:
+    line = {"timestamp": AT, "request": {"model": "m", "messages": []}, "response": ": " * 50_000}
+    _, audit, _ = read(tmp_path, [line, {**line, "response": CHUNKS[1]}])
+    assert audit == Audit(2, 1, {"no_token_counts": 1})
+
+
+@pytest.mark.parametrize(
+    "counted",
+    [{"input_tokens": 2095}, {"totalTokens": 31, "promptTokensDetails": [{"tokenCount": 31}]}],
+)
+def test_a_prompt_that_was_only_measured_is_no_call(counted: dict, tmp_path: Path) -> None:
+    line = {"timestamp": AT, "request": {"model": "m", "messages": []}, "response": counted}
+    _, audit, _ = read(tmp_path, [line, {**line, "response": CHUNKS[1]}])
+    assert audit == Audit(2, 1, {"no_token_counts": 1})

@@ -10,6 +10,7 @@ from netra_optimizer.usage.importers.azure import AzureImporter
 from netra_optimizer.usage.importers.base import Chunk, Importer, Options, RowImporter, RowRefused
 from netra_optimizer.usage.importers.burstgpt import BurstGPTImporter
 from netra_optimizer.usage.importers.claude_code import ClaudeCodeImporter
+from netra_optimizer.usage.importers.codex import CodexImporter
 from netra_optimizer.usage.importers.generic import GenericImporter
 from netra_optimizer.usage.importers.helicone import HeliconeImporter
 from netra_optimizer.usage.importers.langfuse import LangfuseImporter
@@ -24,10 +25,11 @@ from netra_optimizer.usage.importers.otlp import (
     decode_traces,
     unpacked,
 )
+from netra_optimizer.usage.importers.otlp_logs import OtlpLogsImporter
 from netra_optimizer.usage.importers.requests import RequestsImporter
 from netra_optimizer.usage.importers.sessions import SessionsImporter
 from netra_optimizer.usage.importers.span_rows import SpanRowsImporter
-from netra_optimizer.usage.sources import Rows, Source, nested_rows, open_rows
+from netra_optimizer.usage.sources import Rows, Source, later_rows, nested_rows, open_rows
 
 __all__ = [
     "IMPORTERS",
@@ -55,7 +57,9 @@ IMPORTERS: Final[Sequence[Importer]] = (
     OpenAIUsageImporter(),
     AnthropicUsageImporter(),
     ClaudeCodeImporter(),
+    CodexImporter(),
     OtlpImporter(),
+    OtlpLogsImporter(),
     SpanRowsImporter(),
     LangSmithImporter(),
     RequestsImporter(),
@@ -76,11 +80,11 @@ def importer_named(name: str) -> Importer:
 def recognize(source: Source, importer: Importer | None = None) -> tuple[Importer | None, Rows]:
     """The importer of a file (the one that is given, else the surest) and the file's rows.
 
-    JSON documents are looked into where their own rows are nobody's. Raises InputError when the
-    file holds no rows of any shape.
+    Where the first rows are nobody's, JSON documents are looked into and logs further on. Raises
+    InputError when the file holds no rows of any shape.
     """
     rows = open_rows(source)
-    for found in chain([rows], nested_rows(source)):
+    for found in chain([rows], nested_rows(source), later_rows(rows)):
         owner = importer or detect(found)
         if owner is not None and owner.score(found) > 0:
             return owner, found

@@ -52,6 +52,8 @@ class Chunk:
     dropped: Counter[str] = field(default_factory=Counter)
     kept: int | None = None
     """Rows of the source the records came from, where that is another number."""
+    of: Sequence[int] | None = None
+    """The row each record came from, by its number in the chunk, where rows sum many requests."""
 
 
 class Importer(ABC):
@@ -131,20 +133,24 @@ class _Held:
     def __init__(self) -> None:
         self.records: list[UsageRecord] = []
         self.dropped: Counter[str] = Counter()
+        self._of: list[int] = []
         self._kept = 0
 
     def add(self, outcomes: Sequence[Outcome]) -> None:
-        before = len(self.records)
+        summed = isinstance(outcomes, Parts)
         for outcome in outcomes:
             if isinstance(outcome, str):
                 self.dropped[outcome] += 1
-            else:
-                self.records.append(outcome)
-        self._kept += 1 if isinstance(outcomes, Parts) else len(self.records) - before
+                continue
+            self.records.append(outcome)
+            self._of.append(self._kept)
+            self._kept += not summed
+        self._kept += summed
 
     def chunk(self) -> Chunk:
         chunk = chunk_of(self.records, self.dropped)
-        chunk.kept = self._kept
+        if self._kept < len(self.records):
+            chunk.kept, chunk.of = self._kept, self._of
         return chunk
 
 

@@ -39,18 +39,25 @@ _READ: Final = frozenset(
     {
         "cached_tokens", "cache_read_tokens", ANTHROPIC_READ, "cache_read", "input_cached_tokens",
         "cached_input_tokens", "prompt_cache_hit_tokens", "num_cached_tokens",
-        "cached_prompt_text_tokens", "cache_read_input_token_count",
+        "cached_prompt_text_tokens", "cache_read_input_token_count", "prompt_cached_tokens",
     }
 )  # fmt: skip
 _WRITE: Final = frozenset(
     {
         ANTHROPIC_WRITE, "cache_creation_tokens", "cache_write_tokens", "cache_write_input_tokens",
         "cache_write_input_token_count", "input_cache_write_tokens", "cache_creation",
+        "prompt_cache_creation_tokens",
         "cache_write",
     }
 )  # fmt: skip
 _REASONING: Final = frozenset(
-    {"reasoning_tokens", "reasoning_output_tokens", "reasoning", "thinking_tokens"}
+    {
+        "reasoning_tokens",
+        "reasoning_output_tokens",
+        "reasoning",
+        "thinking_tokens",
+        "completion_reasoning_tokens",
+    }
 )
 _SPLIT: Final = ("cache_creation", "cache_creation_token_details")
 _FIVE: Final = frozenset(

@@ -57,11 +57,14 @@ def _flat(part: str, *sides: str) -> tuple[str, ...]:
 
 
 SYNONYMS: Final[Mapping[str, tuple[str, ...]]] = {
-    "id": ("id", "requestid", "callid", "generationid", "uuid", "responseid", "logid", "eventid"),
+    "id": (
+        "id", "requestid", "callid", "generationid", "uuid", "responseid", "logid", "eventid",
+        "correlationid",
+    ),
     "start": (
         "start", "starttime", "timestamp", "time", "date", "datetime", "createdat", "created",
         "startedat", "ts", "requesttime", "requesttimestamp", "eventtime", "loggedat",
-        "arrivaltime",
+        "arrivaltime", "timegenerated", "timegeneratedutc",
     ),
     "end": ("end", "endtime", "endedat", "completedat", "finishedat", "responsetime"),
     "model": (

@@ -127,13 +127,19 @@ class HeliconeImporter(RowImporter):
             else 0,
             finish_reason=finish_reason(answer),
             tool_names=tool_names(answer),
-            cost_recorded=positive(first(seen, ("costusd", "cost_usd", "cost"))),
+            cost_recorded=_cost(first(seen, ("costusd", "cost_usd", "cost"))),
         )
 
 
 def _failure(status: int) -> str:
     """What became of the request; Helicone has numbers of its own below zero."""
     return _OWN_STATUS.get(status) or f"http_{status}"
+
+
+def _cost(value: object) -> float | None:
+    """USD; its database counts billionths in whole numbers, and no request costs thousands."""
+    found = positive(value)
+    return found / 1e9 if found and found >= 1000 and found == int(found) else found
 
 
 def _who(seen: Mapping[str, Any]) -> dict[str, Any]:

@@ -58,6 +58,9 @@ _MARKS: Final = frozenset(
 )  # fmt: skip
 
 
+_OF_A_TRACE: Final = {"traceid", "parentobservationid", "usagedetails"}
+
+
 class LangfuseImporter(RowImporter):
     """One row an observation; generations and embeddings are calls."""
 
@@ -70,7 +73,7 @@ class LangfuseImporter(RowImporter):
         if any(_is_trace(row) for row in rows.sample[:8]):
             return 0.97
         names = {_plain(name) for row in rows.sample[:8] for name in row}
-        if not names >= {"type", "starttime"} or not names & {"traceid", "parentobservationid"}:
+        if not names >= {"type", "starttime"} or not names & _OF_A_TRACE:
             return 0.0
         return min(0.97, 0.15 * len(_MARKS & names))
 

@@ -3,7 +3,8 @@
 Also its standard logging payload, as its loggers write it to buckets: a call an object.
 
 prompt_tokens includes cache reads and writes for every provider, Anthropic's too; how many there
-were stands in the metadata. A call answered from the gateway's own cache reached no provider and
+were stands in the metadata. Versions of 2025 left the writes out: told where there is no room for
+them. A call answered from the gateway's own cache reached no provider and
 is left out, by name.
 """
 
@@ -27,7 +28,7 @@ from netra_optimizer.usage.importers.base import (
     Outcome,
     RowImporter,
 )
-from netra_optimizer.usage.importers.conventions import inclusive_tokens
+from netra_optimizer.usage.importers.conventions import cache_reads, cache_writes, inclusive_tokens
 from netra_optimizer.usage.importers.litellm_lines import FREE, plain_rows
 from netra_optimizer.usage.importers.prompts import (
     block_names,
@@ -39,6 +40,7 @@ from netra_optimizer.usage.importers.prompts import (
 from netra_optimizer.usage.importers.tokens import NOTHING, Tokens
 from netra_optimizer.usage.importers.values import (
     content_id,
+    count,
     first,
     has_count,
     json_or,
@@ -61,6 +63,8 @@ _MARKS: Final = frozenset(
         "prompt_tokens", "completion_tokens", "end_user", "team_id", "cache_key", "response_cost",
     }
 )  # fmt: skip
+_TIMES: Final = ("startTime", "start_time")
+_CASED: Final = {name.lower(): name for name in ("startTime", "endTime", "completionStartTime")}
 _OPERATIONS: Final = {"embedding": "embeddings", "aembedding": "embeddings"}
 
 
@@ -74,6 +78,7 @@ class LiteLLMImporter(RowImporter):
     def score(self, rows: Rows) -> float:
         """By how many of its column names there are."""
         names = set(rows.header) or {key for row in rows.sample[:8] for key in row}
+        names = set(_as_written(dict.fromkeys(names)))
         found = len(_MARKS & names)
         if not names & {"startTime", "start_time"} or not names & {"spend", "call_type"}:
             return 0.0
@@ -93,6 +98,7 @@ class LiteLLMImporter(RowImporter):
 
     def read(self, row: Row, options: Options) -> Outcome:
         """One call."""
+        row = _as_written(row)
         if text(row.get("cache_hit")).strip().lower() == "true":
             return FROM_CACHE
         start = moment(first(row, ("startTime", "start_time")), options.timezone)
@@ -144,6 +150,13 @@ class LiteLLMImporter(RowImporter):
         )
 
 
+def _as_written(row: Row) -> Row:
+    """The row by the gateway's own names, where a warehouse wrote them in one case."""
+    if any(name in row for name in _TIMES) or not any(name.lower() in _CASED for name in row):
+        return row
+    return {_CASED.get(name.lower(), name.lower()): value for name, value in row.items()}
+
+
 def _tokens(
     row: Row, metadata: Mapping[str, Any], answered: Mapping[str, Any], *, failed: bool
 ) -> Tokens | None:
@@ -161,6 +174,11 @@ def _tokens(
         if has_count(value):
             usage[name] = value
     usage.setdefault("prompt_tokens", 0)
+    inside = mapping(usage.get("prompt_tokens_details"))
+    prompt, read = count(usage["prompt_tokens"]), cache_reads(usage, inside)
+    written = sum(cache_writes(usage, inside))
+    if read <= prompt < read + written:
+        usage |= {"prompt_tokens": prompt + written, "total_tokens": None}
     return inclusive_tokens(usage, exclusive_if_larger=False)
 
 

@@ -104,6 +104,12 @@ def _results(row: Row) -> list[Result]:
     return [found for bucket in buckets(row) for found in results_of(bucket)]
 
 
+def is_bill(row: Row) -> bool:
+    """Whether a row is of a provider's bill: amounts of money in buckets of time."""
+    timed = any(first(bucket, STARTS) is not None for bucket in buckets(row))
+    return timed and ("amount_value" in row or any("amount" in found for found in _results(row)))
+
+
 def _is_empty(row: Row) -> bool:
     """Whether nothing was used in the time of a bucket."""
     return first(row, STARTS) is not None and first(row, ("results", "result")) == []

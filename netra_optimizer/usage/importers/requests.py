@@ -21,7 +21,8 @@ from netra_optimizer.usage.importers.answers import (
     usage_of,
 )
 from netra_optimizer.usage.importers.attribution import attribution, tags_of
-from netra_optimizer.usage.importers.base import NO_MODEL, Options, Outcome, RowImporter
+from netra_optimizer.usage.importers.base import NO_MODEL, Options, Outcome, Parts, RowImporter
+from netra_optimizer.usage.importers.buckets import parts_of
 from netra_optimizer.usage.importers.prompts import (
     block_names,
     prompt_hash,
@@ -59,6 +60,7 @@ TIMES: Final = (
     "processed_time",
     "logging_time",
     "@timestamp",
+    "created",
 )
 _ENDS: Final = ("end_time", "endTime", "ended_at", "completed_at", "response_timestamp")
 _REQUESTS: Final = (
@@ -71,6 +73,8 @@ _RESPONSES: Final = (
 )  # fmt: skip
 _BATCHED: Final = ("custom_id", "modelOutput", "processed_time")
 """Keys of the files in which providers hand back the answers of a batch."""
+_SAID: Final = re.compile("output|completion|candidates|eval_count|generated|prompt_tokens", re.I)
+"""Names in a usage object; in counts of a prompt that was only measured there are none."""
 _EMBEDDED: Final = ("embeddings", "embedding", "predictions")
 _ANSWERED_BY_KEY: Final = ({"key", "response"}, {"key", "error"})
 """What lines of Gemini's batches hold and nothing else."""
@@ -113,8 +117,11 @@ class RequestsImporter(RowImporter):
                 best = max(best, 0.6 if usage_of(answer_of(row)) else 0.3)
         return best
 
-    def read(self, row: Row, options: Options) -> Outcome:
-        """One call. One without a time happened at `start`, where that is given."""
+    def read(self, row: Row, options: Options) -> Outcome | Parts:
+        """One call, or all of a batch that is told as one.
+
+        One without a time happened at `start`, where that is given.
+        """
         row = _logged(row)
         request, answer = _bodies(row)
         stamp = _first_time(row, answer)
@@ -126,7 +133,11 @@ class RequestsImporter(RowImporter):
         usage = usage_of(answer) or usage_of(row) or usage_of(_within(row))
         thinks_silently = "gemini" in model.lower()
         tokens = NOTHING if failed and not usage else tokens_of(usage, thinks_silently)
-        return self._record(row, request, answer, start, model, tokens, failed, options)
+        record = self._record(row, request, answer, start, model, tokens, failed, options)
+        summed = number(mapping(answer.get("request_counts")).get("completed")) or 0
+        if summed < 2:
+            return record
+        return parts_of(record, int(summed), optional_moment(answer.get("completed_at")))
 
     def _record(
         self,
@@ -204,7 +215,8 @@ def _within(row: Row) -> Mapping[str, Any]:
         answer = answer_of(value)
         if usage_of(answer):
             return answer
-        if has_tokens(held := mapping(value)):
+        held = mapping(value)
+        if _SAID.search(" ".join(held)) and has_tokens(held):
             return {"usage": held}
     return {}
 
@@ -277,7 +289,8 @@ def _model(row: Row, request: Mapping[str, Any], answer: Mapping[str, Any]) -> s
     asked = text(first(request, ("modelId", "model", "model_id")))
     if "anthropic." in asked and _cloud(request, answer) == "aws":
         return asked
-    return model_of(answer) or asked or text(first(row, _MODELS))
+    said = first(row, _MODELS) or first(mapping(row.get("metadata")), _MODELS)
+    return model_of(answer) or asked or text(said)
 
 
 def _cost(row: Row, answer: Mapping[str, Any]) -> float | None:

@@ -16,7 +16,7 @@ from netra_optimizer.usage.importers.spans import record_of_span
 from netra_optimizer.usage.importers.values import first, has_count, mapping, moment, number, text
 from netra_optimizer.usage.sources.rows import Row, Rows
 
-_ATTRIBUTES: Final = ("attributes", "SpanAttributes", "span_attributes", "Attributes", "tags")
+_ATTRIBUTES: Final = ("attributes", "SpanAttributes", "span_attributes", "Attributes")
 _RESOURCES: Final = ("ResourceAttributes", "resource_attributes")
 _PENDING: Final = "pending_span"
 """Logfire's row of a span that has only begun; another one follows at its end."""

@@ -39,7 +39,8 @@ _WRITTEN: Final = (
     "%m/%d/%Y, %I:%M:%S %p", "%Y/%m/%d %H:%M:%S", "%Y/%m/%d %H:%M", "%d.%m.%Y %H:%M:%S",
     "%b %d, %Y %H:%M:%S", "%b %d, %Y, %I:%M:%S %p", "%d/%b/%Y:%H:%M:%S %z",
     "%d.%m.%Y %H:%M", "%d.%m.%Y, %H:%M:%S", "%d.%m.%Y", "%m/%d/%Y", "%Y/%m/%d", "%m/%d/%Y %I:%M %p",
-    "%Y-%m-%d %I:%M:%S %p", "%b %d, %Y %I:%M:%S %p", "%b %d, %Y @ %H:%M:%S.%f", "%b %d, %Y",
+    "%m/%d/%Y, %I:%M:%S.%f %p", "%Y-%m-%d %I:%M:%S %p", "%b %d, %Y %I:%M:%S %p", "%b %d, %Y",
+    "%b %d, %Y @ %H:%M:%S.%f",
     "%d %b %Y %H:%M:%S", "%d %b %Y", "%a %b %d %H:%M:%S %Y", "%a %b %d %H:%M:%S UTC %Y",
 )  # fmt: skip
 _NOTHING: Final = frozenset({"", "null", "none", "nan", "na", "n/a", "-"})

@@ -1,8 +1,10 @@
 """The shape of a file (JSON Lines, JSON, CSV, Parquet) and its rows as dictionaries."""
 
 import json
+from codecs import BOM_UTF8
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
@@ -32,6 +34,10 @@ UNREADABLE_VALUES: Final = "unreadable_values"
 NOT_AN_OBJECT: Final = "not_an_object"
 CHUNK_ROWS: Final = 8192
 SAMPLE_ROWS: Final = 64
+_FEW: Final = 8
+"""As many of a sample's rows all importers look at."""
+LATER_ROWS: Final = 100 * SAMPLE_ROWS
+"""As far a log is looked into for the first row that is somebody's."""
 _HEAD: Final = 1 << 18
 _WRAPPERS: Final = (
     "data", "results", "items", "records", "rows", "logs", "requests", "calls",
@@ -210,11 +216,14 @@ def decode_line(line: bytes) -> Row | str:
 
 
 def _leniently(line: bytes) -> Row | str:
-    """An object with numbers that JSON does not have (NaN, Infinity), or the reason."""
-    if b"NaN" not in line and b"Infinity" not in line:
+    """An object with what JSON does not have, or the reason.
+
+    That are NaN and Infinity, and byte order marks of files that were appended to others.
+    """
+    if b"NaN" not in line and b"Infinity" not in line and not line.startswith(BOM_UTF8):
         return BROKEN
     try:
-        value = json.loads(line)
+        value = json.loads(line.removeprefix(BOM_UTF8))
     except (ValueError, RecursionError):
         return BROKEN
     return value if isinstance(value, dict) else NOT_AN_OBJECT
@@ -231,6 +240,16 @@ def nested_rows(source: Source) -> Iterator[Rows]:
     yield _sampled(Rows(source, "json"))
     for path in array_paths(text.decode("utf-8", "replace")):
         yield _sampled(Rows(source, "json", path=path))
+
+
+def later_rows(rows: Rows) -> Iterator[Rows]:
+    """The same rows with later ones as their sample, for logs that begin with something else."""
+    if rows.shape in ("csv", "parquet"):
+        return  # all rows have the same columns
+    found = (row for row in rows.dicts() if isinstance(row, dict))
+    found = islice(found, len(rows.sample), LATER_ROWS)
+    while sample := list(islice(found, _FEW)):
+        yield replace(rows, sample=sample)
 
 
 def _json_rows(source: Source, text: bytes) -> Rows:
