@@ -127,15 +127,7 @@ class Platform:
         self.chat = ChatService(chat=self.chat_store, runs=self.runs, store=self.run_store)
         self.imports = ImportService(engine=self.engine, store=self.import_store, usage=self.usage)
         self.removal_store = RemovalStore(deps.sessions, deps.clock)
-        self.removals = RemovalService(
-            engine=self.engine,
-            store=self.removal_store,
-            usage=self.usage,
-            clock=deps.clock,
-            ids=deps.ids,
-            keep_days=self.keep_days,
-            limited=self._usage_limited,
-        )
+        self.removals = self._removals()
         self.erasure = Erasure(
             sessions=deps.sessions,
             log=deps.events,
@@ -148,18 +140,7 @@ class Platform:
             forget_cached=self.sockets.feeds.forget_recent,
         )
         self.pauses = PauseStore(deps.sessions, deps.clock)
-        self.nodes = NodeWatch(
-            sessions=deps.sessions,
-            engine=self.engine,
-            left=(
-                self.run_store.open_on_other_nodes,
-                self.import_store.open_on_other_nodes,
-                self.removal_store.open_on_other_nodes,
-            ),
-            incarnation=incarnation,
-            sockets=self.socket_state,
-            on_lost=self._found_dead,
-        )
+        self.nodes = self._node_watch(incarnation)
         self.live_state = None if deps.state is None else LiveState(deps.state, self.sockets)
         self._tasks: list[asyncio.Task[None]] = []
         self.ready = False
@@ -292,6 +273,31 @@ class Platform:
 
     def _own(self, work: Coroutine[None, None, None], name: str) -> None:
         self._tasks.append(asyncio.create_task(work, name=f"apex-{name}"))
+
+    def _removals(self) -> RemovalService:
+        return RemovalService(
+            engine=self.engine,
+            store=self.removal_store,
+            usage=self.usage,
+            clock=self.deps.clock,
+            ids=self.deps.ids,
+            keep_days=self.keep_days,
+            limited=self._usage_limited,
+        )
+
+    def _node_watch(self, incarnation: str) -> NodeWatch:
+        return NodeWatch(
+            sessions=self.deps.sessions,
+            engine=self.engine,
+            left=(
+                self.run_store.open_on_other_nodes,
+                self.import_store.open_on_other_nodes,
+                self.removal_store.open_on_other_nodes,
+            ),
+            incarnation=incarnation,
+            sockets=self.socket_state,
+            on_lost=self._found_dead,
+        )
 
     def _agents(self) -> AgentRegistry:
         registry = AgentRegistry()

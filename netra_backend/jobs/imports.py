@@ -124,7 +124,8 @@ class ImportService:
 
     async def _read(self, record: ImportRecord, token: CancelToken) -> JsonObject:
         so_far = ReadSoFar(stop=lambda: token.cancelled)
-        teller = asyncio.create_task(self._tell(record, so_far, token))
+        ended = asyncio.Event()
+        teller = asyncio.create_task(self._tell(record, so_far, token, ended))
         try:
             outcome = await token.guard(
                 self._usage.run_import(
@@ -151,21 +152,35 @@ class ImportService:
             )
         finally:
             so_far.stop = lambda: True  # nobody waits for the thread any more, if it still reads
-            teller.cancel()
+            ended.set()
+            await teller  # in the middle of a write, perhaps, which is not to be cut off
         return msgspec.to_builtins(outcome)
 
-    async def _tell(self, record: ImportRecord, so_far: ReadSoFar, token: CancelToken) -> None:
+    async def _tell(
+        self, record: ImportRecord, so_far: ReadSoFar, token: CancelToken, ended: asyncio.Event
+    ) -> None:
         """Tell how far it is, and hear whether another node was asked to stop it."""
-        while True:
-            await asyncio.sleep(_TELL_EVERY_S)
-            stop = await self._store.progress(
-                record.id,
-                rows_read=so_far.rows,
-                bytes_read=min(so_far.bytes, record.bytes_total),
-                file_format=so_far.format,
-            )
+        while not await _set_within(ended, _TELL_EVERY_S):
+            try:
+                stop = await self._store.progress(
+                    record.id,
+                    rows_read=so_far.rows,
+                    bytes_read=min(so_far.bytes, record.bytes_total),
+                    file_format=so_far.format,
+                )
+            except ApexError as error:  # the next time tells as much
+                _log.warning("import_progress_not_told", import_id=record.id, code=error.code)
+                continue
             if stop is not None:
                 token.cancel(stop)
+
+
+async def _set_within(event: asyncio.Event, seconds: float) -> bool:
+    try:
+        await asyncio.wait_for(event.wait(), seconds)
+    except TimeoutError:
+        return False
+    return True
 
 
 def _said_of(record: ImportRecord, message: str) -> str:

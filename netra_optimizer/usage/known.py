@@ -53,6 +53,8 @@ class KnownIds:
 
     def _make(self) -> None:
         """Another node may have taken the table for one that a dead process left behind."""
+        if self._made and self._database.embedded:  # there is no other node
+            return
         if not self._made:
             self._remove_abandoned()
         self._database.command(

@@ -60,11 +60,13 @@ async def everything_of(owner: Person, usage_file: Path) -> dict[str, str]:
     imported = await owner.upload(usage_file)
     run = await owner.answer("Where can we save money?")
     assert (imported["status"], run["status"]) == ("completed", "completed")
+    removal = await owner.http.post("/api/usage/erase", json={"user": "nobody"})
     analysis = (await owner.http.get("/api/analyses")).json()["items"][0]
     return {
         "thread_id": run["thread_id"],
         "run_id": run["id"],
         "import_id": imported["import_id"],
+        "removal_id": removal.json()["removal_id"],
         "analysis_id": analysis["id"],
     }
 
