@@ -9,7 +9,6 @@ from typing import Final, Literal
 
 import msgspec
 import numpy as np
-from scipy import optimize
 
 from netra_optimizer.results import Analysis, Opportunity
 
@@ -121,6 +120,8 @@ def _needed(analysis: Analysis, goals: Goals) -> float | None:
 
 def _solve(analysis: Analysis, useful: list[Opportunity], goals: Goals) -> list[Opportunity] | None:
     """The chosen opportunities, None when no set reaches the goals."""
+    from scipy import optimize  # 20 MB that other questions do without
+
     needed = _needed(analysis, goals)
     if not useful:
         return [] if (needed or 0) <= 0 and goals.latency_factor is None else None
