@@ -1,18 +1,69 @@
 """A run in the terminal: its steps as they come, its report at the end."""
 
 from collections.abc import Mapping, Sequence
+from types import TracebackType
 from typing import Any
 
 from rich.console import Console
+from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
-from netra_client import LiveEvent, RunView
+from netra_client import LiveEvent, RunView, TextDelta
 
 Json = Mapping[str, Any]  # Any: the report is JSON
 
 
-def show_step(console: Console, event: LiveEvent) -> None:
+class RunFollower:
+    """Folds a run and, given a console, prints a line for each event.
+
+    On a terminal what an agent is writing grows below the last line until the next event takes its
+    place. A context manager, so that nothing half written stays behind.
+    """
+
+    def __init__(self, console: Console | None, run: RunView) -> None:
+        self._console = console
+        self._run = run
+        self._growing: Live | None = None
+
+    def __enter__(self) -> "RunFollower":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._end_text()
+
+    def take(self, update: LiveEvent | TextDelta) -> None:
+        """Take an event, or more of a text."""
+        if isinstance(update, TextDelta):
+            if self._run.write(update):
+                self._show_text()
+        elif self._run.take(update):
+            self._end_text()
+            if self._console is not None:
+                _show_step(self._console, update)
+
+    def _show_text(self) -> None:
+        console, draft = self._console, self._run.draft
+        if console is None or draft is None or not console.is_terminal:
+            return
+        if self._growing is None:
+            self._growing = Live(console=console, transient=True, auto_refresh=False)
+            self._growing.start()
+        self._growing.update(Text(f"{draft.agent_name:>12}  {draft.text}", "dim"), refresh=True)
+
+    def _end_text(self) -> None:
+        if self._growing is not None:
+            self._growing.stop()
+            self._growing = None
+
+
+def _show_step(console: Console, event: LiveEvent) -> None:
     """One line for an event."""
     payload = event.payload
     who = f"[cyan]{escape(event.agent_name):>12}[/]"

@@ -390,6 +390,13 @@ class Accounts:
             await self._parts.audit.write(connection, "account.erased", subject=user_id)
             for workspace_id in alone:
                 await self._parts.memberships.erase(connection, workspace_id)
+                await self._parts.changes.add(
+                    connection,
+                    ChangeKind.WORKSPACE_ERASED,
+                    user_id=user_id,
+                    workspace_id=workspace_id,
+                )
+            await self._parts.changes.add(connection, ChangeKind.PERSON_ERASED, user_id=user_id)
             await self._parts.people.erase(connection, user_id)
             await self._parts.audit.forget(connection, user_id)
         self._parts.changes.tell()

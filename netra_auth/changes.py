@@ -26,6 +26,13 @@ class ChangeKind(StrEnum):
     """Tokens of this person issued at or before `at`."""
     MEMBERSHIP_CHANGED = "membership_changed"
     """Tokens of this person for this workspace issued at or before `at`."""
+    PERSON_ERASED = "person_erased"
+    """Whatever other services keep of this person; never forgotten, so that none misses it."""
+    WORKSPACE_ERASED = "workspace_erased"
+    """Whatever other services keep of this workspace; as above."""
+
+
+_FOR_EVER = (ChangeKind.PERSON_ERASED.value, ChangeKind.WORKSPACE_ERASED.value)
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -48,7 +55,9 @@ class Feed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ChangeFeed:
-    """Append-only, numbered without gaps, kept while an access token from before may live."""
+    """Append-only, numbered without gaps, kept while an access token from before may live; what
+    was erased for ever.
+    """
 
     def __init__(self, database: AuthDatabaseManager, clock: Clock, *, keep_s: float) -> None:
         self._database = database
@@ -83,7 +92,9 @@ class ChangeFeed:
             )
         )
         oldest = round((now - self._keep_s) * 1000)
-        await connection.execute(delete(changes).where(changes.c.at < oldest))
+        await connection.execute(
+            delete(changes).where(changes.c.at < oldest, changes.c.kind.not_in(_FOR_EVER))
+        )
         await move_head(connection, _SEQUENCE, Head(seq=head.seq + 1, digest=head.digest))
 
     def tell(self) -> None:

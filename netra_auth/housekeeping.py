@@ -1,8 +1,8 @@
-"""Rows that nobody needs any more go away, a little at a time."""
+"""Rows that nobody needs any more go away, a little at a time; so do forgotten transactions."""
 
 import asyncio
 import logging
-from contextlib import suppress
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from sqlalchemy import Column, ColumnElement, delete, or_
@@ -19,29 +19,37 @@ from netra_core.errors import ApexError
 
 _LOG = logging.getLogger("netra.auth.housekeeping")
 _EVERY_S = 3600.0
+_LEAKS_EVERY_S = 30.0
 _KEEP_S = 30 * 86_400
 
 
 class Housekeeping:
-    """Deletes spent links, finished sign-ins and long dead sessions every hour."""
+    """Deletes spent links, finished sign-ins and long dead sessions of people every hour, and
+    closes database sessions that somebody left open every `leaks_every_s`.
+    """
 
-    def __init__(self, deps: AuthDeps) -> None:
+    def __init__(self, deps: AuthDeps, *, leaks_every_s: float = _LEAKS_EVERY_S) -> None:
         self._database = deps.database
         self._clock = deps.clock
-        self._task: asyncio.Task[None] | None = None
+        self._leaks_every_s = leaks_every_s
+        self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
         """Begin; needs a running loop."""
-        if self._task is None:
-            self._task = asyncio.create_task(self._work(), name="auth-housekeeping")
+        if not self._tasks:
+            leaks = self._database.sessions.close_leaks
+            for name, seconds, work in (
+                ("auth-housekeeping", _EVERY_S, self.sweep),
+                ("auth-leaks", self._leaks_every_s, leaks),
+            ):
+                self._tasks.append(asyncio.create_task(_every(seconds, work), name=name))
 
     async def aclose(self) -> None:
-        """End the task."""
-        task, self._task = self._task, None
-        if task is not None:
+        """End the tasks."""
+        tasks, self._tasks = self._tasks, []
+        for task in tasks:
             task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def sweep(self) -> int:
         """Delete what is over; how many rows went."""
@@ -68,10 +76,11 @@ class Housekeeping:
                 gone += len(rows.all())
         return gone
 
-    async def _work(self) -> None:
-        while True:
-            await asyncio.sleep(_EVERY_S)
-            try:
-                await self.sweep()
-            except ApexError as error:
-                _LOG.warning("housekeeping failed, next try in an hour: %s", error)
+
+async def _every(seconds: float, work: Callable[[], Awaitable[object]]) -> None:
+    while True:
+        await asyncio.sleep(seconds)
+        try:
+            await work()
+        except ApexError as error:
+            _LOG.warning("housekeeping failed, next try in %g s: %s", seconds, error)

@@ -79,6 +79,37 @@ class Workspaces:
             await self._memberships.rename(connection, workspace_id, name)
         return Membership(place.id, name, place.role)
 
+    async def erase(self, principal: Principal, workspace_id: str) -> None:
+        """Delete a workspace for good, with everything in it; for its owners.
+
+        NotAllowedNow for the last workspace of the one who asks.
+        """
+        async with self._database.session() as connection:
+            place = await self._place(connection, principal, workspace_id)
+            if place.role is not Role.OWNER:
+                raise NotPermitted("Only owners delete a workspace.")
+            if len(await self._memberships.of_person(connection, principal.person.id)) == 1:
+                raise NotAllowedNow(
+                    "This is your only workspace.",
+                    hint="Make another first, or delete your account.",
+                )
+            for member in await self._memberships.members(connection, workspace_id):
+                await self._tell(connection, workspace_id, member.user_id)
+            await self._memberships.erase(connection, workspace_id)
+            await self._changes.add(
+                connection,
+                ChangeKind.WORKSPACE_ERASED,
+                user_id=principal.person.id,
+                workspace_id=workspace_id,
+            )
+            await self._audit.write(
+                connection,
+                "workspace.erased",
+                actor=principal.person.id,
+                workspace_id=workspace_id,
+            )
+        self._changes.tell()
+
     async def enter(self, principal: Principal, workspace_id: str) -> tuple[Membership, str, float]:
         """An access token whose `ws` claim is this workspace, and when it ends."""
         async with self._database.session() as connection:

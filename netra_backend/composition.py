@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Coroutine
+from contextlib import nullcontext
 from typing import Final
 
 import structlog
@@ -19,6 +20,7 @@ from netra_backend.analyses import AnalysisStore
 from netra_backend.chat.service import ChatService
 from netra_backend.chat.store import ChatStore
 from netra_backend.dependencies import BackendDependencies, BackendOptions
+from netra_backend.erasure import Erasure
 from netra_backend.identity import (
     Keys,
     KeySet,
@@ -29,6 +31,9 @@ from netra_backend.identity import (
 )
 from netra_backend.identity.revocations import Change
 from netra_backend.jobs.imports import ImportService
+from netra_backend.jobs.removal_store import RemovalStore
+from netra_backend.jobs.removals import RemovalService
+from netra_backend.jobs.spool import Spool
 from netra_backend.jobs.store import ImportStore
 from netra_backend.reasoner import ModelCall, Reasoners
 from netra_backend.runs.approvals import Approvals
@@ -44,12 +49,14 @@ from netra_backend.usage.own_calls import usage_of
 from netra_backend.usage.service import UsageService
 from netra_core.configuration import ConfigurationManagerFactory, UnifiedConfigurationManager
 from netra_core.context import UserExecutionContext
-from netra_core.websocket import LiveState, UnifiedWebSocketManager
+from netra_core.websocket import CloseCode, LiveState, SocketState, UnifiedWebSocketManager
 
 WATCH_EVERY_S: Final = 0.25
 DISPATCH_EVERY_S: Final = 2.0
 RECONCILE_EVERY_S: Final = 15.0
 FORGET_EVERY_S: Final = 3600.0
+ERASE_EVERY_S: Final = 1.0
+SWEEP_EVERY_S: Final = 3600.0
 MAINTAIN_EVERY_S: Final = 30.0
 FOLLOW_EVERY_S: Final = 0.25
 """A change of state reaches tabs of other nodes within this time."""
@@ -74,6 +81,7 @@ class Platform:
             rules=options.token,
             client=deps.auth_client,
             credential=options.service_credential,
+            now=lambda: deps.clock().timestamp(),
         )
         self.feed = RevocationFeed(
             deps.auth_client,
@@ -81,14 +89,18 @@ class Platform:
             credential=options.service_credential,
             on_change=self._revoked,
         )
+        incarnation = deps.ids()
+        self.socket_state = None if deps.state is None else SocketState(deps.state, incarnation)
         self.sockets = UnifiedWebSocketManager(
             event_log=deps.events,
             fan_out=deps.fan_out,
             limits=options.sockets,
             thread_owner=self._thread_owner,
+            new_id=deps.ids if self.socket_state is None else self.socket_state.new_connection_id,
         )
         self._identity: NodeIdentity | None = None
         self.engine = DurableEngine(url=options.dbos_url, node_id=self._node_id())
+        self.spool = Spool(options.uploads, self.engine.node_id)
         self.chat_store = ChatStore(deps.sessions, deps.clock, deps.ids)
         self.run_store = RunStore(deps.sessions, deps.clock)
         self.analyses = AnalysisStore(deps.sessions, deps.clock)
@@ -109,13 +121,44 @@ class Platform:
             approvals=self.approvals,
             clock=deps.clock,
             state=deps.state,
+            fan_out=deps.fan_out,
             uses=self._uses,
         )
         self.chat = ChatService(chat=self.chat_store, runs=self.runs, store=self.run_store)
         self.imports = ImportService(engine=self.engine, store=self.import_store, usage=self.usage)
+        self.removal_store = RemovalStore(deps.sessions, deps.clock)
+        self.removals = RemovalService(
+            engine=self.engine,
+            store=self.removal_store,
+            usage=self.usage,
+            clock=deps.clock,
+            ids=deps.ids,
+            keep_days=self.keep_days,
+            limited=self._usage_limited,
+        )
+        self.erasure = Erasure(
+            sessions=deps.sessions,
+            log=deps.events,
+            chat=self.chat_store,
+            runs=self.runs,
+            engine=self.engine,
+            usage=self.usage,
+            state=deps.state,
+            configuration=deps.configuration,
+            forget_cached=self.sockets.feeds.forget_recent,
+        )
         self.pauses = PauseStore(deps.sessions, deps.clock)
         self.nodes = NodeWatch(
-            sessions=deps.sessions, engine=self.engine, runs=self.run_store, incarnation=deps.ids()
+            sessions=deps.sessions,
+            engine=self.engine,
+            left=(
+                self.run_store.open_on_other_nodes,
+                self.import_store.open_on_other_nodes,
+                self.removal_store.open_on_other_nodes,
+            ),
+            incarnation=incarnation,
+            sockets=self.socket_state,
+            on_lost=self._found_dead,
         )
         self.live_state = None if deps.state is None else LiveState(deps.state, self.sockets)
         self._tasks: list[asyncio.Task[None]] = []
@@ -142,11 +185,33 @@ class Platform:
             return self.options.max_upload_bytes
         return manager.get_int("usage.max_upload_bytes")
 
+    def keep_days(self, workspace_id: str) -> int | None:
+        """How long calls of this workspace are kept; None for ever."""
+        if self._configurations is None:
+            return self.options.keep_days
+        manager = self._configurations.get_workspace_manager(workspace_id)
+        return manager.settings.usage.keep_days
+
+    def _usage_limited(self) -> bool:
+        """Whether any workspace's calls are kept for a time only."""
+        if (manager := self.deps.configuration) is None:
+            return self.options.keep_days is not None
+        of_workspaces = manager.core.snapshot.overlays.values()
+        return manager.settings.usage.keep_days is not None or any(
+            "usage.keep_days" in overlay.entries for overlay in of_workspaces
+        )
+
     async def start(self) -> None:
         """Follow revocations, recover runs, open the sockets' door."""
         options = self.deps.options
         await asyncio.to_thread(options.uploads.mkdir, parents=True, exist_ok=True, mode=0o700)
         await self.deps.fan_out.start()
+        if self.socket_state is not None:
+            await self.socket_state.begin()
+            if options.clustered:
+                await self.nodes.begin()
+            else:
+                await self.socket_state.sweep_all_but(())
         await self.sockets.start()
         if self.live_state is not None:
             self.live_state.start()
@@ -155,15 +220,19 @@ class Platform:
         interrupted = await self.run_store.open_of(self.engine.node_id)
         warming = asyncio.create_task(self.usage.warm()) if interrupted else None
         await self.engine.start()
+        await self._take_up_what_ended_processes_left()
         await self.runs.reconcile()
         await self.imports.reconcile()
+        await self.removals.reconcile()
         if warming is not None:
             await warming
         self._own(every(DISPATCH_EVERY_S, self.runs.dispatch, "dispatch"), "dispatch")
         self._own(every(RECONCILE_EVERY_S, self.runs.reconcile, "reconcile"), "reconcile")
         self._own(every(FORGET_EVERY_S, self.engine.forget, "forget"), "forget")
+        self._own(every(SWEEP_EVERY_S, self.removals.sweep, "retention"), "retention")
         leaks = every(MAINTAIN_EVERY_S, self.deps.sessions.close_leaks, "leaks")
         self._own(leaks, "leaks")
+        self._own(every(ERASE_EVERY_S, self.erasure.work, "erasure"), "erasure")
         if (state := self.deps.state) is not None:
             self._own(every(MAINTAIN_EVERY_S, state.tidy, "state"), "state")
         if options.clustered:
@@ -203,10 +272,19 @@ class Platform:
         options = self.deps.options
         if options.node_id is not None:
             return options.node_id
-        if not options.clustered:
-            return "local"
         self._identity = NodeIdentity(options.uploads.parent / "nodes")
         return self._identity.name
+
+    async def _take_up_what_ended_processes_left(self) -> None:
+        """Their files, and on an embedded database, where nobody watches, their work."""
+        with nullcontext([]) if self._identity is None else self._identity.abandoned() as ended:
+            if ended and not self.deps.options.clustered:
+                await self.run_store.adopt(ended, self.engine.node_id)
+                await self.import_store.adopt(ended, self.engine.node_id)
+                await self.removal_store.adopt(ended, self.engine.node_id)
+                await self.engine.take_over(ended)
+            kept = await self.import_store.open_paths()
+            await asyncio.to_thread(self.spool.sweep, ended, kept)
 
     def _own(self, work: Coroutine[None, None, None], name: str) -> None:
         self._tasks.append(asyncio.create_task(work, name=f"apex-{name}"))
@@ -246,10 +324,20 @@ class Platform:
                 await self.sockets.close_where(session_id=change.session_id)
             case "user_disabled":
                 await self.sockets.close_where(user_id=change.user_id)
+            case "person_erased":
+                self.erasure.ask(("person", change.user_id))
+            case "workspace_erased":
+                self.erasure.ask(("workspace", change.workspace_id or ""))
             case "membership_changed":
                 await self.sockets.close_where(
                     user_id=change.user_id, workspace_id=change.workspace_id
                 )
+
+    async def _found_dead(self) -> None:
+        """Others held this node for dead and deleted what its sockets kept: these start over."""
+        if self.socket_state is not None:
+            await self.socket_state.begin()
+        self.sockets.close_all(CloseCode.RESTART, "The node was cut off. Reconnect and resume.")
 
     async def _thread_owner(self, thread_id: str) -> tuple[str, str] | None:
         return await self.chat_store.owner(thread_id)

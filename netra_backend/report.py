@@ -1,5 +1,6 @@
 """The answer to a question, as the chat and the web app show it."""
 
+from collections.abc import Sequence
 from typing import Any, Final, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict
@@ -24,10 +25,16 @@ class IntervalOut(_Part):
 
 
 class LatencyOut(_Part):
-    """Median latency in milliseconds, None where the records do not tell."""
+    """Latency in milliseconds, None where the records do not tell.
+
+    Medians, and means over the `requests` whose latency is known.
+    """
 
     p50_before: float | None
     p50_after: float | None
+    mean_before: float | None = None
+    mean_after: float | None = None
+    requests: int = 0
 
 
 class QualityOut(_Part):
@@ -155,6 +162,10 @@ class Report(_Part):
     next_steps: list[str] = []
     analysis_id: str | None = None
 
+    def words(self) -> str:
+        """The answer in words alone: headline and summary."""
+        return answer_words(self.headline, self.summary)
+
     def fitted(self, limit: int = MAX_REPORT_BYTES) -> "Report":
         """The same report under `limit` bytes: rows and opportunities are cut from the end.
 
@@ -175,3 +186,8 @@ class Report(_Part):
 
 def _halved(table: ReportTable) -> ReportTable:
     return table.model_copy(update={"rows": table.rows[: max(5, len(table.rows) // 2)]})
+
+
+def answer_words(headline: str, summary: Sequence[str]) -> str:
+    """What an answer says without its figures, a line each."""
+    return "\n".join(line for line in (headline, *summary) if line)

@@ -8,7 +8,7 @@ from netra_client.errors import (
     SignedOutError,
     UnreachableError,
 )
-from netra_client.events import AgentView, LiveEvent, RunStatus, RunView, ToolView
+from netra_client.events import AgentView, Draft, LiveEvent, RunStatus, RunView, TextDelta, ToolView
 from netra_client.http import ApexClient, socket_url
 from netra_client.live import LiveConnection
 from netra_client.protocol import (
@@ -29,6 +29,7 @@ __all__ = [
     "ApiError",
     "ClientError",
     "Connected",
+    "Draft",
     "LiveConnection",
     "LiveEvent",
     "LiveProtocol",
@@ -40,6 +41,7 @@ __all__ = [
     "RunView",
     "SignedOutError",
     "SseDecoder",
+    "TextDelta",
     "ToolView",
     "Transient",
     "UnreachableError",

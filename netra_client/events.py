@@ -26,6 +26,27 @@ class LiveEvent(msgspec.Struct, frozen=True, kw_only=True):
     payload: JsonObject
 
 
+class TextDelta(msgspec.Struct, frozen=True, kw_only=True):
+    """More of a text that an agent is writing; void with the next event of its run.
+
+    `offset` counts the characters before it, 0 begins a text.
+    """
+
+    thread_id: str
+    run_id: str
+    agent_name: str
+    offset: int
+    text: str
+
+
+@dataclass(slots=True)
+class Draft:
+    """A text that an agent is writing, as far as it has come."""
+
+    agent_name: str
+    text: str
+
+
 @dataclass(slots=True)
 class ToolView:
     """One tool call."""
@@ -55,7 +76,10 @@ class AgentView:
 
 @dataclass(slots=True)
 class RunView:
-    """A run, folded from its events. Two views that took the same events are equal."""
+    """A run, folded from its events. Two views that took the same events are equal.
+
+    `draft` is what an agent is writing now; it is no event, and gone with the next one.
+    """
 
     run_id: str
     thread_id: str = ""
@@ -67,6 +91,7 @@ class RunView:
     report: JsonObject | None = None
     error: str | None = None
     usage: JsonObject | None = None
+    draft: Draft | None = None
 
     @property
     def ended(self) -> bool:
@@ -79,11 +104,20 @@ class RunView:
             return False
         if event.run_seq != self.run_seq + 1:
             raise ValueError(f"run {self.run_id!r}: event {event.run_seq} after {self.run_seq}")
+        self.draft = None
         self.run_seq = event.run_seq
         self.thread_id = event.thread_id
         self.root = self.root or event.agent_name
         if event.payload:
             self._fold(event, event.payload)
+        return True
+
+    def write(self, delta: TextDelta) -> bool:
+        """Let the draft grow; False for what does not continue it, or comes after the end."""
+        before = self.draft.text if self.draft is not None else ""
+        if self.ended or delta.offset not in (0, len(before)):
+            return False
+        self.draft = Draft(delta.agent_name, before[: delta.offset] + delta.text)
         return True
 
     def _fold(self, event: LiveEvent, payload: JsonObject) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import uuid
 from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -11,7 +12,7 @@ from urllib.parse import urlsplit, urlunsplit
 import httpx
 
 from netra_client.errors import ApiError, SignedOutError, UnreachableError
-from netra_client.events import JsonObject, LiveEvent
+from netra_client.events import JsonObject, LiveEvent, TextDelta
 from netra_client.live import LiveConnection
 from netra_client.protocol import LiveProtocol
 from netra_client.sse import SseDecoder, decode_events
@@ -94,8 +95,11 @@ class ApexClient:
 
     # Usage
 
-    async def import_file(self, path: Path, **options: str) -> JsonObject:
-        """Upload a file of usage; answers `import_id` and `status`."""
+    async def import_file(self, path: Path, **options: str | list[str]) -> JsonObject:
+        """Upload a file of usage; answers `import_id` and `status`.
+
+        `options` say how it is read: format, model, start, timezone, map (FIELD=COLUMN).
+        """
         with path.open("rb") as content:
             files = {"file": (path.name, content)}
             return await self._authorized(
@@ -117,6 +121,17 @@ class ApexClient:
             if state["status"] not in ("queued", "running"):
                 return state
             await asyncio.sleep(poll_s)
+
+    async def erase_usage(self, chosen: JsonObject, *, poll_s: float = 0.3) -> JsonObject:
+        """Remove the chosen calls for good; the removal once it has ended.
+
+        `chosen` has `from`, `to` and names as a summary's query, or `everything`.
+        """
+        state = await self._authorized("POST", "/api/usage/erase", json=chosen)
+        while state["status"] in ("queued", "running"):
+            await asyncio.sleep(poll_s)
+            state = await self.get(f"/api/usage/removals/{state['removal_id']}")
+        return state
 
     async def download(self, path: str, to: Path, **params: Any) -> None:  # Any: query parameters
         """Write what the API sends to a file, which is there whole or not at all."""
@@ -163,6 +178,16 @@ class ApexClient:
         self, run_id: str, *, after_run_seq: int = 0, attempts: int = 5
     ) -> AsyncGenerator[LiveEvent]:
         """A run's events over SSE until it ends, reconnecting where the stream breaks."""
+        follow = self.follow_run(run_id, after_run_seq=after_run_seq, attempts=attempts)
+        async with aclosing(follow) as updates:
+            async for update in updates:
+                if isinstance(update, LiveEvent):
+                    yield update
+
+    async def follow_run(
+        self, run_id: str, *, after_run_seq: int = 0, attempts: int = 5
+    ) -> AsyncGenerator[LiveEvent | TextDelta]:
+        """A run's events, as `run_events`, and between them the texts its agents are writing."""
         decoder = SseDecoder(last_id=str(after_run_seq) if after_run_seq else "")
         failures = 0
         while True:
@@ -180,9 +205,9 @@ class ApexClient:
                     if response.is_error:
                         await response.aread()
                         raise _api_error(response)
-                    async for event in decode_events(response.aiter_lines(), decoder):
+                    async for update in decode_events(response.aiter_lines(), decoder):
                         failures = 0
-                        yield event
+                        yield update
                     return
             except httpx.TransportError as error:
                 failures += 1

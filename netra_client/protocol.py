@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from netra_client.errors import ProtocolError
-from netra_client.events import JsonObject, LiveEvent
+from netra_client.events import JsonObject, LiveEvent, TextDelta
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +54,13 @@ class Resynced:
 
 @dataclass(frozen=True, slots=True)
 class Transient:
-    """A message that is not logged (streaming text, notices), as it came."""
+    """Another message that is not logged, as it came."""
 
     type: str
     message: JsonObject
 
 
-Update: TypeAlias = LiveEvent | Connected | Accepted | Refused | Resynced | Transient
+Update: TypeAlias = LiveEvent | TextDelta | Connected | Accepted | Refused | Resynced | Transient
 
 
 @dataclass(slots=True)
@@ -170,6 +170,8 @@ class LiveProtocol:
                 return (self._refused(message),)
             case "pong":
                 return ()
+            case "agent_delta":
+                return (msgspec.convert(message, TextDelta),)
             case _:
                 return (Transient(kind, message),)
 

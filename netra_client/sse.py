@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from netra_client.events import LiveEvent
+from netra_client.events import LiveEvent, TextDelta
 
 
 @dataclass(slots=True)
@@ -13,7 +13,10 @@ class SseDecoder:
     """Lines in, events out; `last_id` is what `Last-Event-ID` continues after."""
 
     last_id: str = ""
+    name: str = ""
+    """Of the event whose data came last."""
     _id: str = ""
+    _name: str = ""
     _data: list[str] = field(default_factory=list[str])
 
     def line(self, line: str) -> str | None:
@@ -25,7 +28,10 @@ class SseDecoder:
                 self._data.append(value)
             elif name == "id":
                 self._id = value
+            elif name == "event":
+                self._name = value
             return None
+        self.name, self._name = self._name, ""
         if not self._data:
             return None
         data, self._data = "\n".join(self._data), []
@@ -33,9 +39,12 @@ class SseDecoder:
         return data
 
 
-async def decode_events(lines: AsyncIterator[str], decoder: SseDecoder) -> AsyncIterator[LiveEvent]:
-    """The events in a stream of lines."""
+async def decode_events(
+    lines: AsyncIterator[str], decoder: SseDecoder
+) -> AsyncIterator[LiveEvent | TextDelta]:
+    """The events in a stream of lines, and the texts between them."""
     async for line in lines:
         data = decoder.line(line)
         if data is not None:
-            yield msgspec.json.decode(data, type=LiveEvent)
+            text = decoder.name == "agent_delta"
+            yield msgspec.json.decode(data, type=TextDelta if text else LiveEvent)

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { fold, hasGap, isTerminal, newRun, type RunState } from "../src/live/fold";
-import type { Event } from "../src/api/types";
+import { fold, hasGap, isTerminal, newRun, write, type RunState } from "../src/live/fold";
+import type { Event, TextDelta } from "../src/api/types";
 
 type Line = [type: string, agent: string, payload: Record<string, unknown>];
 
@@ -122,5 +122,36 @@ describe("the fold of a run's events", () => {
     const states = EVENTS.map((_, i) => EVENTS.slice(0, i + 1).reduce(fold, known));
     expect(states.map((state) => state.status)).toEqual(EVENTS.map(() => "completed"));
     expect(states.every((state) => state.report !== null)).toBe(true);
+  });
+});
+
+describe("a text that an agent is writing", () => {
+  const piece = (offset: number, text: string, agent = "supervisor"): TextDelta => ({
+    type: "agent_delta",
+    thread_id: "t",
+    run_id: "r",
+    agent_name: agent,
+    offset,
+    text,
+  });
+  const writing = (...pieces: TextDelta[]) => pieces.reduce(write, foldAll(EVENTS.slice(0, 2)));
+
+  it("grows by characters, whatever their planes", () => {
+    expect(writing(piece(0, "5 €🛰"), piece(4, " saved")).draft).toEqual({ agent: "supervisor", text: "5 €🛰 saved" });
+  });
+
+  it("is the same when socket and event stream both tell it, and leaves no hole", () => {
+    const run = writing(piece(0, "Half "), piece(0, "Ha"), piece(5, "of it"), piece(2, "lf "), piece(90, "lost"));
+    expect(run.draft?.text).toBe("Half of it");
+  });
+
+  it("begins anew where another one begins", () => {
+    expect(writing(piece(0, "The dead node's"), piece(0, "Another")).draft?.text).toBe("Another");
+    expect(writing(piece(0, "Mine"), piece(0, "Yours", "data")).draft).toEqual({ agent: "data", text: "Yours" });
+  });
+
+  it("is gone with the next event and never comes after the end", () => {
+    expect(fold(writing(piece(0, "Half ")), EVENTS[2] as Event).draft).toBeNull();
+    expect(write(foldAll(EVENTS), piece(0, "Late")).draft).toBeNull();
   });
 });

@@ -20,6 +20,7 @@ class FakeSocket {
 
 let sockets: FakeSocket[];
 let events: number[];
+let texts: string[];
 let states: LinkState[];
 let resyncs: number;
 let away: boolean;
@@ -38,6 +39,7 @@ beforeEach(() => {
   vi.useFakeTimers();
   sockets = [];
   events = [];
+  texts = [];
   states = [];
   resyncs = 0;
   away = false;
@@ -48,6 +50,7 @@ beforeEach(() => {
       return newest() as unknown as WebSocket;
     },
     onEvent: (e: Event) => events.push(e.seq),
+    onText: (delta) => texts.push(delta.text),
     onResync: () => (resyncs += 1),
     onState: (state) => states.push(state),
     random: () => 1,
@@ -63,6 +66,15 @@ describe("the live socket", () => {
     expect(events).toEqual([6, 7]);
     expect(socket.sent).toEqual([]);
     expect(live.position).toEqual({ epoch: "ep", seq: 7 });
+  });
+
+  it("hands on what agents are writing, which moves no position", async () => {
+    live.start();
+    const socket = await opened();
+    socket.says(hello(5));
+    socket.says({ type: "agent_delta", run_id: "r", agent_name: "a", offset: 0, text: "Half" });
+    expect(texts).toEqual(["Half"]);
+    expect(live.position).toEqual({ epoch: "ep", seq: 5 });
   });
 
   it("comes back after a drop and continues behind the last event", async () => {

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from netra_apex.answer_view import show_report, show_step
+from netra_apex.answer_view import RunFollower, show_report
 from netra_apex.signed_in import DEFAULT_URL, sign_in, upload
 from netra_client import (
     ApexClient,
@@ -18,6 +18,7 @@ from netra_client import (
     LiveEvent,
     Resynced,
     RunView,
+    TextDelta,
 )
 
 
@@ -74,17 +75,13 @@ async def _run(
         await anext(updates)  # connected: what follows belongs to this question or later ones
         accepted = await live.ask(question)
         run = RunView(accepted.run_id)
-        async for update in updates:
-            if isinstance(update, Resynced):
-                async for event in client.run_events(run.run_id, after_run_seq=run.run_seq):
-                    _take(console, run, event, follow=follow)
-            elif isinstance(update, LiveEvent) and update.run_id == run.run_id:
-                _take(console, run, update, follow=follow)
-            if run.ended:
-                break
+        with RunFollower(console if follow else None, run) as follower:
+            async for update in updates:
+                if isinstance(update, Resynced):
+                    async for more in client.follow_run(run.run_id, after_run_seq=run.run_seq):
+                        follower.take(more)
+                elif isinstance(update, LiveEvent | TextDelta) and update.run_id == run.run_id:
+                    follower.take(update)
+                if run.ended:
+                    break
     return run
-
-
-def _take(console: Console, run: RunView, event: LiveEvent, *, follow: bool) -> None:
-    if run.take(event) and follow:
-        show_step(console, event)

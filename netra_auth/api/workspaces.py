@@ -53,6 +53,14 @@ async def rename_workspace(
     return WorkspaceView.of(await parts.workspaces.rename(principal, workspace_id, body.name))
 
 
+@router.delete(
+    "/workspaces/{workspace_id}", status_code=204, responses=responses(401, 403, 404, 409)
+)
+async def erase_workspace(workspace_id: str, parts: Parts, principal: SignedInPerson) -> None:
+    """Delete a workspace of mine for good: usage, analyses, everybody's threads in it."""
+    await parts.workspaces.erase(principal, workspace_id)
+
+
 @router.post("/workspaces/{workspace_id}/token", responses=responses(401, 404))
 async def enter_workspace(
     workspace_id: str, parts: Parts, principal: SignedInPerson

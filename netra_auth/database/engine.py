@@ -33,6 +33,7 @@ class AuthDatabaseManager:
         pool_overflow: int = 5,
         pool_timeout_s: float = 5.0,
         statement_timeout_s: float = 30.0,
+        max_session_s: float = 60.0,
         testing: bool = False,
     ) -> None:
         self._url = make_url(url)
@@ -49,6 +50,7 @@ class AuthDatabaseManager:
             pool_overflow=pool_overflow,
             pool_timeout_s=pool_timeout_s,
             statement_timeout_s=statement_timeout_s,
+            max_session_s=max_session_s,
         )
         self._sessions = DatabaseSessionManager(self._url, options=self._options)
         self._migrating = asyncio.Lock()

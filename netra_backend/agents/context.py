@@ -77,6 +77,14 @@ class Approver(Protocol):
         ...
 
 
+class TextSink(Protocol):
+    """Shows texts while they are written."""
+
+    async def show(self, text: str, *, agent: str, after_seq: int) -> None:
+        """All of the text so far; it follows event `after_seq`."""
+        ...
+
+
 class Effects(Protocol):
     """Keeps what tools are about to do outside."""
 
@@ -103,6 +111,7 @@ class RunScope:
     approvals: Approver
     effects: Effects | None = None
     state: UnifiedStateManager | None = None
+    writing: TextSink | None = None
     monotonic: Callable[[], float] = time.monotonic
 
 
@@ -223,6 +232,17 @@ class AgentContext:
         self._scope.token.check()
         self._thoughts += 1
         await self._record(AgentThinking(text, self._thoughts))
+
+    async def write(self, text: str) -> None:
+        """Show a text while it is made: all of it so far.
+
+        It is not logged, reaches whoever looks on now, and is void with the run's next event, which
+        should hold what came of it. A shorter or another text begins anew.
+        """
+        self._scope.token.check()
+        if self._scope.writing is not None:
+            after_seq = self._scope.recorder.last_seq
+            await self._scope.writing.show(text, agent=self._agent, after_seq=after_seq)
 
     async def tool(
         self,

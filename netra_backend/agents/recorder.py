@@ -21,11 +21,18 @@ class RunRecorder:
         self._ctx = ctx
         self._run_id = ctx.run_id
         self._thread_id = ctx.thread_id
+        self._last_seq = 0
+
+    @property
+    def last_seq(self) -> int:
+        """The stream's number of the event written, or found, last; 0 before the first."""
+        return self._last_seq
 
     async def record(self, payload: Payload, *, agent: str, step: str, ordinal: int) -> Event:
         """Write one event, or find the one that was written."""
         new = self._event(payload, agent=agent, step=step, ordinal=ordinal)
         stored = await self._log.append(self._ctx, new)
+        self._last_seq = max(self._last_seq, stored.seq)
         if stored.type != new.type or stored.agent_name != agent:
             raise ReplayMismatchError(
                 f"The log has {stored.type} of {stored.agent_name!r} where this execution "

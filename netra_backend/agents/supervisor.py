@@ -1,5 +1,7 @@
 """The supervisor: has the others work, one after the other, and answers."""
 
+import asyncio
+import re
 from typing import Any
 
 from netra_backend.agents.base import BaseAgent
@@ -16,6 +18,8 @@ from netra_backend.agents.findings import (
 from netra_backend.agents.session import AgentSession
 from netra_backend.reasoner import Intent
 from netra_backend.report import Report
+
+_SENTENCE_ENDS = re.compile(r"[.!?:]\s|\n")
 
 
 class SupervisorAgent(BaseAgent[Question, Report]):
@@ -50,7 +54,14 @@ class SupervisorAgent(BaseAgent[Question, Report]):
             plan: ActionPlan = await self._ask(ctx, "actions", evidence)
             evidence = Evidence(intent=intent, data=data, computed=computed, next_steps=plan.steps)
         report: Report = await self._ask(ctx, "reporting", evidence)
+        await self._answer(ctx, report.words())
         return report
+
+    async def _answer(self, ctx: AgentContext, words: str) -> None:
+        """Show the answer, sentence by sentence, before the event that carries the report."""
+        for end in [*(found.end() for found in _SENTENCE_ENDS.finditer(words)), len(words)]:
+            await ctx.write(words[:end])
+            await asyncio.sleep(0)
 
     async def _ask(self, ctx: AgentContext, agent: str, request: Any) -> Any:
         # Any: each agent has its own request and result; the annotations above say which.

@@ -27,8 +27,21 @@ class TriageAgent(BaseAgent[Question, Intent]):
     async def run(self, ctx: AgentContext, request: Question) -> Intent:
         """Understand the question."""
         reasoner = self._reasoner_of(ctx.user)
+
+        shown = ""
+
+        async def hear(so_far: Intent) -> None:
+            nonlocal shown
+            text = _understood(so_far)
+            if not shown.startswith(text):
+                shown = text
+                await ctx.write(text)
+
+        async def read_question(question: str) -> Intent:
+            return await reasoner.understand(question, heard=hear)
+
         intent = await ctx.tool(
-            "read_question", reasoner.understand, returns=Intent, question=request.text
+            "read_question", read_question, returns=Intent, question=request.text
         )
         if intent.call is not None:
             call = intent.call
@@ -37,15 +50,16 @@ class TriageAgent(BaseAgent[Question, Intent]):
             )
         if intent.note:
             await ctx.think(intent.note)
-        await ctx.think(_understood(intent))
+        await ctx.think(f"{_understood(intent)}.")
         return intent
 
 
 def _understood(intent: Intent) -> str:
+    """In words; more of the same the more is understood."""
     parts = [f"This asks about {intent.topic.value.replace('_', ' ')}"]
     if intent.features:
         parts.append(f"names {', '.join(intent.features)}")
     if intent.models:
         parts.append(f"considers {', '.join(intent.models)}")
     parts.extend(f"bounds latency: {wish.text}" for wish in intent.latency)
-    return "; ".join(parts) + "."
+    return "; ".join(parts)

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 
 from netra_backend.api.edge import Analyst, Person, PlatformDep
 from netra_backend.api.models import (
@@ -39,6 +39,17 @@ async def list_threads(
 async def get_thread(thread_id: str, caller: Person, platform: PlatformDep) -> ThreadOut:
     """Give one of my threads."""
     return ThreadOut.of(await platform.chat_store.thread(caller.ctx, thread_id))
+
+
+@router.delete(
+    "/{thread_id}",
+    status_code=204,
+    responses={409: {"model": Problem, "description": "A run of it does not stop."}},
+)
+async def delete_thread(thread_id: str, caller: Analyst, platform: PlatformDep) -> Response:
+    """Delete one of my threads for good: its messages, its runs and their events, its state."""
+    await platform.erasure.thread(caller.ctx, thread_id)
+    return Response(status_code=204)
 
 
 @router.get("/{thread_id}/messages")

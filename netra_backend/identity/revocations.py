@@ -10,7 +10,13 @@ STALE_AFTER_S: Final = 10.0
 _KEEP_S: Final = 24 * 3600.0
 _SWEEP_EVERY: Final = 1000
 
-ChangeKind: TypeAlias = Literal["session_revoked", "user_disabled", "membership_changed"]
+ChangeKind: TypeAlias = Literal[
+    "session_revoked",
+    "user_disabled",
+    "membership_changed",
+    "person_erased",
+    "workspace_erased",
+]
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -77,6 +83,8 @@ class Revocations:
             case "membership_changed":
                 key = (change.user_id, change.workspace_id or "")
                 self._memberships[key] = max(change.at, self._memberships.get(key, 0.0))
+            case "person_erased" | "workspace_erased":
+                pass  # the changes beside it have taken the rights back
         self._applied += 1
         if self._applied % _SWEEP_EVERY == 0:
             self._sweep()

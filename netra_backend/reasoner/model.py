@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterable, Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -12,12 +12,15 @@ from typing import TYPE_CHECKING, Any, Final
 import structlog
 
 from netra_backend.reasoner.intent import Intent, ModelCall
-from netra_backend.reasoner.port import Reasoner
-from netra_backend.reasoner.reading import INSTRUCTIONS, Reading, intent_of
+from netra_backend.reasoner.port import Hearing, Reasoner
+from netra_backend.reasoner.reading import INSTRUCTIONS, Reading, intent_of, reading_so_far
 
 if TYPE_CHECKING:
     from purgatory import AsyncCircuitBreakerFactory
     from purgatory.domain.model import ExcludeType
+    from pydantic_ai import RunContext
+    from pydantic_ai.agent import EventStreamHandler
+    from pydantic_ai.messages import AgentStreamEvent
     from pydantic_ai.models import Model
     from pydantic_ai.usage import RunUsage
 
@@ -90,13 +93,13 @@ class ModelReasoner:
         """The one model."""
         return (self._access.model,)
 
-    async def understand(self, question: str) -> Intent:
+    async def understand(self, question: str, *, heard: Hearing | None = None) -> Intent:
         """See Reasoner."""
         text = " ".join(question.split())
         hindrance = self._hindrance(text)
         if hindrance is None:
             try:
-                return await self._asked(text)
+                return await self._asked(text, heard)
             except ImportError:
                 hindrance = "the extra [llm] is not installed"
             except Exception as error:  # a provider may fail in any way; the run does not
@@ -105,7 +108,7 @@ class ModelReasoner:
         intent = await self._otherwise.understand(question)
         return intent.noted(f"{self._access.model} was not asked, or did not answer: {hindrance}.")
 
-    async def _asked(self, text: str) -> Intent:
+    async def _asked(self, text: str, heard: Hearing | None) -> Intent:
         # Seconds of imports, once: not in the loop that serves everybody.
         kind = "anthropic" if self._access.provider == "anthropic" else "openai"
         await asyncio.to_thread(import_module, f"pydantic_ai.models.{kind}")
@@ -129,7 +132,12 @@ class ModelReasoner:
         status = "error"
         try:
             async with agent, breaker, asyncio.timeout(self._access.timeout_s):
-                answer = await agent.run(text, usage=used, usage_limits=limits)
+                answer = await agent.run(
+                    text,
+                    usage=used,
+                    usage_limits=limits,
+                    event_stream_handler=None if heard is None else _overhearing(text, heard),
+                )
             status = "ok"
         finally:
             call = self._call(used, started, (self._monotonic() - began) * 1000, status)
@@ -201,6 +209,28 @@ def _cost(
     except LookupError:
         return None
     return float(price.total_price)
+
+
+def _overhearing(text: str, heard: Hearing) -> "EventStreamHandler[object]":
+    """Follows the form while the model fills it in, token by token."""
+    from pydantic_ai.messages import PartDeltaEvent, PartStartEvent, ToolCallPart, ToolCallPartDelta
+
+    async def follow(_: "RunContext[object]", events: "AsyncIterable[AgentStreamEvent]") -> None:
+        form, told = "", None
+        async for event in events:
+            match event:
+                case PartStartEvent(part=ToolCallPart(args=str(begun))):
+                    form = begun
+                case PartDeltaEvent(delta=ToolCallPartDelta(args_delta=str(more))):
+                    form += more
+                case _:
+                    continue
+            reading = reading_so_far(form)
+            if reading is not None and reading != told:
+                told = reading
+                await heard(intent_of(reading, text))
+
+    return follow
 
 
 def _not_its_fault() -> "ExcludeType":

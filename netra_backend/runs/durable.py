@@ -169,6 +169,11 @@ class DurableEngine:
         if ended:
             await DBOS.delete_workflows_async([work.workflow_id for work in ended])
 
+    async def erase(self, work_ids: Sequence[str]) -> None:
+        """Drop the recorded steps of this work; ids of which there is no record do no harm."""
+        for start in range(0, len(work_ids), _FORGET_AT_ONCE):
+            await DBOS.delete_workflows_async(list(work_ids[start : start + _FORGET_AT_ONCE]))
+
     def interrupt(self, work_id: str) -> None:
         """Stop executing here what another execution has taken over."""
         if (task := self._tasks.get(work_id)) is not None:

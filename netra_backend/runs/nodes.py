@@ -1,17 +1,18 @@
 """Nodes of one platform on one PostgreSQL: who lives, and who takes over what the dead left."""
 
 import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 import structlog
-from sqlalchemy import delete, func, select
+from sqlalchemy import ColumnElement, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from netra_backend.runs.durable import DurableEngine
-from netra_backend.runs.store import RunStore
 from netra_backend.tables import nodes
 from netra_core.database import DatabaseSessionManager, SystemContext
+from netra_core.websocket import SocketState
 
 BEAT_EVERY_S: Final = 0.5
 DEAD_AFTER_S: Final = 3.0
@@ -23,9 +24,11 @@ _log = structlog.get_logger(__name__)
 class NodeWatch:
     """Beats for this node and watches the others; time is the database's own.
 
-    A node that was silent for 3 seconds is dead: its runs go back to the queue, from which exactly
+    `left` say which other nodes than the named one have work open that can be done here. A node
+    that was silent for 3 seconds is dead: its work goes back to the queue, from which exactly
     one of the living takes each, with a new fence. One that was only stopped and wakes up finds the
-    fence moved, and lets go.
+    fence moved, and lets go. What the dead one's sockets kept in the shared state goes with them,
+    by a fence as well: `sockets` holds this node's, `on_lost` is called when others have taken it.
     """
 
     def __init__(
@@ -33,13 +36,17 @@ class NodeWatch:
         *,
         sessions: DatabaseSessionManager,
         engine: DurableEngine,
-        runs: RunStore,
+        left: Sequence[Callable[[str], Awaitable[set[str]]]],
         incarnation: str,
+        sockets: SocketState | None = None,
+        on_lost: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self._sessions = sessions
         self._engine = engine
-        self._runs = runs
+        self._left = left
         self._incarnation = incarnation
+        self._sockets = sockets
+        self._on_lost = on_lost
 
     async def beat(self) -> None:
         """Say that this node lives."""
@@ -54,22 +61,50 @@ class NodeWatch:
                 )
             )
 
-    async def living(self) -> set[str]:
-        """Names of the nodes that beat lately."""
-        query = select(nodes.c.id).where(
-            nodes.c.beat_at > func.now() - timedelta(seconds=DEAD_AFTER_S)
-        )
-        rows = await self._sessions.read(_SYSTEM, lambda c: c.execute(query).scalars().all())
-        return {str(name) for name in rows}
+    async def living(self) -> dict[str, str]:
+        """Incarnations of the nodes that beat lately, by name."""
+        query = select(nodes.c.id, nodes.c.incarnation).where(nodes.c.beat_at > _dead_before())
+        rows = await self._sessions.read(_SYSTEM, lambda c: c.execute(query).all())
+        return {name: incarnation for name, incarnation in rows}
+
+    async def begin(self) -> None:
+        """Beat for the first time, and clear away what sockets of nobody who lives have left."""
+        await self.beat()
+        if self._sockets is not None:
+            await self._sockets.sweep_all_but((await self.living()).values())
 
     async def turn(self) -> None:
         """Beat, then take over what dead nodes left."""
         await self.beat()
-        others = await self._runs.open_on_other_nodes(self._engine.node_id)
-        dead = sorted(others - await self.living()) if others else []
+        await self._bury()
+        others: set[str] = set()
+        for open_on_other_nodes in self._left:
+            others |= await open_on_other_nodes(self._engine.node_id)
+        dead = sorted(others - (await self.living()).keys()) if others else []
         if dead:
             _log.warning("nodes_dead", nodes=dead)
             await self._engine.take_over(dead)
+
+    async def _bury(self) -> None:
+        """Forget nodes that died, with what their sockets kept; notice to have been buried."""
+        if self._sockets is None:
+            return
+        if self._on_lost is not None and await self._sockets.lost():
+            await self._on_lost()
+        dead = select(nodes.c.id, nodes.c.incarnation).where(nodes.c.beat_at <= _dead_before())
+        found = await self._sessions.read(_SYSTEM, lambda c: c.execute(dead).all())
+        if not found:
+            return
+        await self._sockets.sweep([incarnation for _, incarnation in found])
+        async with self._sessions.session(_SYSTEM) as session:
+            for name, incarnation in found:
+                await session.execute(
+                    delete(nodes).where(
+                        nodes.c.id == name,
+                        nodes.c.incarnation == incarnation,
+                        nodes.c.beat_at <= _dead_before(),
+                    )
+                )
 
     async def leave(self) -> None:
         """Say that this node is going, so that the others need not wait."""
@@ -84,3 +119,7 @@ class NodeWatch:
             except Exception:
                 _log.exception("node_turn_failed")
             await asyncio.sleep(BEAT_EVERY_S)
+
+
+def _dead_before() -> ColumnElement[Any]:
+    return func.now() - timedelta(seconds=DEAD_AFTER_S)

@@ -4,7 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Delete, delete, insert, select
+from sqlalchemy import Delete, delete, select
+from sqlalchemy.dialects import postgresql, sqlite
 
 from netra_backend.tables import pauses
 from netra_core.context import UserExecutionContext
@@ -40,19 +41,15 @@ class PauseStore:
         return [Pause(**{name: row[name] for name in Pause.__slots__}) for row in rows]
 
     async def put(self, ctx: UserExecutionContext, *, scope: str, key: str, reason: str) -> None:
-        """Hold new work; again replaces the reason."""
+        """Hold new work; again, also at the same moment from elsewhere, replaces the reason."""
+        on_this = postgresql if self._sessions.dialect == "postgresql" else sqlite
+        row = {"reason": reason, "paused_by": ctx.user_id, "created_at": self._clock()}
+        put = on_this.insert(pauses).values(
+            workspace_id=ctx.workspace_id, scope=scope, key=key, **row
+        )
+        put = put.on_conflict_do_update(index_elements=list(pauses.primary_key), set_=row)
         async with self._sessions.session(ctx) as session:
-            await session.execute(_of(ctx, scope, key))
-            await session.execute(
-                insert(pauses).values(
-                    workspace_id=ctx.workspace_id,
-                    scope=scope,
-                    key=key,
-                    reason=reason,
-                    paused_by=ctx.user_id,
-                    created_at=self._clock(),
-                )
-            )
+            await session.execute(put)
 
     async def lift(self, ctx: UserExecutionContext, *, scope: str, key: str) -> None:
         """Let new work begin again; nothing when it was not held."""

@@ -9,6 +9,7 @@ import structlog
 
 from netra_backend.agents.context import RunScope
 from netra_backend.agents.recorder import RunRecorder
+from netra_backend.agents.writing import Writing
 from netra_backend.chat.store import ChatStore
 from netra_backend.errors import (
     AgentFailedError,
@@ -18,6 +19,7 @@ from netra_backend.errors import (
     RunLostError,
     RunStillOpenError,
 )
+from netra_backend.report import answer_words
 from netra_backend.runs.approvals import Approvals
 from netra_backend.runs.durable import RUN_FORMAT, DurableEngine
 from netra_backend.runs.effects import RunEffects
@@ -28,6 +30,7 @@ from netra_backend.runs.token import CancelToken, RunCancelledSignal
 from netra_core.context import UserExecutionContext
 from netra_core.database import DatabaseSessionManager, SystemContext
 from netra_core.errors import ApexError
+from netra_core.events.fanout import FanOut
 from netra_core.events.port import EventLog
 from netra_core.events.types import AgentStarted, Event, JsonObject
 from netra_core.state import UnifiedStateManager
@@ -63,6 +66,7 @@ class RunService:
         approvals: Approvals,
         clock: Callable[[], datetime],
         state: UnifiedStateManager | None = None,
+        fan_out: FanOut | None = None,
         uses: Callable[[], frozenset[tuple[str, str]]] = frozenset,
     ) -> None:
         self._engine = engine
@@ -75,6 +79,7 @@ class RunService:
         self._approvals = approvals
         self._clock = clock
         self._state = state
+        self._fan_out = fan_out
         self._uses = uses
         self._tokens: dict[str, CancelToken] = {}
         self._fences: dict[str, int] = {}
@@ -227,6 +232,7 @@ class RunService:
             approvals=self._approvals,
             effects=RunEffects(self._sessions, self._store, run, self._clock),
             state=self._state,
+            writing=None if self._fan_out is None else Writing(self._fan_out, run.context()),
         )
         try:
             await self._answer(scope, run)
@@ -330,8 +336,7 @@ def _answer_text(outcome: Outcome) -> str | None:
     match outcome.status:
         case RunStatus.COMPLETED:
             report = outcome.report or {}
-            lines = [report.get("headline", ""), *report.get("summary", [])]
-            return "\n".join(line for line in lines if line)
+            return answer_words(report.get("headline", ""), report.get("summary", []))
         case RunStatus.FAILED:
             return f"The run failed: {outcome.error_message}"
         case _:

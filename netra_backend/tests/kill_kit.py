@@ -49,9 +49,12 @@ def _child(
     return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
 
 
-def start(plan: Plan) -> "subprocess.Popen[str]":
+def start(
+    plan: Plan, *, module: str = "netra_backend.tests.crash_child"
+) -> "subprocess.Popen[str]":
     return subprocess.Popen(
-        [sys.executable, "-m", "netra_backend.tests.crash_child", msgspec.json.encode(plan)],
+        [sys.executable, "-m", module, msgspec.json.encode(plan)],
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -5,10 +5,12 @@ import gc
 import json
 import ssl
 import threading
+import time
 import uuid
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -29,7 +31,7 @@ from netra_auth.parts import AuthParts
 from netra_backend import BackendDependencies, BackendOptions, RunLimits, TokenRules, create_app
 from netra_backend.composition import Platform
 from netra_backend.migrations import migrate_platform
-from netra_backend.reasoner import DeterministicReasoner, Intent
+from netra_backend.reasoner import DeterministicReasoner, Hearing, Intent
 from netra_backend.tests.seeds import AUTH, PLATFORM, seed
 from netra_core.context import UserExecutionContext
 from netra_core.database import DatabaseOptions, DatabaseSessionManager, GroupCommit
@@ -49,6 +51,17 @@ ARENAS = 2
 """As `apex serve` has it."""
 CHEAP = PasswordCost(time_cost=1, memory_kib=8, concurrency=2)
 _NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
+class Clock:
+    """The time of a whole platform, which a test may move on."""
+
+    def __init__(self) -> None:
+        self.ahead = timedelta(0)
+
+    def now(self) -> datetime:
+        """UTC."""
+        return datetime.now(UTC) + self.ahead
 
 
 @dataclass(slots=True)
@@ -100,17 +113,14 @@ class Person:
 
     async def events(self, run_id: str) -> list[dict[str, Any]]:
         """All events of a run, over SSE until its end."""
-        out: list[dict[str, Any]] = []
         async with self.http.stream("GET", f"/api/runs/{run_id}/events", timeout=60) as stream:
             assert stream.status_code == 200
-            out.extend(
-                [
-                    json.loads(line.removeprefix("data: "))
-                    async for line in stream.aiter_lines()
-                    if line.startswith("data: ")
-                ]
-            )
-        return out
+            sent = [
+                json.loads(line.removeprefix("data: "))
+                async for line in stream.aiter_lines()
+                if line.startswith("data: ")
+            ]
+        return [message for message in sent if message["type"] != "agent_delta"]
 
     async def answer(self, content: str) -> dict[str, Any]:
         """Ask and wait for the end; the run."""
@@ -118,7 +128,7 @@ class Person:
         await self.events(accepted["run_id"])
         return await ended(self, accepted["run_id"])
 
-    async def upload(self, path: Path, **fields: str) -> dict[str, Any]:
+    async def upload(self, path: Path, **fields: str | list[str]) -> dict[str, Any]:
         """Upload a file and wait until it is read; the import."""
         with path.open("rb") as file:
             response = await self.http.post(
@@ -152,10 +162,11 @@ async def first_run(person: Person) -> str:
 
 
 class Socket:
-    """A socket that reads JSON."""
+    """A socket that reads JSON; `texts` are the growing texts that came between the rest."""
 
     def __init__(self, raw: websockets.ClientConnection) -> None:
         self.raw = raw
+        self.texts: list[dict[str, Any]] = []
         self.established: dict[str, Any] = {}
 
     async def send(self, **message: Any) -> None:
@@ -163,8 +174,10 @@ class Socket:
         await self.raw.send(json.dumps(message))
 
     async def receive(self) -> dict[str, Any]:
-        """The next message."""
-        return json.loads(await self.raw.recv())
+        """The next message that is no part of a growing text."""
+        while (message := json.loads(await self.raw.recv()))["type"] == "agent_delta":
+            self.texts.append(message)
+        return message
 
     async def until(self, wanted: Callable[[dict[str, Any]], bool]) -> list[dict[str, Any]]:
         """Messages up to the one wanted."""
@@ -244,7 +257,7 @@ class GatedReasoner(DeterministicReasoner):
     def models(self) -> tuple[str, ...]:
         return ("gate-1",)
 
-    async def understand(self, question: str) -> Intent:
+    async def understand(self, question: str, *, heard: Hearing | None = None) -> Intent:
         self.asked.append(question)
         if question.startswith("hold"):
             await self.gate.wait()
@@ -329,6 +342,7 @@ async def stack(
     database: TestDatabase | None = None,
     node_id: str | None = None,
     max_upload_bytes: int = 2 * 1024 * 1024,
+    clock: "Clock | None" = None,
     before_start: Callable[[Platform], None] = lambda platform: None,
 ) -> AsyncGenerator[Stack]:
     """The platform on files under `home`; started again on the same home it goes on."""
@@ -351,7 +365,7 @@ async def stack(
         exits.push_async_callback(fan_out.close)
         log = SqlEventLog(sessions, commits, fan_out=fan_out)
         exits.push_async_callback(log.close)
-        auth = await _auth(home, exits)
+        auth = await _auth(home, exits, clock)
         client = await exits.enter_async_context(
             httpx.AsyncClient(
                 transport=httpx.ASGITransport(auth, client=("127.0.0.1", 1)), base_url=BASE_URL
@@ -377,6 +391,7 @@ async def stack(
                 usage_kept=lambda: (home / usage).exists(),
                 auth_client=client,
                 state=UnifiedStateManager(SqlStateStore(sessions, commits)),
+                **({} if clock is None else {"clock": clock.now}),
             )
         )
         app = create_app(deps)
@@ -424,7 +439,7 @@ async def _databases(home: Path, database: TestDatabase | None) -> tuple[str, st
     return url, f"sqlite:///{home / 'dbos.sqlite'}"
 
 
-async def _auth(home: Path, exits: AsyncExitStack) -> FastAPI:
+async def _auth(home: Path, exits: AsyncExitStack, clock: "Clock | None") -> FastAPI:
     """The auth service on its files, started."""
     auth = create_auth(
         AuthDeps(
@@ -433,6 +448,7 @@ async def _auth(home: Path, exits: AsyncExitStack) -> FastAPI:
             ),
             database=AuthDatabaseManager(f"sqlite+aiosqlite:///{home / AUTH}", testing=True),
             folders=AuthFolders(keys=home / "keys", outbox=home / "outbox"),
+            clock=time.time if clock is None else lambda: clock.now().timestamp(),
         )
     )
     exits.push_async_callback(auth.state.parts.deps.database.dispose)

@@ -134,4 +134,6 @@ def origin(depth: int) -> str:
 
 
 def _is_plumbing(filename: str) -> bool:
-    return filename.endswith(("contextlib.py", "database/sessions.py", "database/guard.py"))
+    # database/engine.py: a service's own door to its sessions, as the auth service has one.
+    doors = ("database/sessions.py", "database/guard.py", "database/engine.py")
+    return filename.endswith(("contextlib.py", *doors))

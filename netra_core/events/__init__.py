@@ -13,7 +13,14 @@ from netra_core.events.errors import (
     PayloadTooLargeError,
     UnknownEventTypeError,
 )
-from netra_core.events.fanout import FanOut, FanOutMessage, InProcessFanOut, Missed, Notice
+from netra_core.events.fanout import (
+    FanOut,
+    FanOutMessage,
+    InProcessFanOut,
+    Missed,
+    Notice,
+    TextDelta,
+)
 from netra_core.events.order import RunOrder
 from netra_core.events.port import EventLog, NewEvent, Stream, StreamHead
 from netra_core.events.types import (
@@ -75,6 +82,7 @@ __all__ = [
     "SqlEventLog",
     "Stream",
     "StreamHead",
+    "TextDelta",
     "ToolCompleted",
     "ToolExecuting",
     "UnknownEventTypeError",

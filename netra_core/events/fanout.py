@@ -21,13 +21,44 @@ class Notice(msgspec.Struct, frozen=True):
     events: tuple[Event, ...] = ()
 
 
+class TextDelta(msgspec.Struct, frozen=True, array_like=True):
+    """More of a text that an agent is writing. It is not logged; losing it loses nothing lasting.
+
+    `offset` counts the characters before it, 0 begins a text; `after_seq` is the run's last event,
+    and its next one makes the text void.
+    """
+
+    workspace_id: str
+    user_id: str
+    thread_id: str
+    run_id: str
+    agent_name: str
+    after_seq: int
+    offset: int
+    text: str
+
+    @property
+    def stream(self) -> Stream:
+        """Whose it is."""
+        return (self.workspace_id, self.user_id)
+
+    def joined(self, later: "TextDelta") -> "TextDelta | None":
+        """This and what continues it as one; None when `later` does not."""
+        if self.offset + len(self.text) != later.offset or later.offset == 0:
+            return None
+        if (self.agent_name, self.after_seq) != (later.agent_name, later.after_seq):
+            return None
+        return msgspec.structs.replace(self, text=self.text + later.text)
+
+
 class Missed(msgspec.Struct, frozen=True):
     """Notices may have been lost: every stream may have moved."""
 
     reason: str
 
 
-FanOutMessage: TypeAlias = Notice | Missed
+Published: TypeAlias = Notice | TextDelta
+FanOutMessage: TypeAlias = Published | Missed
 Subscriber: TypeAlias = Callable[[FanOutMessage], None]
 """Called in the event loop, must not block; an exception in one does not reach the others."""
 
@@ -37,15 +68,16 @@ class FanOut(Protocol):
 
     Guarantees (proved by `netra_core.testing.fanout_conformance`): a published notice reaches
     each subscriber at least once while the transport works, the local ones always and at once;
-    after an interruption every subscriber is told `Missed`. Order is not guaranteed.
+    after an interruption every subscriber is told `Missed`. Order is not guaranteed. The pieces of
+    a text arrive joined or cut anew, the local ones as they were; between nodes they may be lost.
     """
 
     async def start(self) -> None:
         """Connect; idempotent. Raises FanOutError."""
         ...
 
-    async def publish(self, notices: Sequence[Notice]) -> None:
-        """Announce what was committed. Never raises for an unreachable peer."""
+    async def publish(self, notices: Sequence[Published]) -> None:
+        """Announce what was committed, or pass on a text. Never raises for an unreachable peer."""
         ...
 
     def subscribe(self, subscriber: Subscriber) -> Callable[[], None]:
@@ -99,7 +131,7 @@ class InProcessFanOut:
     async def start(self) -> None:
         """Nothing to connect."""
 
-    async def publish(self, notices: Sequence[Notice]) -> None:
+    async def publish(self, notices: Sequence[Published]) -> None:
         """Tell the subscribers before returning."""
         for notice in notices:
             self._subscribers.tell(notice)

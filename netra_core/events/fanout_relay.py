@@ -10,21 +10,35 @@ import msgspec
 import structlog
 
 from netra_core.events.errors import FanOutError
-from netra_core.events.fanout import FanOutMessage, LocalSubscribers, Missed, Notice, Subscriber
+from netra_core.events.fanout import (
+    FanOutMessage,
+    LocalSubscribers,
+    Missed,
+    Notice,
+    Published,
+    Subscriber,
+    TextDelta,
+)
 from netra_core.events.port import Stream
 
 CHANNEL: Final = "apex_events"
 MAX_PAYLOAD_CHARS: Final = 7_000
 """A PostgreSQL notification carries less than 8,000 bytes."""
+TEXT_EVERY_S: Final = 0.05
+"""Texts travel at most this often, joined, unless a notice takes them along."""
+_TEXT_CHARS: Final = 500
+"""Of one text in a payload: six bytes each at worst, and as many ids."""
+_WAITING_TEXTS: Final = 256
 
 _log = structlog.get_logger("netra.fanout")
 
 
 class _Envelope(msgspec.Struct, frozen=True, array_like=True):
-    """What travels: who published, and (workspace, user, seq) of each stream that moved."""
+    """What travels: who published, (workspace, user, seq) of each stream that moved, texts."""
 
     node: str
     moved: list[tuple[str, str, int]]
+    texts: tuple[TextDelta, ...] = ()
 
 
 _encoder = msgspec.json.Encoder()
@@ -36,7 +50,7 @@ class RelayedFanOut(ABC):
 
     Local subscribers are told before `publish` returns. What waits for the server is merged to one
     number a stream, so it stays bounded while the server is away; after a reconnect it is sent, and
-    every subscriber is told `Missed`.
+    every subscriber is told `Missed`. Texts are joined while they wait and dropped by a reconnect.
     """
 
     def __init__(
@@ -56,6 +70,8 @@ class RelayedFanOut(ABC):
         self._max_backoff_s = max_backoff_s
         self._subscribers = LocalSubscribers(on_error)
         self._waiting: dict[Stream, int] = {}
+        self._texts: dict[tuple[Stream, str], list[TextDelta]] = {}
+        self._texts_sent_at = float("-inf")
         self._work = asyncio.Event()
         self._connected = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -77,12 +93,28 @@ class RelayedFanOut(ABC):
                 hint="Check that it runs and may be reached from here.",
             ) from None
 
-    async def publish(self, notices: Sequence[Notice]) -> None:
+    async def publish(self, notices: Sequence[Published]) -> None:
         """Tell the local subscribers, and queue for the other nodes."""
         for notice in notices:
             self._subscribers.tell(notice)
-            self._waiting[notice.stream] = max(self._waiting.get(notice.stream, 0), notice.seq)
+            if isinstance(notice, TextDelta):
+                self._queue_text(notice)
+            else:
+                self._waiting[notice.stream] = max(self._waiting.get(notice.stream, 0), notice.seq)
         self._work.set()
+
+    def _queue_text(self, delta: TextDelta) -> None:
+        key = (delta.stream, delta.run_id)
+        if key not in self._texts and len(self._texts) >= _WAITING_TEXTS:
+            return
+        waiting = self._texts.setdefault(key, [])
+        joined = waiting[-1].joined(delta) if waiting else None
+        if joined is not None:
+            waiting[-1] = joined
+        elif delta.offset == 0:
+            waiting[:] = [delta]  # a text begun anew: nobody needs the one before
+        else:
+            waiting.append(delta)
 
     def subscribe(self, subscriber: Subscriber) -> Callable[[], None]:
         """Have `subscriber` called; the answer ends it."""
@@ -109,6 +141,7 @@ class RelayedFanOut(ABC):
     def _ready(self) -> None:
         """The session is up: what happened in between may have been missed."""
         self._sessions += 1
+        self._texts.clear()
         self._connected.set()
         if self._sessions > 1:
             self._tell(Missed("reconnected"))
@@ -126,6 +159,8 @@ class RelayedFanOut(ABC):
         if envelope.node != self._node:
             for workspace_id, user_id, seq in envelope.moved:
                 self._tell(Notice((workspace_id, user_id), seq))
+            for delta in envelope.texts:
+                self._tell(delta)
 
     async def _send_forever(self, send: Callable[[str], Awaitable[object]]) -> None:
         """Send what waits, as it comes; check the connection when nothing does."""
@@ -135,7 +170,9 @@ class RelayedFanOut(ABC):
             if idle:
                 await self._check()
             batch = dict(self._waiting)
-            for payload in self._pack(batch):
+            # Texts first: the notice may be of the event that makes them void.
+            texts = self._pack_texts(self._texts_due(hurry=bool(batch)))
+            for payload in (*texts, *self._pack(batch)):
                 await send(payload)
             for stream, seq in batch.items():
                 if self._waiting[stream] == seq:
@@ -162,6 +199,25 @@ class RelayedFanOut(ABC):
     def _wake(self) -> None:
         """Let the session look at its connection."""
         self._work.set()
+
+    def _texts_due(self, *, hurry: bool) -> list[TextDelta]:
+        if not self._texts:
+            return []
+        loop = asyncio.get_running_loop()
+        due_in = self._texts_sent_at + TEXT_EVERY_S - loop.time()
+        if due_in > 0 and not hurry:
+            loop.call_later(due_in, self._work.set)
+            return []
+        self._texts_sent_at = loop.time()
+        texts, self._texts = self._texts, {}
+        return [delta for waiting in texts.values() for delta in waiting]
+
+    def _pack_texts(self, texts: Sequence[TextDelta]) -> list[str]:
+        return [
+            _encoder.encode(_Envelope(self._node, [], (piece,))).decode()
+            for delta in texts
+            for piece in _cut(delta)
+        ]
 
     def _pack(self, batch: Mapping[Stream, int]) -> list[str]:
         payloads: list[str] = []
@@ -191,3 +247,13 @@ class RelayedFanOut(ABC):
             failures = 0 if self._sessions > before else failures + 1
             await asyncio.sleep(min(self._backoff_s * 2**failures, self._max_backoff_s))
             self._work.set()
+
+
+def _cut(delta: TextDelta) -> list[TextDelta]:
+    """The same in pieces that fit a payload."""
+    return [
+        msgspec.structs.replace(
+            delta, offset=delta.offset + start, text=delta.text[start : start + _TEXT_CHARS]
+        )
+        for start in range(0, len(delta.text), _TEXT_CHARS)
+    ]

@@ -96,3 +96,12 @@ class EventLog(Protocol):
     ) -> list[Event]:
         """The events of a run of this context's stream; empty when it has no such run."""
         ...
+
+    async def erase(
+        self, stream: Stream, *, thread_id: str | None = None, run_id: str | None = None
+    ) -> int:
+        """Empty the payloads of a stream, of one of its threads or runs; returns how many.
+
+        The events keep their seq, run_seq, type and time.
+        """
+        ...

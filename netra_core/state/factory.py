@@ -3,6 +3,7 @@
 from collections import OrderedDict
 
 from netra_core.context import UserExecutionContext
+from netra_core.state.follower import StateFollower
 from netra_core.state.listeners import Listeners
 from netra_core.state.manager import UnifiedStateManager
 from netra_core.state.store import StateStore
@@ -20,13 +21,16 @@ class StateManagerFactory:
         self._store = store
         self._max_users = max_users
         self._listeners = Listeners()
+        self._follower = StateFollower(store, self._listeners)
         self._global: UnifiedStateManager | None = None
         self._users: OrderedDict[tuple[str, str], UnifiedStateManager] = OrderedDict()
 
     def get_global_manager(self) -> UnifiedStateManager:
         """The manager for all contexts; the same one each time."""
         if self._global is None:
-            self._global = UnifiedStateManager(self._store, listeners=self._listeners)
+            self._global = UnifiedStateManager(
+                self._store, listeners=self._listeners, follower=self._follower
+            )
         return self._global
 
     def get_user_manager(self, ctx: UserExecutionContext) -> UnifiedStateManager:
@@ -34,7 +38,10 @@ class StateManagerFactory:
         manager = self._users.get(ctx.stream)
         if manager is None:
             manager = UnifiedStateManager(
-                self._store, listeners=self._listeners, only_for=ctx.stream
+                self._store,
+                listeners=self._listeners,
+                follower=self._follower,
+                only_for=ctx.stream,
             )
             self._users[ctx.stream] = manager
             while len(self._users) > self._max_users:

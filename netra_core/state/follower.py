@@ -1,12 +1,14 @@
 """Hearing what other processes change."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from netra_core.database.scope import SystemContext
 from netra_core.state.errors import ChangesCompactedError
 from netra_core.state.listeners import Listeners
 from netra_core.state.store import Change, StateStore
+from netra_core.state.types import StateChange
+from netra_core.state.values import decode
 
 _FOLLOWER = SystemContext(actor="state_follower")
 _PAGE = 1000
@@ -15,35 +17,50 @@ _PAGE = 1000
 class StateFollower:
     """Reads the change feed and tells the listeners of this process what others wrote.
 
-    Each change is told once: those of this process were told at their commit and are left out. When
-    the feed was compacted in between, listeners get ChangesLost.
+    Each change is told once, by whoever comes first: the writer of this process at its commit, or
+    the feed, which may show a commit before its writer goes on. When the feed was compacted in
+    between, listeners get ChangesLost.
     """
 
-    def __init__(
-        self,
-        store: StateStore,
-        listeners: Listeners,
-        tell: Callable[[Sequence[Change]], None],
-    ) -> None:
+    def __init__(self, store: StateStore, listeners: Listeners) -> None:
         self._store = store
         self._listeners = listeners
-        self._tell = tell
         self._own: set[int] = set()
+        self._began: int | None = None
         self._after: int | None = None
+        self._following = False
+        self._one_at_a_time = asyncio.Lock()
 
-    def told(self, changes: Sequence[Change]) -> None:
-        """Note what listeners of this process know already."""
-        if self._after is not None:
-            self._own.update(change.record.revision for change in changes)
+    def committed(self, changes: Sequence[Change]) -> None:
+        """Tell what this process committed, but for what the feed has told already."""
+        new = [change for change in changes if not self._passed(change.record.revision)]
+        if self._following:
+            self._own.update(change.record.revision for change in new)
+        self._tell(new)
+
+    def _passed(self, revision: int) -> bool:
+        """True when the feed was read up to there and beyond where it began."""
+        if self._began is None or self._after is None:
+            return False
+        return self._began < revision <= self._after
 
     async def begin(self) -> None:
         """Follow from now on."""
+        async with self._one_at_a_time:
+            await self._begin()
+
+    async def _begin(self) -> None:
+        self._following = True
         if self._after is None:
-            self._after = await self._store.revision()
+            self._began = self._after = await self._store.revision()
 
     async def catch_up(self) -> int:
         """Tell what others wrote since the last time; returns how many changes that were."""
-        await self.begin()
+        async with self._one_at_a_time:
+            await self._begin()
+            return await self._read_on()
+
+    async def _read_on(self) -> int:
         assert self._after is not None
         count = 0
         while True:
@@ -51,7 +68,7 @@ class StateFollower:
                 page = await self._store.changes(_FOLLOWER, None, after=self._after, limit=_PAGE)
             except ChangesCompactedError:
                 self._listeners.lose(self._after)
-                self._after = await self._store.revision()
+                self._began = self._after = await self._store.revision()
                 return count
             if not page:
                 return count
@@ -61,9 +78,30 @@ class StateFollower:
             self._tell(foreign)
             count += len(foreign)
 
+    def _tell(self, changes: Sequence[Change]) -> None:
+        if changes and len(self._listeners):
+            self._listeners.tell(shown(changes))
+
     async def run(self, *, every_s: float) -> None:
         """Catch up from time to time, until cancelled."""
         await self.begin()
         while True:
             await asyncio.sleep(every_s)
             await self.catch_up()
+
+
+def shown(changes: Sequence[Change]) -> list[StateChange]:
+    """Changes as callers see them, each with a value of its own."""
+    return [
+        StateChange(
+            owner=change.address.owner,
+            key=change.address.key,
+            operation=change.operation,
+            value=decode(change.record.data),
+            version=change.record.version,
+            revision=change.record.revision,
+            at=change.record.updated_at,
+            by=change.record.updated_by,
+        )
+        for change in changes
+    ]

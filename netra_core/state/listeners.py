@@ -42,6 +42,12 @@ class Subscription:
             self.prefix
         )
 
+    def miss(self, after: int) -> None:
+        """Note that changes after this revision are dropped. Those of other processes come late:
+        the lowest counts, and not that of the first.
+        """
+        self.lost_after = after if self.lost_after is None else min(after, self.lost_after)
+
 
 class Listeners:
     """All listeners of one manager. Each is called by a task of its own, one change at a time, in
@@ -80,19 +86,18 @@ class Listeners:
             if not wanted:
                 continue
             for change in wanted:
-                if len(subscription.waiting) >= self._max_waiting:
-                    if subscription.lost_after is None:
-                        subscription.lost_after = subscription.waiting[-1].revision
-                    continue
-                if subscription.lost_after is None:
+                if subscription.lost_after is None and (
+                    len(subscription.waiting) < self._max_waiting
+                ):
                     subscription.waiting.append(change)
+                else:
+                    subscription.miss(change.revision - 1)
             self._wake(subscription)
 
     def lose(self, revision: int) -> None:
         """Tell every listener that changes after `revision` cannot be had one by one."""
         for subscription in tuple(self._subscriptions.values()):
-            if subscription.lost_after is None:
-                subscription.lost_after = revision
+            subscription.miss(revision)
             self._wake(subscription)
 
     def _wake(self, subscription: Subscription) -> None:

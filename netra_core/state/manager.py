@@ -7,13 +7,12 @@ from typing import Final
 from netra_core.context import UserExecutionContext
 from netra_core.database.scope import AnyContext, SystemContext
 from netra_core.state.errors import StateClosedError, StateScopeError
-from netra_core.state.follower import StateFollower
+from netra_core.state.follower import StateFollower, shown
 from netra_core.state.key_locks import KeyLocks
 from netra_core.state.listeners import Listener, Listeners
 from netra_core.state.policies import REJECT, Policy
 from netra_core.state.store import Change, StateStore
-from netra_core.state.types import Owner, StateChange
-from netra_core.state.values import decode
+from netra_core.state.types import Fence, Owner, StateChange
 from netra_core.state.view import StateView
 
 _MAINTENANCE: Final = SystemContext(actor="state_maintenance")
@@ -32,16 +31,26 @@ class UnifiedStateManager:
         store: StateStore,
         *,
         listeners: Listeners | None = None,
+        follower: StateFollower | None = None,
         only_for: tuple[str, str] | None = None,
     ) -> None:
-        """`only_for` (workspace, user) binds the manager to one user; others are refused."""
+        """`only_for` (workspace, user) binds the manager to one user; others are refused. Managers
+        of one process that share `listeners` share their `follower` too: it tells apart what this
+        process wrote.
+        """
         self.store = store
         self._only_for = only_for
         self._listeners = listeners if listeners is not None else Listeners()
-        self._follower = StateFollower(store, self._listeners, self._tell)
+        self._follower = follower or StateFollower(store, self._listeners)
         self._policies: dict[str, Policy] = {}
         self.key_locks = KeyLocks()
+        self.connection_fence: Fence | None = None
+        """Carried by what is written for connections."""
         self._closed = False
+
+    def guard_connections(self, fence: Fence) -> None:
+        """Write websocket-scope entries under this fence from now on."""
+        self.connection_fence = fence
 
     def for_context(
         self, ctx: AnyContext, *, agent: str | None = None, connection_id: str | None = None
@@ -159,26 +168,9 @@ class UnifiedStateManager:
 
     def notify(self, changes: Sequence[Change]) -> None:
         """Tell listeners of changes that this process committed."""
-        self._follower.told(changes)
-        self._tell(changes)
-
-    def _tell(self, changes: Sequence[Change]) -> None:
-        if changes and len(self._listeners):
-            self._listeners.tell(self.told(changes))
+        self._follower.committed(changes)
 
     @staticmethod
     def told(changes: Sequence[Change]) -> list[StateChange]:
         """Changes as callers see them, each with a value of its own."""
-        return [
-            StateChange(
-                owner=change.address.owner,
-                key=change.address.key,
-                operation=change.operation,
-                value=decode(change.record.data),
-                version=change.record.version,
-                revision=change.record.revision,
-                at=change.record.updated_at,
-                by=change.record.updated_by,
-            )
-            for change in changes
-        ]
+        return shown(changes)

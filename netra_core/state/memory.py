@@ -182,6 +182,16 @@ class MemoryStateStore:
         ]
         return count
 
+    async def owners(self, ctx: AnyContext, scope: Scope) -> list[Owner]:
+        """Who has live entries in a scope."""
+        now = self._now()
+        live = (a.owner for a, record in self._records.items() if record.live(now))
+        return sorted({owner for owner in live if owner.scope is scope})
+
+    async def holds(self, ctx: AnyContext, fence: Fence) -> bool:
+        """True while no newer fence of this name was taken."""
+        return self._fences.get((fence.owner, fence.name), 0) == fence.token
+
     async def take_fence(self, ctx: AnyContext, owner: Owner, name: str) -> Fence:
         """The next fence of a name."""
         token = self._fences.get((owner, name), 0) + 1

@@ -11,10 +11,16 @@ from netra_core.database.scope import AnyContext
 from netra_core.state import sql_statements as statements
 from netra_core.state.errors import ChangesCompactedError
 from netra_core.state.sql_rows import address_columns, address_of, change_of, record_of
-from netra_core.state.sql_write import apply_batch, compact, end_entries, next_fence
+from netra_core.state.sql_write import (
+    apply_batch,
+    compact,
+    end_entries,
+    newest_fence,
+    next_fence,
+)
 from netra_core.state.store import Batch, Change, Record
 from netra_core.state.tables import state_changes, state_clock, state_entries
-from netra_core.state.types import Address, Fence, Owner, StateQuery
+from netra_core.state.types import Address, Fence, Owner, Scope, StateQuery
 
 T = TypeVar("T")
 _SYSTEM: Final = SystemContext(actor="state")
@@ -170,6 +176,24 @@ class SqlStateStore:
         return await self._commits.submit(
             ctx, lambda c: statements.erase(c, workspace_id, user_id, subject)
         )
+
+    async def owners(self, ctx: AnyContext, scope: Scope) -> list[Owner]:
+        """Who has live entries in a scope."""
+        table, now = state_entries.c, self._now()
+        columns = (table.workspace_id, table.user_id, table.subject)
+        chosen: Select[Any] = (
+            select(*columns)
+            .where(table.scope == scope.value, table.data.is_not(None))
+            .where(table.expires_at.is_(None) | (table.expires_at > now))
+            .distinct()
+            .order_by(*columns)
+        )
+        return await self._rows(ctx, chosen, lambda row: Owner(scope, *row))
+
+    async def holds(self, ctx: AnyContext, fence: Fence) -> bool:
+        """True while no newer fence of this name was taken."""
+        newest = await self._sessions.read(ctx, lambda c: newest_fence(c, fence.owner, fence.name))
+        return newest == fence.token
 
     async def take_fence(self, ctx: AnyContext, owner: Owner, name: str) -> Fence:
         """The next fence of a name; all earlier ones are stale from then on."""

@@ -64,7 +64,7 @@ def apply_batch(connection: Connection, batch: Batch, *, now: float) -> list[Cha
     writes = batch.writes
     revision = tick(connection, len(writes)) - len(writes)
     for fence in batch.fences:
-        check_fence(fence, _newest_fence(connection, fence.owner, fence.name))
+        check_fence(fence, newest_fence(connection, fence.owner, fence.name))
     addresses = list(dict.fromkeys(write.address for write in writes))
     held: dict[Address, Record] = statements.records(connection, addresses)
     changes: list[Change] = []
@@ -115,7 +115,7 @@ def end_entries(
 def next_fence(connection: Connection, owner: Owner, name: str) -> Fence:
     """One more than the newest fence of the name."""
     tick(connection, 0)
-    token = _newest_fence(connection, owner, name) + 1
+    token = newest_fence(connection, owner, name) + 1
     values = address_values(Address(owner, name))
     if token == 1:
         connection.execute(insert(state_fences), {**values, "token": token})
@@ -125,7 +125,8 @@ def next_fence(connection: Connection, owner: Owner, name: str) -> Fence:
     return Fence(owner, name, token)
 
 
-def _newest_fence(connection: Connection, owner: Owner, name: str) -> int:
+def newest_fence(connection: Connection, owner: Owner, name: str) -> int:
+    """The newest fence of the name; 0 when none was taken."""
     where = statements.at(state_fences, Address(owner, name))
     return connection.scalar(select(state_fences.c.token).where(where)) or 0
 

@@ -7,7 +7,7 @@ from typing import Literal, Protocol, TypeAlias
 from netra_core.database.scope import AnyContext
 from netra_core.state.errors import StaleFenceError, StateConflictError
 from netra_core.state.policies import accumulate
-from netra_core.state.types import Address, Fence, Operation, Owner, StateQuery
+from netra_core.state.types import Address, Fence, Operation, Owner, Scope, StateQuery
 from netra_core.state.values import decode, encode
 
 WriteKind: TypeAlias = Literal["set", "delete", "append", "max", "counter", "check"]
@@ -139,6 +139,14 @@ class StateStore(Protocol):
         """Remove the values of a workspace, a person in it, or one subject of theirs, from
         entries and history alike; versions stay. Returns how many entries lost their value.
         """
+        ...
+
+    async def owners(self, ctx: AnyContext, scope: Scope) -> list[Owner]:
+        """Who has live entries in a scope."""
+        ...
+
+    async def holds(self, ctx: AnyContext, fence: Fence) -> bool:
+        """True while no newer fence of this name was taken."""
         ...
 
     async def take_fence(self, ctx: AnyContext, owner: Owner, name: str) -> Fence:

@@ -327,6 +327,9 @@ class StateView:
         if fence is not None and fence.owner not in self._owners.values():
             raise StateScopeError("the fence belongs to somebody else")
         fences = () if fence is None else (fence,)
+        sockets = self._manager.connection_fence
+        if sockets is not None and any(w.address.owner.scope is Scope.WEBSOCKET for w in writes):
+            fences = (*fences, sockets)
         batch = Batch(writes, self._by, fences, self._manager.notify)
         return await self._store.apply(self._ctx, batch)
 

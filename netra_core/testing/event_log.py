@@ -5,6 +5,8 @@ import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 
+import msgspec
+
 from netra_core.context import UserExecutionContext
 from netra_core.events import (
     Event,
@@ -85,6 +87,18 @@ class MemoryEventLog:
         events = self._events.get(stream, [])[after_seq : after_seq + limit]
         await self._pause()
         return events
+
+    async def erase(
+        self, stream: Stream, *, thread_id: str | None = None, run_id: str | None = None
+    ) -> int:
+        """Empty the payloads of a stream, of one of its threads or runs; returns how many."""
+        count = 0
+        for number, event in enumerate(self._events.get(stream, [])):
+            chosen = thread_id in (None, event.thread_id) and run_id in (None, event.run_id)
+            if chosen and event.payload:
+                self._events[stream][number] = msgspec.structs.replace(event, payload={})
+                count += 1
+        return count
 
     async def read_run(
         self, ctx: UserExecutionContext, run_id: str, *, after_run_seq: int = 0

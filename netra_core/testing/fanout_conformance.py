@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 
 import pytest
 
-from netra_core.events import FanOut, FanOutMessage, Missed, Notice
+from netra_core.events import FanOut, FanOutMessage, Missed, Notice, TextDelta
 
 MakeFanOut = Callable[[], FanOut]
 Interrupt = Callable[[], Awaitable[None]]
@@ -35,6 +35,14 @@ class Ear:
         return max(
             (m.seq for m in self.heard if isinstance(m, Notice) and m.stream == stream), default=0
         )
+
+    def text(self, run_id: str) -> str:
+        """What was heard of a run's text, put together."""
+        text = ""
+        for delta in self.heard:
+            if isinstance(delta, TextDelta) and delta.run_id == run_id:
+                text = text[: delta.offset] + delta.text
+        return text
 
     @property
     def missed(self) -> int:
@@ -107,6 +115,34 @@ class FanOutConformance:
         streams = [(f"workspace-{n % 7}", f"user-{n:05}-{'x' * 40}") for n in range(3000)]
         await nodes[0].publish([Notice(stream, 4) for stream in streams])
         await ear.until(lambda e: len({m.stream for m in e.heard if isinstance(m, Notice)}) == 3000)
+
+    async def test_a_text_grows_on_every_node_and_is_there_before_the_event_that_ends_it(
+        self, nodes: tuple[FanOut, FanOut]
+    ) -> None:
+        """Of any script, longer than any message, however many pieces it came in."""
+        here, there = Ear(), Ear()
+        nodes[0].subscribe(here)
+        nodes[1].subscribe(there)
+        whole = "".join(f'{n} ä🛰\n"' for n in range(1500))
+        for start in range(0, len(whole), 50):
+            piece = whole[start : start + 50]
+            await nodes[0].publish([TextDelta("w1", "ada", "t", "r1", "data", 1, start, piece)])
+        assert here.text("r1") == whole
+        await nodes[0].publish([Notice(ADA, 2)])
+        await there.until(lambda e: e.newest(ADA) == 2)
+        assert there.text("r1") == whole
+        texts = [m for m in there.heard if isinstance(m, TextDelta)]
+        assert texts[0].stream == ADA and (texts[0].agent_name, texts[0].after_seq) == ("data", 1)
+
+    async def test_a_text_travels_without_an_event_and_one_begun_anew_replaces_it(
+        self, nodes: tuple[FanOut, FanOut]
+    ) -> None:
+        """Nobody waits for the end to see the beginning."""
+        ear = Ear()
+        nodes[1].subscribe(ear)
+        for offset, text in ((0, "One"), (3, " two"), (0, "Anew"), (4, " and on")):
+            await nodes[0].publish([TextDelta("w1", "ada", "t", "r1", "data", 1, offset, text)])
+        await ear.until(lambda e: e.text("r1") == "Anew and on")
 
     async def test_a_subscriber_that_raises_costs_the_others_nothing(
         self, nodes: tuple[FanOut, FanOut]

@@ -24,6 +24,7 @@ from netra_core.state import (
     MAX,
     ChangesCompactedError,
     InvalidStateKeyError,
+    Owner,
     Scope,
     StaleFenceError,
     StateConflictError,
@@ -463,6 +464,39 @@ class StateConformance(StateEdges):
         other = await ann.take_fence("run-2")
         assert other.token == 1
         assert await ann.get("k") == 4
+
+    async def test_owners_of_a_scope_are_those_with_something_left_in_it(
+        self, manager: UnifiedStateManager, clock: Clock
+    ) -> None:
+        """Neither deleted nor expired, of whatever user."""
+        for name, socket in (("ann", "s2"), ("bob", "s1"), ("ann", "s1"), ("ann", "s3")):
+            view = manager.for_context(person(name), connection_id=socket)
+            await view.set("k", 1, scope=Scope.WEBSOCKET, ttl=5 if socket == "s3" else None)
+        await manager.connection_closed(person("ann"), "s1")
+        clock.now += 6
+        assert await manager.store.owners(_SYSTEM, Scope.WEBSOCKET) == [
+            Owner(Scope.WEBSOCKET, "acme", "ann", "s2"),
+            Owner(Scope.WEBSOCKET, "acme", "bob", "s1"),
+        ]
+
+    async def test_what_is_written_for_connections_carries_the_fence_of_their_process(
+        self, manager: UnifiedStateManager
+    ) -> None:
+        """Once another took it nothing more is written for a connection; all else goes on."""
+        view = manager.for_context(person("ann"), connection_id="s1")
+        mine = await manager.store.take_fence(_SYSTEM, Owner(Scope.GLOBAL), "sockets/a")
+        manager.guard_connections(mine)
+        await view.set("k", 1, scope=Scope.WEBSOCKET)
+        assert await manager.store.holds(_SYSTEM, mine)
+        await manager.store.take_fence(_SYSTEM, Owner(Scope.GLOBAL), "sockets/a")
+        assert not await manager.store.holds(_SYSTEM, mine)
+        with pytest.raises(StaleFenceError):
+            await view.set("k", 2, scope=Scope.WEBSOCKET)
+        with pytest.raises(StaleFenceError):
+            async with view.transaction() as tx:
+                tx.set("k", 3, scope=Scope.WEBSOCKET)
+        await view.set("k", 4)
+        assert await view.get("k", scope=Scope.WEBSOCKET) == 1
 
     async def test_queries_filter_page_and_sort(self, ann: StateView, clock: Clock) -> None:
         """By prefix (wildcards are text, case counts), version, time; ordered by code point."""

@@ -38,10 +38,12 @@ from netra_core.websocket.transport import SocketTransport
 if TYPE_CHECKING:
     from netra_core.websocket.endpoint import serve_socket as serve_socket
     from netra_core.websocket.live_state import LiveState as LiveState
+    from netra_core.websocket.socket_state import SocketState as SocketState
     from netra_core.websocket.sse import run_events_response as run_events_response
 
 _AT_FIRST_USE = {
     "LiveState": "netra_core.websocket.live_state",
+    "SocketState": "netra_core.websocket.socket_state",
     "serve_socket": "netra_core.websocket.endpoint",
     "run_events_response": "netra_core.websocket.sse",
 }
@@ -84,6 +86,7 @@ __all__ = [
     "SocketHandlers",
     "SocketIdentity",
     "SocketLimits",
+    "SocketState",
     "SocketTransport",
     "TaskHealth",
     "TaskSupervisor",

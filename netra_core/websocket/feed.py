@@ -11,6 +11,7 @@ from netra_core.events.errors import EventGapError
 from netra_core.events.fanout import Notice
 from netra_core.events.port import Stream, StreamHead
 from netra_core.events.types import Event
+from netra_core.websocket.live_text import NO_TEXTS, Texts
 
 Wake = Callable[[], None]
 
@@ -46,6 +47,7 @@ class StreamFeed:
         "head",
         "stream",
         "subscribers",
+        "texts",
     )
 
     def __init__(self, stream: Stream, *, recent_bytes: int) -> None:
@@ -55,6 +57,8 @@ class StreamFeed:
         self.announced = 0
         self.encoded = 0
         self.filling = False
+        self.texts: Texts = NO_TEXTS
+        """What agents of this stream are writing."""
         self.subscribers: dict[object, Wake] = {}
         self._recent: deque[Frame] | None = None
         self._recent_bytes = 0
@@ -124,6 +128,21 @@ class StreamFeed:
         stop = min(to - recent[0].seq + 1, start + limit, len(recent))
         # The newest events are what is asked for: index from the nearer end of the deque.
         return [recent[i - len(recent)] for i in range(start, stop)]
+
+    def forget_recent(self) -> None:
+        """Keep no event in memory."""
+        self._recent = None
+        self._recent_bytes = 0
+
+    def has_later(self, run_id: str, after_seq: int) -> bool:
+        """True when an event of the run follows `after_seq`, or when memory cannot tell."""
+        if after_seq >= self.head:
+            return False
+        recent = self._recent
+        if not recent or recent[0].seq > after_seq + 1:
+            return True
+        newer = (recent[i - len(recent)] for i in range(after_seq + 1 - recent[0].seq, len(recent)))
+        return any(frame.event.run_id == run_id for frame in newer)
 
     def wake(self) -> None:
         """Wake every subscriber."""

@@ -1,17 +1,19 @@
 """The feeds of the streams somebody on this node listens to."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 import structlog
 
 from netra_core.errors import ApexError
 from netra_core.events.errors import EventGapError
-from netra_core.events.fanout import FanOut, FanOutMessage, Missed
+from netra_core.events.fanout import FanOut, FanOutMessage, Missed, TextDelta
 from netra_core.events.port import EventLog, Stream
+from netra_core.events.types import Event
 from netra_core.websocket.feed import StreamFeed
 from netra_core.websocket.limits import SocketLimits
+from netra_core.websocket.live_text import LiveTexts
 
 _log = structlog.get_logger("netra.websocket")
 
@@ -35,6 +37,7 @@ class Feeds:
         self._limits = limits
         self._poll_s = poll_s
         self._feeds: dict[Stream, StreamFeed] = {}
+        self.texts = LiveTexts()
         self._users: dict[Stream, int] = {}
         self._fills: set[asyncio.Task[None]] = set()
         self._check = asyncio.Event()
@@ -79,6 +82,7 @@ class Feeds:
         try:
             if not feed.ready:
                 feed.begin(await self._event_log.head(stream))
+                await self._join_texts(feed)
         except BaseException:
             self.release(feed)
             raise
@@ -93,17 +97,50 @@ class Feeds:
             del self._feeds[feed.stream]
             self._encoded_before += feed.encoded
 
+    def forget_recent(self, stream: Stream) -> None:
+        """Read the stream's events from the log again; those in memory are not as they were."""
+        feed = self._feeds.get(stream)
+        if feed is not None:
+            feed.forget_recent()
+
     def on_message(self, message: FanOutMessage) -> None:
         """Take what the fan-out says."""
         if isinstance(message, Missed):
             self._check.set()
             return
         feed = self._feeds.get(message.stream)
+        if isinstance(message, TextDelta):
+            self._take_text(message, feed)
+            return
+        self._overtake(message.stream, message.events)
         if feed is None:
             return
         if feed.take(message):
             feed.wake()
         self.fill(feed)
+
+    def _take_text(self, delta: TextDelta, feed: StreamFeed | None) -> None:
+        if feed is not None and feed.ready and feed.has_later(delta.run_id, delta.after_seq):
+            return
+        if self.texts.take(delta) and feed is not None:
+            feed.texts = self.texts.of(delta.stream)
+            feed.wake()
+
+    def _overtake(self, stream: Stream, events: Sequence[Event]) -> None:
+        self.texts.overtake(stream, ((event.run_id, event.seq) for event in events))
+
+    async def _join_texts(self, feed: StreamFeed) -> None:
+        """Take over what was being written before anybody looked on, unless events followed it."""
+        texts = self.texts.of(feed.stream)
+        if texts:
+            first = min(text.after_seq for text in texts.values())
+            if first < feed.head:
+                events = await self._event_log.read(feed.stream, after_seq=first, limit=READ_EVENTS)
+                if len(events) < READ_EVENTS:
+                    self._overtake(feed.stream, events)
+                else:
+                    self.texts.forget(feed.stream)
+        feed.texts = self.texts.of(feed.stream)
 
     def fill(self, feed: StreamFeed) -> None:
         """Read what is announced and not at hand, in a task, unless one is at it."""
@@ -145,6 +182,7 @@ class Feeds:
                         feed.stream, after_seq=feed.head, limit=READ_EVENTS
                     )
                     feed.absorb(events)
+                    self._overtake(feed.stream, events)
                 except EventGapError as error:
                     _log.error("the event log has a gap", error=str(error))
                     return

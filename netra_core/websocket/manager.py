@@ -292,29 +292,24 @@ class UnifiedWebSocketManager:
         self,
         user: UserExecutionContext | Stream,
         message: JsonObject,
-        *,
-        superseded: bool = False,
     ) -> DeliveryReport:
         """Send a message that is not logged to the user's connections on this node.
 
-        It keeps its place among the events; `superseded` drops it where a later event has
-        overtaken it (streaming text). It is never kept for somebody who is not connected.
+        It keeps its place among the events. It is never kept for somebody who is not connected.
         """
         stream = user.stream if isinstance(user, UserExecutionContext) else user
         connections = list(self._by_stream.get(stream, {}).values())
         if not connections:
             return DeliveryReport(dropped=1, why="not_connected")
         text = msgspec.json.encode(message).decode()
-        return self._transient(connections, text, superseded=superseded)
+        return self._transient(connections, text)
 
-    async def send_to_thread(
-        self, thread_id: str, message: JsonObject, *, superseded: bool = False
-    ) -> DeliveryReport:
+    async def send_to_thread(self, thread_id: str, message: JsonObject) -> DeliveryReport:
         """Send a message that is not logged to the owner of a thread."""
         owner = await self._thread_owner(thread_id) if self._thread_owner else None
         if owner is None:
             return DeliveryReport(dropped=1, why="unknown_thread")
-        return await self.send_to_user(owner, message, superseded=superseded)
+        return await self.send_to_user(owner, message)
 
     async def emit_critical_event(self, ctx: UserExecutionContext, new: NewEvent) -> DeliveryReport:
         """Log one of the five critical events and deliver it; it is kept when nobody is there.
@@ -334,15 +329,13 @@ class UnifiedWebSocketManager:
         if not isinstance(operator, OperatorPass):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise OperatorsOnlyError("Only the operator may speak to everybody.")
         text = msgspec.json.encode(message).decode()
-        return self._transient(list(self._connections.values()), text, superseded=False)
+        return self._transient(list(self._connections.values()), text)
 
-    def _transient(
-        self, connections: Sequence[Connection], text: str, *, superseded: bool
-    ) -> DeliveryReport:
+    def _transient(self, connections: Sequence[Connection], text: str) -> DeliveryReport:
         delivered = 0
         for connection in connections:
             after = connection.feed.head
-            if connection.outbox.transient(text, after_seq=after, superseded=superseded):
+            if connection.outbox.transient(text, after_seq=after):
                 delivered += 1
                 self._delivery.wake(connection)
         dropped = len(connections) - delivered
@@ -431,6 +424,13 @@ class UnifiedWebSocketManager:
                 reader.end()
         return len(found)
 
+    def close_all(self, code: CloseCode, reason: str) -> int:
+        """Close every connection, while new ones may come; returns at once how many there were."""
+        found = list(self._connections.values())
+        for connection in found:
+            self._closer.close(connection, code, reason)
+        return len(found)
+
     def on_close(self, listener: CloseListener) -> Callable[[], None]:
         """Have `listener` called for each connection that has ended; the answer stops that."""
         self._close_listeners.append(listener)
@@ -444,7 +444,7 @@ class UnifiedWebSocketManager:
         session, its token (`expires_at`, Unix time) or the server.
         """
         feed = await self.feeds.acquire(context.stream)
-        reader = StreamReader(context, expires_at)
+        reader = StreamReader(context, expires_at, feed)
         feed.subscribers[reader] = reader.moved.set
         self._readers.add(reader)
         try:

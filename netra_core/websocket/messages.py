@@ -86,8 +86,27 @@ class Pong(msgspec.Struct, frozen=True, tag="pong"):
     """Answer to ping."""
 
 
+class AgentDelta(msgspec.Struct, frozen=True, kw_only=True, tag="agent_delta"):
+    """More of a text that an agent is writing; void with the next event of its run.
+
+    `offset` counts the characters (code points) sent on this connection before; 0 begins anew.
+    """
+
+    thread_id: str
+    run_id: str
+    agent_name: str
+    offset: int
+    text: str
+
+
 ServerMessage: TypeAlias = (
-    ConnectionEstablished | MessageAccepted | Resumed | ResyncRequired | ErrorFrame | Pong
+    ConnectionEstablished
+    | MessageAccepted
+    | Resumed
+    | ResyncRequired
+    | ErrorFrame
+    | Pong
+    | AgentDelta
 )
 
 _decoder = msgspec.json.Decoder(ClientMessage)

@@ -1,4 +1,4 @@
-"""What one connection is to be sent next: answers, replay, live events. No I/O.
+"""What one connection is to be sent next: answers, replay, live events, growing texts. No I/O.
 
 The outbox stores no events. It is a position in the stream's log; the feed's memory or the log
 gives what follows. So it cannot lose, repeat or reorder an event, and a slow reader costs nothing.
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from netra_core.websocket.feed import Frame, StreamFeed
+from netra_core.websocket.live_text import TextCursor
 from netra_core.websocket.messages import Resumed, encode_message
 
 
@@ -48,7 +49,16 @@ class Outbox:
     Guarantee: the events sent between two rewinds have seq position+1, position+2, … exactly.
     """
 
-    __slots__ = ("_answers", "_batch", "_limit", "_replay", "_transient", "held", "position")
+    __slots__ = (
+        "_answers",
+        "_batch",
+        "_cursor",
+        "_limit",
+        "_replay",
+        "_transient",
+        "held",
+        "position",
+    )
 
     def __init__(self, position: int, *, answers: int, batch: int) -> None:
         self.position = position
@@ -56,7 +66,8 @@ class Outbox:
         """Events wait while this is above zero; answers do not."""
         # Lists, though they are queues: short, nearly always empty, a tenth of a deque's memory.
         self._answers: list[str] = []
-        self._transient: list[tuple[int, str, bool]] = []
+        self._transient: list[tuple[int, str]] = []
+        self._cursor: TextCursor | None = None
         self._replay: tuple[int, int] | None = None
         self._limit = answers
         self._batch = batch
@@ -83,14 +94,11 @@ class Outbox:
         words, self._answers = self._answers, []
         return words
 
-    def transient(self, text: str, *, after_seq: int, superseded: bool) -> bool:
-        """Queue a message that is not logged, to follow event `after_seq`.
-
-        `superseded` drops it when a logged event overtakes it. False when the queue is full.
-        """
+    def transient(self, text: str, *, after_seq: int) -> bool:
+        """Queue a message that is not logged, to follow event `after_seq`; False when full."""
         if len(self._transient) >= self._limit:
             return False
-        self._transient.append((after_seq, text, superseded))
+        self._transient.append((after_seq, text))
         return True
 
     def rewind(self, after_seq: int, *, to_seq: int) -> None:
@@ -117,9 +125,8 @@ class Outbox:
             first, last = self._replay
             self._replay = None
             return SendText(encode_message(Resumed(first, last)))
-        text = self._next_transient(feed)
-        if text is not None:
-            return SendText(text)
+        if self._transient and self._transient[0][0] <= self.position:
+            return SendText(self._transient.pop(0)[1])
         to = feed.head if self._replay is None else self._replay[1]
         if self._transient:
             to = min(to, self._transient[0][0])
@@ -128,7 +135,8 @@ class Outbox:
             if frames is None:
                 return ReadLog(self.position, min(self._batch, to - self.position))
             return self._send(frames)
-        return IDLE
+        text = self._growing(feed)
+        return IDLE if text is None else SendText(text)
 
     def replayed(self, after_seq: int, frames: list[Frame]) -> Step:
         """Frames read from the log after `after_seq`; IDLE when the position has moved since."""
@@ -140,9 +148,10 @@ class Outbox:
         self.position = frames[-1].seq
         return SendFrames(frames)
 
-    def _next_transient(self, feed: StreamFeed) -> str | None:
-        while self._transient and self._transient[0][0] <= self.position:
-            _, text, superseded = self._transient.pop(0)
-            if not (superseded and self.position < feed.head):
-                return text
-        return None
+    def _growing(self, feed: StreamFeed) -> str | None:
+        """More of a text that is being written; after all events, and only while it is not void."""
+        if not feed.texts:
+            self._cursor = None
+            return None
+        self._cursor = self._cursor or TextCursor()
+        return self._cursor.next(feed.texts, position=self.position)

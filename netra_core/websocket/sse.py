@@ -1,4 +1,4 @@
-"""A run's events as server-sent events: the same bytes as on the socket."""
+"""A run's events as server-sent events: the same bytes as on the socket, texts cut as they come."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -9,6 +9,7 @@ from netra_core.context import UserExecutionContext
 from netra_core.events.codec import encode_event
 from netra_core.events.port import EventLog
 from netra_core.events.types import Event
+from netra_core.websocket.live_text import NO_TEXTS, TextCursor, Texts
 from netra_core.websocket.manager import UnifiedWebSocketManager
 
 KEEP_ALIVE_S = 15.0
@@ -44,25 +45,38 @@ async def run_events(
 ) -> AsyncIterator[bytes]:
     """The frames of a run after `after_run_seq`, live, until its terminal event.
 
-    Subscribes before it reads, so nothing falls between. A comment line is sent every
-    `keep_alive_s` without events. Ends early with the session, the token or the server.
+    Subscribes before it reads, so nothing falls between. Texts that its agents are writing come
+    between the events, without `id`. A comment line is sent every `keep_alive_s` without events.
+    Ends early with the session, the token or the server.
     """
     async with manager.reading(ctx, expires_at=expires_at) as reader:
-        root, position = "", 0
+        root, position, seq = "", 0, 0
+        read_to, cursor = -1, TextCursor()
         while not reader.ended:
             reader.moved.clear()
-            for event in await event_log.read_run(ctx, run_id, after_run_seq=position):
-                position = event.run_seq
-                root = root or event.agent_name
-                if position > after_run_seq:
-                    yield sse_frame(event)
-                if ends_run(event, root):
-                    return
+            head = reader.feed.head
+            if head != read_to:
+                for event in await event_log.read_run(ctx, run_id, after_run_seq=position):
+                    position, seq = event.run_seq, event.seq
+                    root = root or event.agent_name
+                    if position > after_run_seq:
+                        yield sse_frame(event)
+                    if ends_run(event, root):
+                        return
+                read_to = head
+            if (text := cursor.next(_text_of(reader.feed.texts, run_id), position=seq)) is not None:
+                yield f"event: agent_delta\ndata: {text}\n\n".encode()
+            if reader.moved.is_set():
+                continue
             try:
                 async with asyncio.timeout(keep_alive_s):
                     await reader.moved.wait()
             except TimeoutError:
                 yield b": keep-alive\n\n"
+
+
+def _text_of(texts: Texts, run_id: str) -> Texts:
+    return {run_id: texts[run_id]} if run_id in texts else NO_TEXTS
 
 
 async def run_events_response(

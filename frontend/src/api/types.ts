@@ -30,6 +30,9 @@ export type Opportunity = Backend.OpportunityOut & Partial<Pick<Backend.FoundOpp
 /** An event as it is logged and sent; what its payload holds depends on its type. */
 export type Event = Omit<Live.Event, "payload"> & { payload: Record<string, unknown> };
 
+/** More of a text that an agent is writing; not logged, void with the next event of its run. */
+export type TextDelta = Live.AgentDelta;
+
 export interface Page<T> {
   items: T[];
   next: string | null;

@@ -35,13 +35,23 @@ export function Activity({ run }: { run: RunState }) {
   return (
     <ol className="trail" aria-label="What the agents did">
       {agents.map((agent, i) => (
-        <AgentItem key={`${agent.name} ${i}`} agent={agent} live={!isTerminal(run.status)} />
+        <AgentItem
+          key={`${agent.name} ${i}`}
+          agent={agent}
+          live={!isTerminal(run.status)}
+          draft={agent.state === "running" && agent.parent !== null ? draftOf(run, agent) : ""}
+        />
       ))}
     </ol>
   );
 }
 
-function AgentItem({ agent, live }: { agent: AgentState; live: boolean }) {
+/** What this agent is writing at the moment. */
+export function draftOf(run: RunState, agent: AgentState): string {
+  return run.draft?.agent === agent.name ? run.draft.text : "";
+}
+
+function AgentItem({ agent, live, draft }: { agent: AgentState; live: boolean; draft: string }) {
   return (
     <li className={`agent ${agent.state}`} data-agent={agent.name}>
       <span className="knot" aria-hidden="true">
@@ -55,11 +65,16 @@ function AgentItem({ agent, live }: { agent: AgentState; live: boolean }) {
           {agent.state === "running" ? (live ? "working" : "") : agentEnd(agent)}
         </span>
       </div>
-      {agent.steps.length > 0 && (
+      {(agent.steps.length > 0 || draft) && (
         <ol className="steps-of">
           {agent.steps.map((step, i) => (
             <StepItem key={i} step={step} />
           ))}
+          {draft && (
+            <li className="thought growing" data-draft={agent.name}>
+              {prose(draft)}
+            </li>
+          )}
         </ol>
       )}
     </li>

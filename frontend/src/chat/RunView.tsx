@@ -2,13 +2,13 @@ import { useEffect, useState } from "react";
 import { api } from "../api/client";
 import { asProblem, type Problem } from "../api/problem";
 import type { Report } from "../api/types";
-import { milliseconds } from "../format";
+import { milliseconds, prose } from "../format";
 import { hasGap, isTerminal, type RunState } from "../live/fold";
 import { follow, runs, settle, useLink, useRun } from "../live/live";
 import { ReportView } from "../report/Report";
 import { Icon } from "../ui/Icon";
 import { ProblemNote, Skeleton } from "../ui/parts";
-import { Activity, RunHead } from "./Activity";
+import { Activity, draftOf, RunHead } from "./Activity";
 import { nowLine } from "./agents";
 
 interface RunViewProps {
@@ -53,8 +53,23 @@ export function RunView({ runId, onAsk }: RunViewProps) {
         <>
           <RunHead run={run} onCancel={() => void cancel()} cancelling={cancelling} />
           <Activity run={run} />
+          <Growing run={run} />
         </>
       )}
+    </div>
+  );
+}
+
+/** The answer while it is written; the report takes its place. */
+function Growing({ run }: { run: RunState }) {
+  const root = run.agents.find((agent) => agent.parent === null);
+  const text = root ? draftOf(run, root) : "";
+  if (!text) return null;
+  return (
+    <div className="answer-growing growing" data-draft="answer" aria-hidden="true">
+      {text.split("\n").map((line, i) => (
+        <p key={i}>{prose(line)}</p>
+      ))}
     </div>
   );
 }

@@ -1,4 +1,4 @@
-import type { Event, Report, RunStatus } from "../api/types";
+import type { Event, Report, RunStatus, TextDelta } from "../api/types";
 
 export interface Thought {
   kind: "thought";
@@ -29,6 +29,11 @@ export interface AgentState {
   steps: readonly Step[];
 }
 
+export interface Draft {
+  agent: string;
+  text: string;
+}
+
 /** What is known of a run: the fold of its events 1…runSeq, without a gap. */
 export interface RunState {
   id: string;
@@ -40,6 +45,8 @@ export interface RunState {
   agents: readonly AgentState[];
   report: Report | null;
   error: { code: string; message: string } | null;
+  /** What an agent is writing now; gone with the next event. */
+  draft: Draft | null;
   /** Events that came before their turn, by run_seq. */
   early: ReadonlyMap<number, Event>;
 }
@@ -55,6 +62,7 @@ export function newRun(id: string, threadId: string): RunState {
     agents: [],
     report: null,
     error: null,
+    draft: null,
     early: new Map(),
   };
 }
@@ -79,13 +87,26 @@ export function fold(run: RunState, event: Event): RunState {
   return { ...next, early };
 }
 
+/**
+ * Let what an agent is writing grow. The socket and an event stream may both tell it, each from its
+ * own beginning: what is known changes nothing, and a piece with a hole before it is left out.
+ */
+export function write(run: RunState, delta: TextDelta): RunState {
+  if (isTerminal(run.status)) return run;
+  const known = run.draft?.agent === delta.agent_name ? run.draft.text : "";
+  const before = Array.from(known); // offsets count characters, not UTF-16 units
+  if (delta.offset > before.length) return run;
+  const text = before.slice(0, delta.offset).join("") + delta.text;
+  return known.startsWith(text) ? run : { ...run, draft: { agent: delta.agent_name, text } };
+}
+
 /** True when events are known that came after ones that are not. */
 export function hasGap(run: RunState): boolean {
   return run.early.size > 0;
 }
 
 function apply(run: RunState, event: Event): RunState {
-  const next = { ...run, runSeq: event.run_seq, startedAt: run.startedAt ?? event.timestamp };
+  const next = { ...run, runSeq: event.run_seq, startedAt: run.startedAt ?? event.timestamp, draft: null };
   const payload = event.payload;
   switch (event.type) {
     case "agent_started":

@@ -3,7 +3,7 @@ import { cache } from "../api/cache";
 import { api } from "../api/client";
 import { asProblem } from "../api/problem";
 import { readEvents } from "../api/sse";
-import type { Event } from "../api/types";
+import type { Event, TextDelta } from "../api/types";
 import { hasGap, isTerminal, type RunState } from "./fold";
 import { RunStore } from "./runs";
 import { LiveSocket, type LinkState } from "./socket";
@@ -28,6 +28,7 @@ const socket = new LiveSocket({
     const run = runs.get(event.run_id);
     if (run && hasGap(run) && !following.has(run.id)) void settle(run.id);
   },
+  onText: (delta) => runs.write(delta),
   onResync() {
     cache.invalidate();
     for (const run of runs.all().filter((one) => !isTerminal(one.status))) {
@@ -96,9 +97,13 @@ export async function follow(runId: string, whole = false): Promise<void> {
   following.set(runId, controller);
   try {
     const path = `/api/runs/${encodeURIComponent(runId)}/events`;
-    for await (const event of readEvents(path, runs.get(runId)?.runSeq ?? 0, controller.signal)) {
+    for await (const told of readEvents(path, runs.get(runId)?.runSeq ?? 0, controller.signal)) {
+      if (isText(told)) {
+        runs.write(told);
+        continue;
+      }
       const gap = hasGap(runs.get(runId) ?? EMPTY);
-      runs.accept(event as Event);
+      runs.accept(told as Event);
       const run = runs.get(runId);
       if (!whole && run && (isTerminal(run.status) || (gap && !hasGap(run)))) return;
     }
@@ -108,6 +113,10 @@ export async function follow(runId: string, whole = false): Promise<void> {
   } finally {
     if (following.get(runId) === controller) following.delete(runId);
   }
+}
+
+function isText(told: unknown): told is TextDelta {
+  return (told as { type?: unknown }).type === "agent_delta";
 }
 
 const EMPTY = { early: new Map() } as unknown as RunState;

@@ -1,5 +1,5 @@
-import type { Event, Run } from "../api/types";
-import { fold, isTerminal, newRun, type RunState } from "./fold";
+import type { Event, Run, TextDelta } from "../api/types";
+import { fold, isTerminal, newRun, write, type RunState } from "./fold";
 
 /** The runs this tab knows, folded from events; whoever shows one subscribes to it. */
 export class RunStore {
@@ -40,6 +40,12 @@ export class RunStore {
     this.#put(before, fold(before, event));
   }
 
+  /** A text is no event: of a run that is not known nothing is shown. */
+  write(delta: TextDelta): void {
+    const before = this.#runs.get(delta.run_id);
+    if (before) this.#put(before, write(before, delta));
+  }
+
   /** A run that is about to start here; its events come from the first on. */
   expect(id: string, threadId: string): void {
     if (!this.#runs.has(id)) this.#put(newRun(id, threadId), newRun(id, threadId));
@@ -60,6 +66,7 @@ export class RunStore {
       endedAt: run.ended_at,
       report: run.report,
       error: run.error ?? null,
+      draft: null,
     });
   }
 

@@ -1,4 +1,4 @@
-import type { Event } from "../api/types";
+import type { Event, TextDelta } from "../api/types";
 
 export type LinkState = "connecting" | "live" | "waiting" | "closed";
 
@@ -8,6 +8,8 @@ export interface SocketPorts {
   open(address: string): WebSocket;
   /** An event of the stream, in order and without gaps. */
   onEvent(event: Event): void;
+  /** More of a text that an agent is writing. */
+  onText(delta: TextDelta): void;
   /** The stream cannot be continued: everything shown has to be read again. */
   onResync(): void;
   onState(state: LinkState): void;
@@ -102,6 +104,9 @@ export class LiveSocket {
         this.#seq = Number(message["seq"]);
         this.#live();
         this.#ports.onResync();
+        return;
+      case "agent_delta":
+        this.#ports.onText(message as unknown as TextDelta);
         return;
       case "message_accepted":
       case "error":

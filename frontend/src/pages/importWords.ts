@@ -11,6 +11,8 @@ const FORMATS: Record<string, string> = {
   anthropic_usage: "an Anthropic usage report",
   claude_code: "Claude Code sessions",
   otlp: "OpenTelemetry spans",
+  spans: "OpenTelemetry spans, one a row",
+  langsmith: "LangSmith runs",
   requests: "requests and responses",
   sessions: "sessions in full text",
   generic: "a table of calls",
@@ -31,6 +33,7 @@ const REASONS: Record<string, string> = {
   answered_by_gateway_cache: "answered by the gateway's own cache",
   duplicate: "there already",
   unreadable_values: "values that cannot be read",
+  file_not_usage: "files that are no usage",
   file_cut_off: "the file ends in the middle",
 };
 

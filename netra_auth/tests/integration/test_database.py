@@ -6,10 +6,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select, update
 
-from netra_auth import AuthDatabaseManager
+from netra_auth import AuthDatabaseManager, AuthDeps, AuthFolders, AuthOptions
 from netra_auth.database.tables import heads, metadata
 from netra_auth.errors import AuthDatabaseUnusable
-from netra_core.database import DatabaseOptions
+from netra_auth.housekeeping import Housekeeping
+from netra_auth.tests.kit import BASE_URL, Kit
+from netra_core.database import DatabaseOptions, SessionIsolationError
 from netra_core.database.migrations import MigrationRunner
 
 pytestmark = pytest.mark.integration
@@ -81,3 +83,37 @@ async def test_health_says_when_the_database_is_not_there() -> None:
         await database.health_check()
     assert "secret-word" not in str(failed.value)
     await database.dispose()
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+async def test_a_transaction_that_nobody_ends_is_closed_while_the_service_runs(
+    tmp_path: Path, read_only: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    database = AuthDatabaseManager(f"sqlite+aiosqlite:///{tmp_path}/auth.sqlite", max_session_s=0.0)
+    await database.migrate()
+    folders = AuthFolders(keys=tmp_path / "keys", outbox=tmp_path / "outbox")
+    deps = AuthDeps(options=AuthOptions(public_url=BASE_URL), database=database, folders=folders)
+    forgotten = database.session(read_only=read_only)
+    session = await forgotten.__aenter__()
+    await session.execute(select(heads.c.name))
+    housekeeping = Housekeeping(deps, leaks_every_s=0.01)
+    housekeeping.start()
+    while True:
+        if not database.sessions.stats().open_now:
+            break
+        await asyncio.sleep(0.01)
+    await housekeeping.aclose()
+    assert database.sessions.stats().leaked == 1
+    assert f"opened at {__file__}" in capsys.readouterr().out
+    with pytest.raises(SessionIsolationError):
+        await forgotten.__aexit__(None, None, None)
+    async with database.session() as session:
+        await session.execute(update(heads).values(seq=1))
+    await database.dispose()
+
+
+async def test_an_app_that_starts_looks_for_leaks_and_one_that_ends_stops(kit: Kit) -> None:
+    names = {task.get_name() for task in asyncio.all_tasks()}
+    assert {"auth-housekeeping", "auth-leaks"} <= names
+    await kit.parts.housekeeping.aclose()
+    assert "auth-leaks" not in {task.get_name() for task in asyncio.all_tasks()}

@@ -31,6 +31,7 @@ class Reading:
 
     def __init__(self, provider: Provider, *, model: str = "gpt-4.1-mini", **more: Any) -> None:
         self.calls: list[ModelCall] = []
+        self.heard: list[Intent] = []
         self.reasoner = ModelReasoner(
             ModelAccess(provider="openai", model=model, api_key=KEY, base_url=provider.url, **more),
             otherwise=DeterministicReasoner(),
@@ -42,8 +43,11 @@ class Reading:
     async def _account(self, call: ModelCall) -> None:
         self.calls.append(call)
 
+    async def _hear(self, so_far: Intent) -> None:
+        self.heard.append(so_far)
+
     async def __call__(self, question: str = QUESTION) -> Intent:
-        return await self.reasoner.understand(question)
+        return await self.reasoner.understand(question, heard=self._hear)
 
 
 @pytest.mark.integration

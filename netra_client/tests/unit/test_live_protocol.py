@@ -148,8 +148,8 @@ def test_a_refused_message_is_repeated_only_when_that_may_help(
 def test_unknown_messages_are_handed_on_and_nonsense_is_an_error() -> None:
     protocol = LiveProtocol()
     protocol.receive(hello(0))
-    delta = {"type": "agent_delta", "text": "He"}
-    assert protocol.receive(json.dumps(delta)) == (Transient("agent_delta", delta),)
+    notice = {"type": "notice", "text": "He"}
+    assert protocol.receive(json.dumps(notice)) == (Transient("notice", notice),)
     for nonsense in (
         "{",
         "[]",

@@ -14,7 +14,7 @@ from websockets.asyncio.client import ClientConnection
 from netra_backend.migrations import migrate_platform
 from netra_core.context import UserExecutionContext
 from netra_core.database import DatabaseSessionManager, GroupCommit
-from netra_core.events import FanOut, SqlEventLog
+from netra_core.events import FanOut, SqlEventLog, TextDelta
 from netra_core.events.fanout_postgres import PostgresFanOut
 from netra_core.events.fanout_redis import RedisFanOut
 from netra_core.state import UnifiedStateManager
@@ -40,6 +40,7 @@ class Node:
 
     live: LiveNode
     log: SqlEventLog
+    fan_out: FanOut
     state: UnifiedStateManager
 
     def connect(self, user: str = "ada") -> websockets.connect:
@@ -62,7 +63,7 @@ async def node_on(url: str, fan_out: FanOut) -> AsyncGenerator[Node]:
             tabs.start()
             await state.catch_up()
             following = asyncio.create_task(state.follow(every_s=0.05))
-            yield Node(live, log, state)
+            yield Node(live, log, fan_out, state)
             following.cancel()
             await asyncio.wait([following])
             tabs.stop()
@@ -183,3 +184,33 @@ async def test_a_change_of_state_on_one_node_reaches_the_tabs_on_both_once(
         assert {message["type"] for message in messages} == {"state_changed"}
         themes = [message["version"] for message in messages if message["key"] == "theme"]
         assert themes == [1, 2, 3, 4, 5]
+
+
+async def test_a_text_written_on_one_node_grows_on_the_tabs_of_both_and_is_void_on_both(
+    nodes: tuple[Node, Node],
+) -> None:
+    first, second = nodes
+    begun, *rest = reference_run("r1")
+    words = [f"word {n} " for n in range(300)]
+    async with first.connect() as here, second.connect() as there, second.connect("bob") as other:
+        for socket in (here, there, other):
+            await receive(socket)
+        seq = (await first.log.append(person(), begun)).seq
+        for socket in (here, there):
+            assert (await receive(socket))["seq"] == 1
+        for number, word in enumerate(words):
+            offset = len("".join(words[:number]))
+            delta = TextDelta("w1", "ada", "thread", "r1", "supervisor", seq, offset, word)
+            await first.fan_out.publish([delta])
+        await first.log.append(person(), rest[0])
+        shown: list[str] = []
+        for socket in (here, there):
+            text = ""
+            while (message := await receive(socket))["type"] == "agent_delta":
+                assert message["offset"] == len(text)
+                text += message["text"]
+            assert message["seq"] == 2
+            shown.append(text)
+        await other.send('{"type": "ping"}')
+        assert await receive(other) == {"type": "pong"}
+    assert shown == ["".join(words)] * 2

@@ -218,18 +218,17 @@ async def test_only_the_operator_speaks_to_everybody(world: World) -> None:
         assert (await pipe.until(2))[1] == {"type": "notice"}
 
 
-async def test_streaming_text_is_dropped_when_an_event_has_overtaken_it(world: World) -> None:
+async def test_a_message_that_is_not_logged_keeps_its_place_among_the_events(world: World) -> None:
     pipe = await world.connect()
     pipe.gate.clear()
     first, second = reference_run("r1")[:2]
     await world.log.append(person(), first)
-    await world.manager.send_to_user(person(), {"type": "agent_delta"}, superseded=True)
     await world.manager.send_to_user(person(), {"type": "notice"})
     await world.log.append(person(), second)
-    await world.manager.send_to_user(person(), {"type": "agent_delta", "n": 2}, superseded=True)
+    await world.manager.send_to_user(person(), {"type": "farewell"})
     pipe.gate.set()
     kinds = [m.get("seq", m["type"]) for m in (await pipe.until(5))[1:]]
-    assert kinds == [1, "notice", 2, "agent_delta"]
+    assert kinds == [1, "notice", 2, "farewell"]
 
 
 async def test_waiting_for_a_connection_ends_when_it_comes(world: World) -> None:

@@ -121,7 +121,16 @@ def usage_of(answer: Answer) -> Mapping[str, Any]:
             if "inputTextTokenCount" in counted and results:
                 return {**counted, "output_token_count": results[0].get("tokenCount")}
             return counted
-    return {}
+    return _embedded(answer)
+
+
+def _embedded(answer: Answer) -> Mapping[str, Any]:
+    """The usage of Google's embeddings, which count each of their texts."""
+    parts = [mapping(part.get("embeddings")) for part in _dicts(answer.get("predictions"))]
+    said = [mapping(part.get("statistics")) for part in (*parts, *_dicts(answer.get("embeddings")))]
+    counts = [count for part in said if (count := first(part, ("token_count", "tokenCount")))]
+    numbers = [count for count in counts if isinstance(count, int | float)]
+    return {"input_token_count": sum(numbers)} if numbers else {}
 
 
 def model_of(answer: Answer) -> str:

@@ -26,6 +26,8 @@ from netra_optimizer.usage.record import UsageRecord
 from netra_optimizer.usage.sources.rows import CHUNK_ROWS, Row, Rows
 
 _SYNTHETIC: Final = "<synthetic>"
+_AHEAD: Final = {"summary": "leafUuid", "file-history-snapshot": "messageId"}
+"""Kinds of lines that may stand before the first message, and a key that each has."""
 
 
 class ClaudeCodeImporter(RowImporter):
@@ -40,7 +42,9 @@ class ClaudeCodeImporter(RowImporter):
         for row in rows.sample:
             if mapping(row.get("message")) and "sessionId" in row and "uuid" in row:
                 return 0.97
-        return 0.0
+        kinds = [(row, text(row.get("type"))) for row in rows.sample]
+        marks = (row.get(_AHEAD[kind]) for row, kind in kinds if kind in _AHEAD)
+        return 0.9 if any(marks) else 0.0
 
     def chunks(self, rows: Rows, options: Options) -> Iterator[Chunk]:
         """Answers as soon as CHUNK_ROWS others came after them."""
@@ -64,6 +68,7 @@ class ClaudeCodeImporter(RowImporter):
 
     def read(self, row: Row, options: Options) -> Outcome:
         """One line."""
+        row = _told_by_agent(row)
         message = mapping(row.get("message"))
         usage = mapping(message.get("usage"))
         model = text(message.get("model"))
@@ -89,6 +94,16 @@ class ClaudeCodeImporter(RowImporter):
             tool_names=tool_names(message),
             cost_recorded=positive(row.get("costUSD")),
         )
+
+
+def _told_by_agent(row: Row) -> Row:
+    """The message of an agent below, as its parent's session logs it while it works."""
+    told = mapping(row.get("data"))
+    inner = mapping(told.get("message"))
+    if row.get("type") != "progress" or told.get("type") != "agent_progress" or not inner:
+        return row
+    above = {name: row.get(name) for name in ("sessionId", "cwd", "timestamp")}
+    return {**above, **inner, "isSidechain": True}
 
 
 def _identity(row: Row, message: Mapping[str, Any]) -> str:

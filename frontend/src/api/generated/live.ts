@@ -24,6 +24,21 @@ export interface components {
             usage: components["schemas"]["Usage"];
         };
         /**
+         * AgentDelta
+         * @description More of a text that an agent is writing; void with the next event of its run.
+         *
+         *         `offset` counts the characters (code points) sent on this connection before; 0 begins anew.
+         */
+        AgentDelta: {
+            agent_name: string;
+            offset: number;
+            run_id: string;
+            text: string;
+            thread_id: string;
+            /** @enum {unknown} */
+            type: "agent_delta";
+        };
+        /**
          * AgentErrored
          * @description The run failed; terminal.
          */
@@ -243,6 +258,7 @@ export interface components {
     pathItems: never;
 }
 export type AgentCompleted = components['schemas']['AgentCompleted'];
+export type AgentDelta = components['schemas']['AgentDelta'];
 export type AgentErrored = components['schemas']['AgentErrored'];
 export type AgentStarted = components['schemas']['AgentStarted'];
 export type AgentThinking = components['schemas']['AgentThinking'];
