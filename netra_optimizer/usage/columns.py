@@ -227,6 +227,8 @@ def one_array(column: ArrowArray) -> ArrowArray:
     if isinstance(column, pa.ChunkedArray):
         if column.num_chunks == 1:
             return column.chunk(0)
+        if column.num_chunks == 0:  # combined, no chunks would import pandas
+            return pa.nulls(0, column.type)
         whole = column.combine_chunks()
         return whole if isinstance(whole, pa.Array) else pa.concat_arrays(whole.chunks)
     return column

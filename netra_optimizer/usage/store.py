@@ -48,16 +48,16 @@ class UsageSummary(msgspec.Struct, frozen=True, kw_only=True):
     in `unpriced` (model → calls). `recorded_usd` is what sources said, None where none said.
     """
 
-    requests: int
-    errors: int
-    input_tokens: int
-    cached_input_tokens: int
-    output_tokens: int
-    cost_usd: float
-    recorded_usd: float | None
-    first: str | None
-    last: str | None
-    unpriced: dict[str, int]
+    requests: int = 0
+    errors: int = 0
+    input_tokens: int = 0
+    cached_input_tokens: int = 0
+    output_tokens: int = 0
+    cost_usd: float = 0.0
+    recorded_usd: float | None = None
+    first: str | None = None
+    last: str | None = None
+    unpriced: dict[str, int] = {}
 
 
 class BreakdownRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -214,7 +214,10 @@ class TenantUsage:
 
     def summary(self, where: UsageFilter = EVERYTHING, *, prices: "PriceTable") -> UsageSummary:
         """Totals of the records that fit."""
-        sql, parameters = self._summed([], prices, where)
+        summed = self._summed([], prices, where)
+        if summed is None:
+            return UsageSummary()
+        sql, parameters = summed
         row = self._database.rows(
             f"SELECT {TOTALS}, min(first_us), max(last_us) FROM ({sql})", parameters
         )[0]
@@ -252,7 +255,10 @@ class TenantUsage:
         Raises BadQuery for a name that is no dimension.
         """
         groups = dimensions(by)
-        sql, parameters = self._summed([key for _, key in groups], prices, where, latency=True)
+        summed = self._summed([key for _, key in groups], prices, where, latency=True)
+        if summed is None:
+            return []
+        sql, parameters = summed
         names = ", ".join(f"g{place}" for place in range(len(groups)))
         timed = any(name in ("day", "hour", "month") for name, _ in groups)
         order = names if timed else f"t_cost DESC, t_requests DESC, {names}"
@@ -389,8 +395,11 @@ class TenantUsage:
         where: UsageFilter,
         *,
         latency: bool = False,
-    ) -> tuple[str, dict[str, Any]]:
+    ) -> tuple[str, dict[str, Any]] | None:
+        """The query that sums the records that fit, None where there are none."""
         name, used = self._rated(prices, where)
+        if not used:
+            return None
         conditions, parameters = where.where()
         sql = summed_sql(keys, conditions, prices, used, latency=latency)
         return sql, {**parameters, "tenant": self._tenant, "prices": name}

@@ -18,7 +18,7 @@ from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize, special
+from scipy import special
 
 ALPHA: Final = 0.05
 POWER: Final = 0.80
@@ -140,7 +140,7 @@ class _Shown:
         if rest(edge) > 0:
             unseen = limit * rest(edge)
         elif rest(0.0) > 0:
-            tilt = optimize.root_scalar(rest, bracket=(0.0, edge), xtol=1e-14).root
+            tilt = _zero(rest, 0.0, edge, tolerance=1e-14)
         else:
             tilt = 0.0
         seen = self.share / (1 + min(tilt, edge) * gap)
@@ -229,4 +229,13 @@ def _root(function: Callable[[float], float], left: float, right: float) -> floa
     low, high = function(left), function(right)
     if not np.isfinite(low + high) or low * high > 0:
         return left if abs(low) < abs(high) else right
-    return optimize.root_scalar(function, bracket=(left, right), xtol=1e-9).root
+    return _zero(function, left, right, tolerance=1e-9)
+
+
+def _zero(
+    function: Callable[[float], float], left: float, right: float, *, tolerance: float
+) -> float:
+    """Where the function is zero between two ends at which its signs differ."""
+    from scipy import optimize  # 20 MB that traffic without judged answers does without
+
+    return float(optimize.root_scalar(function, bracket=(left, right), xtol=tolerance).root)

@@ -6,7 +6,6 @@ import time
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import httpx
 import pytest
@@ -23,9 +22,7 @@ from netra_core.state.sql import SqlStateStore
 from netra_core.testing.base import BaseIntegrationTest
 from netra_core.testing.postgres import TestDatabase
 from netra_core.websocket import CloseCode
-
-if TYPE_CHECKING:
-    from netra_optimizer import UsageStore
+from netra_optimizer import UsageStore
 
 
 @pytest.mark.integration
@@ -363,7 +360,7 @@ class TestWorkflowOverRestarts(BaseIntegrationTest):
         usage_works = False
 
         def breakable(deps: BackendDependencies) -> BackendDependencies:
-            def open_usage() -> "UsageStore":
+            def open_usage() -> UsageStore:
                 if not usage_works:
                     raise OSError("the disk is gone")
                 return deps.open_usage()

@@ -80,7 +80,7 @@ class Ours:
         return None
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="class", loop_scope="module")
 async def platform(
     tmp_path_factory: pytest.TempPathFactory, new_database: "Callable[[], TestDatabase | None]"
 ) -> AsyncGenerator[LiveStack]:

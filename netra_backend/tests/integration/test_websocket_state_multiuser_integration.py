@@ -33,7 +33,7 @@ def with_limits(limits: SocketLimits) -> Callable[[BackendDependencies], Backend
     return lambda deps: replace(deps, options=replace(deps.options, sockets=limits))
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="class", loop_scope="module")
 async def platform(
     tmp_path_factory: pytest.TempPathFactory, new_database: "Callable[[], TestDatabase | None]"
 ) -> AsyncGenerator[LiveStack]:
