@@ -181,7 +181,7 @@ class SqlStateStore:
         """Who has live entries in a scope."""
         table, now = state_entries.c, self._now()
         columns = (table.workspace_id, table.user_id, table.subject)
-        chosen: Select[Any] = (
+        chosen = (
             select(*columns)
             .where(table.scope == scope.value, table.data.is_not(None))
             .where(table.expires_at.is_(None) | (table.expires_at > now))
@@ -203,7 +203,7 @@ class SqlStateStore:
         """Nothing to release: sessions and writer belong to whoever built them."""
 
     async def _rows(
-        self, ctx: AnyContext, chosen: Select[Any], make: Callable[[Row[Any]], T]
+        self, ctx: AnyContext, chosen: Select[*tuple[Any, ...]], make: Callable[[Row[Any]], T]
     ) -> list[T]:
         def fetch(connection: Connection) -> list[T]:
             return [make(row) for row in connection.execute(chosen)]
