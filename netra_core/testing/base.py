@@ -5,7 +5,6 @@ import contextlib
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import (
     AsyncGenerator,
     Awaitable,
@@ -15,13 +14,13 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
-from inspect import isawaitable
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import ClassVar, TypeVar
 
 import pytest
 
 from netra_core.environment import IsolatedEnvironment, get_env
+from netra_core.testing.waiting import eventually
 
 T = TypeVar("T")
 
@@ -69,15 +68,7 @@ class BaseIntegrationTest:
         within_s: float | None = None,
     ) -> T:
         """The first truthy answer of `probe`, asked again and again; fails the test by name."""
-        deadline = time.monotonic() + (within_s or self.wait_s)
-        while True:
-            answer = probe()
-            result: Any = await answer if isawaitable(answer) else answer
-            if result:
-                return result
-            if time.monotonic() > deadline:
-                pytest.fail(f"waited {within_s or self.wait_s} s in vain for {what}")
-            await asyncio.sleep(0.01)
+        return await eventually(probe, what=what, within_s=within_s or self.wait_s)
 
     # -- processes -----------------------------------------------------------------------------
 
