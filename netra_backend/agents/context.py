@@ -8,7 +8,6 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import msgspec
-import stamina
 import structlog
 
 from netra_backend.agents.recorder import RunRecorder
@@ -455,6 +454,8 @@ async def _call(
 ) -> Any:  # Any: whatever the tool answers
     if policy.attempts <= 1 or not policy.retry_on:
         return await fn(**args)
+    import stamina  # 2 MB that tools which are called once do without
+
     async for attempt in stamina.retry_context(
         on=policy.retry_on, attempts=policy.attempts, wait_initial=0.05, wait_max=2.0
     ):

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Final, TypeVar
 
-import stamina
 import structlog
 from sqlalchemy import URL, Connection, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
@@ -150,6 +149,8 @@ class DatabaseSessionManager:
 
         At most `attempts` times; `work` must be safe to run again after a rollback.
         """
+        import stamina  # 2 MB that who never asks for a second attempt does without
+
         async for attempt in stamina.retry_context(
             on=TransactionConflictError,
             attempts=attempts,
