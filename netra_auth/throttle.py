@@ -127,10 +127,16 @@ class LoginGuard:
         return Attempt(keys=tuple(rules))
 
     async def succeed(self, connection: AsyncSession, attempt: Attempt) -> None:
-        """The attempt was right: its own counter starts over, shared ones lose this attempt."""
-        first, *shared = attempt.keys
-        await connection.execute(delete(login_failures).where(login_failures.c.key == first))
-        for key in shared:
+        """The attempt was right: its own counter starts over, shared ones lose this attempt.
+
+        Rows are taken in the order of their keys, as `admit` does, so that no two wait for each
+        other.
+        """
+        first = attempt.keys[0]
+        for key in sorted(attempt.keys):
+            if key == first:
+                await connection.execute(delete(login_failures).where(login_failures.c.key == key))
+                continue
             await connection.execute(
                 update(login_failures)
                 .where(login_failures.c.key == key, login_failures.c.failures > 0)
@@ -149,9 +155,9 @@ class LoginGuard:
     async def _counts(
         self, connection: AsyncSession, keys: list[bytes], now: float
     ) -> dict[bytes, tuple[int, float]]:
-        await connection.execute(
-            delete(login_failures).where(login_failures.c.forget_at < round(now * 1000))
-        )
+        old = select(login_failures.c.key).where(login_failures.c.forget_at < round(now * 1000))
+        free = old.with_for_update(skip_locked=True)  # others are about to renew theirs
+        await connection.execute(delete(login_failures).where(login_failures.c.key.in_(free)))
         for key in sorted(keys):
             row = {"key": key, "failures": 0, "blocked_until": 0}
             row |= {"forget_at": round((now + _FORGET_S) * 1000)}
