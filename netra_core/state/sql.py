@@ -181,14 +181,18 @@ class SqlStateStore:
         """Who has live entries in a scope."""
         table, now = state_entries.c, self._now()
         columns = (table.workspace_id, table.user_id, table.subject)
-        chosen: Select[Any] = (
+        chosen = (
             select(*columns)
             .where(table.scope == scope.value, table.data.is_not(None))
             .where(table.expires_at.is_(None) | (table.expires_at > now))
             .distinct()
             .order_by(*columns)
         )
-        return await self._rows(ctx, chosen, lambda row: Owner(scope, *row))
+
+        def fetch(connection: Connection) -> list[Owner]:
+            return [Owner(scope, *row) for row in connection.execute(chosen)]
+
+        return await self._sessions.read(ctx, fetch)
 
     async def holds(self, ctx: AnyContext, fence: Fence) -> bool:
         """True while no newer fence of this name was taken."""
