@@ -1,11 +1,12 @@
 """OTLP over HTTP into a real server: from a client's first span until a query sees the last one.
 
-    python benchmarks/import_otlp.py [--spans 100000] [--senders 16] [--sdk]
+    python benchmarks/import_otlp.py [--spans 100000] [--senders 16] [--sdk] [--clients 1]
 
-`apex serve` runs in a process of its own, the client in another with an API key. The client makes
+`apex serve` runs in a process of its own, each client in another with an API key. A client makes
 spans, serializes them as the OpenTelemetry SDK does (exports of 512) and sends them over as many
 connections as it has senders. With `--sdk` the SDK makes and encodes the spans. The clock stops
-when the summary of the workspace counts every span.
+when the summary of the workspace counts every span. What making and encoding a span takes bounds
+what one client process can send, whoever receives it; both are printed beside the server's part.
 """
 
 import argparse
@@ -17,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import defaultdict
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -46,8 +48,9 @@ def attributes(place: int) -> dict[str, str | int]:
     }
 
 
-def body(first: int, count: int) -> bytes:
-    """One export, made with the protobuf classes."""
+def body(first: int, count: int, spent: "defaultdict[str, float] | None" = None) -> bytes:
+    """One export, made with the protobuf classes. Notes the CPU of it."""
+    began = time.thread_time()
     request = ExportTraceServiceRequest()
     holder = request.resource_spans.add()
     holder.resource.attributes.add(key="service.name").value.string_value = "bench"
@@ -65,29 +68,38 @@ def body(first: int, count: int) -> bytes:
                 span.attributes.add(key=key).value.string_value = value
             else:
                 span.attributes.add(key=key).value.int_value = value
-    return request.SerializeToString()
+    encoded = request.SerializeToString()
+    if spent is not None:
+        spent["making and encoding spans"] += time.thread_time() - began
+    return encoded
 
 
-def sdk_body(first: int, count: int) -> bytes:
-    """One export, made by the SDK: spans begun, ended and encoded."""
+def sdk_body(first: int, count: int, spent: "defaultdict[str, float]") -> bytes:
+    """One export, made by the SDK: spans begun, ended and encoded. Notes the CPU of both."""
     from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
     from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 
     tracer = TracerProvider().get_tracer("bench")
     ended: list[ReadableSpan] = []
+    began = time.thread_time()
     for place in range(first, first + count):
         at = FIRST_NS + place * 1_000_000
         span = tracer.start_span("chat gpt-4o", attributes=attributes(place), start_time=at)
         span.end(at + 1_500_000_000)
         assert isinstance(span, ReadableSpan)
         ended.append(span)
-    return encode_spans(ended).SerializeToString()
+    made = time.thread_time()
+    encoded = encode_spans(ended).SerializeToString()
+    spent["the SDK making spans"] += made - began
+    spent["the SDK encoding them"] += time.thread_time() - made
+    return encoded
 
 
-def send_all(url: str, key: str, spans: int, senders: int, *, sdk: bool) -> None:
-    """Be the client: make and send everything; print how often the server was full."""
-    address = urlsplit(url)
-    headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/x-protobuf"}
+def send_all(options: argparse.Namespace) -> None:
+    """Be a client: make and send everything; print how often the server was full, and the CPU."""
+    address = urlsplit(options.client)
+    headers = {"Authorization": f"Bearer {options.key}", "Content-Type": "application/x-protobuf"}
+    spent: defaultdict[str, float] = defaultdict(float)
     mine = local()
     full: list[float] = []
 
@@ -105,16 +117,21 @@ def send_all(url: str, key: str, spans: int, senders: int, *, sdk: bool) -> None
             full.append(float(answer.headers["Retry-After"]))
             time.sleep(full[-1])
 
-    make = sdk_body if sdk else body
-    with ThreadPoolExecutor(senders) as pool:
+    make = sdk_body if options.sdk else body
+    end = options.first + options.spans
+    with ThreadPoolExecutor(options.senders) as pool:
         waiting = []
-        for first in range(0, spans, EXPORT):
-            waiting.append(pool.submit(send, make(first, min(EXPORT, spans - first))))
-            if len(waiting) > 2 * senders:  # an exporter's queue is bounded, too
+        for first in range(options.first, end, EXPORT):
+            waiting.append(pool.submit(send, make(first, min(EXPORT, end - first), spent)))
+            if len(waiting) > 2 * options.senders:  # an exporter's queue is bounded, too
                 waiting.pop(0).result()
         for sent in waiting:
             sent.result()
     print(f"answered 429: {len(full)} times")
+    for what, seconds in spent.items():
+        print(f"{seconds / options.spans * 1e6:6.1f} us of CPU a span {what}")
+    bound = options.spans / sum(spent.values())
+    print(f"{bound:10,.0f} spans/s are the most that one such process makes")
 
 
 async def measure(url: str, server: int, options: argparse.Namespace) -> None:
@@ -126,24 +143,36 @@ async def measure(url: str, server: int, options: argparse.Namespace) -> None:
         wanted = {"name": "bench", "scopes": ["usage:write"]}
         key = (await http.post("/auth/api-keys", json=wanted)).json()["key"]
         for spans in (EXPORT, options.spans):  # the first loads what is lazy
-            arguments = ["--client", url, "--key", key, "--spans", str(spans)]
-            arguments += ["--senders", str(options.senders)] + ["--sdk"] * options.sdk
             used, began = (cpu_s(server), children_s()), time.perf_counter()
-            sending = await asyncio.create_subprocess_exec(
-                sys.executable, __file__, *arguments, stdout=asyncio.subprocess.PIPE
-            )
-            said, _ = await sending.communicate()
+            share = spans // options.clients
+            clients = [
+                await client(options, url, key, first=place * share, spans=share)
+                for place in range(options.clients)
+            ]
+            spans = share * options.clients
+            said = [(await sending.communicate())[0] for sending in clients]
             sent = time.perf_counter() - began
             while (await http.get("/api/usage/summary")).json()["requests"] < spans:
                 pass  # asking takes its time
             took = time.perf_counter() - began
-        print(said.decode().strip())
+        print(said[0].decode().strip())
         for name, before, after in zip(
             ("server", "client"), used, (cpu_s(server), children_s()), strict=True
         ):
             print(f"{(after - before) / spans * 1e6:6.1f} us of CPU a span in the {name}")
         print(f"{spans:,} spans sent and acknowledged in {sent:.2f} s, seen in {took:.2f} s")
         print(f"{spans / took:10,.0f} spans/s accepted and queryable, client included")
+
+
+async def client(
+    options: argparse.Namespace, url: str, key: str, *, first: int, spans: int
+) -> asyncio.subprocess.Process:
+    """A client process that sends so many spans from the first on."""
+    arguments = ["--client", url, "--key", key, "--spans", str(spans), "--first", str(first)]
+    arguments += ["--senders", str(options.senders)] + ["--sdk"] * options.sdk
+    return await asyncio.create_subprocess_exec(
+        sys.executable, __file__, *arguments, stdout=asyncio.subprocess.PIPE
+    )
 
 
 def children_s() -> float:
@@ -171,11 +200,13 @@ def main() -> None:
     parser.add_argument("--spans", type=int, default=100_000)
     parser.add_argument("--senders", type=int, default=16)
     parser.add_argument("--sdk", action="store_true")
+    parser.add_argument("--clients", type=int, default=1)
+    parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--client")
     parser.add_argument("--key")
     options = parser.parse_args()
     if options.client:
-        send_all(options.client, options.key, options.spans, options.senders, sdk=options.sdk)
+        send_all(options)
         return
     with tempfile.TemporaryDirectory() as home:
         command = [sys.executable, "-m", "netra_apex", "serve", "--port", "0", "--home", home]

@@ -114,6 +114,7 @@ def _options(settings: Settings, urls: DatabaseUrls) -> "BackendOptions":
         clustered=not urls.platform.startswith("sqlite"),
         allowed_origins=(settings.http.public_url, *sockets.allowed_origins),
         max_upload_bytes=settings.usage.max_upload_bytes,
+        keep_days=settings.usage.keep_days,
         limits=RunLimits(per_user=settings.runs.max_per_user, in_all=settings.runs.max_total),
         sockets=SocketLimits(
             connections_per_user=sockets.max_connections_per_user,

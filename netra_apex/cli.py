@@ -28,7 +28,7 @@ COMMANDS = {
     "demo": Command("demo", "demo", "Start Apex with a generated demo workspace."),
     "serve": Command("serve", "serve", "Start Apex: auth, platform and web app."),
     "import": Command("importing", "import_files", "Load files, through a running Apex or alone."),
-    "usage": Command("usage", "usage_app", "Total, split and export usage."),
+    "usage": Command("usage", "usage_app", "Total, split, export and erase usage."),
     "ask": Command("ask", "ask", "Ask a running Apex a question."),
     "generate": Command("generate", "generate", "Write a workload with known savings."),
     "config": Command("config", "config_app", "Show, explain, check and change settings."),

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from netra_core.environment import get_env
-from netra_core.testing.postgres import postgres_server
+from netra_core.testing.postgres import TestDatabase, postgres_server
 
 WEB_PORT = 8000
 BACKENDS = 2
@@ -25,12 +25,13 @@ STOP_S = 10
 
 @dataclass(frozen=True)
 class Cluster:
-    """Where the parts answer."""
+    """Where the parts answer, and the database they stand on."""
 
     web: str
     auth: str
     backends: tuple[str, ...]
     processes: Mapping[str, "subprocess.Popen[str]"]
+    database: TestDatabase
 
 
 @contextmanager
@@ -73,7 +74,7 @@ def cluster(*, web_port: int = WEB_PORT) -> Generator[Cluster]:
         names = [f"backend-{number}" for number in range(1, BACKENDS + 1)]
         backends = tuple(serve(name, "backend", 0, to_auth) for name in names)
         web = serve("web", "web", web_port, {**to_auth, "APEX_BACKEND_URLS": ",".join(backends)})
-        yield Cluster(web, auth, backends, processes)
+        yield Cluster(web, auth, backends, processes, database)
 
 
 def _migrate(variables: Mapping[str, str], migration_url: str) -> None:

@@ -54,7 +54,9 @@ def has_credentials(url: str) -> bool:
     return bool(named) or load_session(_home(), url) is not None
 
 
-async def upload(console: Console, client: ApexClient, file: Path, **options: str | None) -> None:
+async def upload(
+    console: Console, client: ApexClient, file: Path, **options: str | list[str] | None
+) -> None:
     """Upload a file, await its import, print its audit.
 
     Raises:

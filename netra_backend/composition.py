@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Coroutine
+from contextlib import nullcontext
 from typing import Final
 
 import structlog
@@ -30,6 +31,9 @@ from netra_backend.identity import (
 )
 from netra_backend.identity.revocations import Change
 from netra_backend.jobs.imports import ImportService
+from netra_backend.jobs.removal_store import RemovalStore
+from netra_backend.jobs.removals import RemovalService
+from netra_backend.jobs.spool import Spool
 from netra_backend.jobs.store import ImportStore
 from netra_backend.reasoner import ModelCall, Reasoners
 from netra_backend.runs.approvals import Approvals
@@ -52,6 +56,7 @@ DISPATCH_EVERY_S: Final = 2.0
 RECONCILE_EVERY_S: Final = 15.0
 FORGET_EVERY_S: Final = 3600.0
 ERASE_EVERY_S: Final = 1.0
+SWEEP_EVERY_S: Final = 3600.0
 MAINTAIN_EVERY_S: Final = 30.0
 FOLLOW_EVERY_S: Final = 0.25
 """A change of state reaches tabs of other nodes within this time."""
@@ -76,6 +81,7 @@ class Platform:
             rules=options.token,
             client=deps.auth_client,
             credential=options.service_credential,
+            now=lambda: deps.clock().timestamp(),
         )
         self.feed = RevocationFeed(
             deps.auth_client,
@@ -94,6 +100,7 @@ class Platform:
         )
         self._identity: NodeIdentity | None = None
         self.engine = DurableEngine(url=options.dbos_url, node_id=self._node_id())
+        self.spool = Spool(options.uploads, self.engine.node_id)
         self.chat_store = ChatStore(deps.sessions, deps.clock, deps.ids)
         self.run_store = RunStore(deps.sessions, deps.clock)
         self.analyses = AnalysisStore(deps.sessions, deps.clock)
@@ -119,6 +126,16 @@ class Platform:
         )
         self.chat = ChatService(chat=self.chat_store, runs=self.runs, store=self.run_store)
         self.imports = ImportService(engine=self.engine, store=self.import_store, usage=self.usage)
+        self.removal_store = RemovalStore(deps.sessions, deps.clock)
+        self.removals = RemovalService(
+            engine=self.engine,
+            store=self.removal_store,
+            usage=self.usage,
+            clock=deps.clock,
+            ids=deps.ids,
+            keep_days=self.keep_days,
+            limited=self._usage_limited,
+        )
         self.erasure = Erasure(
             sessions=deps.sessions,
             log=deps.events,
@@ -134,7 +151,11 @@ class Platform:
         self.nodes = NodeWatch(
             sessions=deps.sessions,
             engine=self.engine,
-            runs=self.run_store,
+            left=(
+                self.run_store.open_on_other_nodes,
+                self.import_store.open_on_other_nodes,
+                self.removal_store.open_on_other_nodes,
+            ),
             incarnation=incarnation,
             sockets=self.socket_state,
             on_lost=self._found_dead,
@@ -164,6 +185,22 @@ class Platform:
             return self.options.max_upload_bytes
         return manager.get_int("usage.max_upload_bytes")
 
+    def keep_days(self, workspace_id: str) -> int | None:
+        """How long calls of this workspace are kept; None for ever."""
+        if self._configurations is None:
+            return self.options.keep_days
+        manager = self._configurations.get_workspace_manager(workspace_id)
+        return manager.settings.usage.keep_days
+
+    def _usage_limited(self) -> bool:
+        """Whether any workspace's calls are kept for a time only."""
+        if (manager := self.deps.configuration) is None:
+            return self.options.keep_days is not None
+        of_workspaces = manager.core.snapshot.overlays.values()
+        return manager.settings.usage.keep_days is not None or any(
+            "usage.keep_days" in overlay.entries for overlay in of_workspaces
+        )
+
     async def start(self) -> None:
         """Follow revocations, recover runs, open the sockets' door."""
         options = self.deps.options
@@ -183,13 +220,16 @@ class Platform:
         interrupted = await self.run_store.open_of(self.engine.node_id)
         warming = asyncio.create_task(self.usage.warm()) if interrupted else None
         await self.engine.start()
+        await self._take_up_what_ended_processes_left()
         await self.runs.reconcile()
         await self.imports.reconcile()
+        await self.removals.reconcile()
         if warming is not None:
             await warming
         self._own(every(DISPATCH_EVERY_S, self.runs.dispatch, "dispatch"), "dispatch")
         self._own(every(RECONCILE_EVERY_S, self.runs.reconcile, "reconcile"), "reconcile")
         self._own(every(FORGET_EVERY_S, self.engine.forget, "forget"), "forget")
+        self._own(every(SWEEP_EVERY_S, self.removals.sweep, "retention"), "retention")
         leaks = every(MAINTAIN_EVERY_S, self.deps.sessions.close_leaks, "leaks")
         self._own(leaks, "leaks")
         self._own(every(ERASE_EVERY_S, self.erasure.work, "erasure"), "erasure")
@@ -236,10 +276,19 @@ class Platform:
         options = self.deps.options
         if options.node_id is not None:
             return options.node_id
-        if not options.clustered:
-            return "local"
         self._identity = NodeIdentity(options.uploads.parent / "nodes")
         return self._identity.name
+
+    async def _take_up_what_ended_processes_left(self) -> None:
+        """Their files, and on an embedded database, where nobody watches, their work."""
+        with nullcontext([]) if self._identity is None else self._identity.abandoned() as ended:
+            if ended and not self.deps.options.clustered:
+                await self.run_store.adopt(ended, self.engine.node_id)
+                await self.import_store.adopt(ended, self.engine.node_id)
+                await self.removal_store.adopt(ended, self.engine.node_id)
+                await self.engine.take_over(ended)
+            kept = await self.import_store.open_paths()
+            await asyncio.to_thread(self.spool.sweep, ended, kept)
 
     def _own(self, work: Coroutine[None, None, None], name: str) -> None:
         self._tasks.append(asyncio.create_task(work, name=f"apex-{name}"))

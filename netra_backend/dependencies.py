@@ -39,8 +39,9 @@ class BackendOptions:
 
     `uploads` is a folder for files on their way in. With `clustered` the node beats, watches the
     others on its database and takes over what dead ones left. `node_id` must be stable over
-    restarts and differ between them; without one a clustered node keeps a name beside `uploads`.
-    `service_credential` opens the auth service's internal routes.
+    restarts and differ between them; without one a node keeps a name beside `uploads`.
+    Calls are kept for `keep_days`, for ever without. `service_credential` opens the auth service's
+    internal routes.
     """
 
     uploads: Path
@@ -51,6 +52,7 @@ class BackendOptions:
     clustered: bool = False
     allowed_origins: tuple[str, ...] = ()
     max_upload_bytes: int = 2 * 1024**3
+    keep_days: int | None = None
     limits: RunLimits = field(default_factory=RunLimits)
     sockets: SocketLimits = field(default_factory=SocketLimits)
 

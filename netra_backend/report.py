@@ -25,10 +25,16 @@ class IntervalOut(_Part):
 
 
 class LatencyOut(_Part):
-    """Median latency in milliseconds, None where the records do not tell."""
+    """Latency in milliseconds, None where the records do not tell.
+
+    Medians, and means over the `requests` whose latency is known.
+    """
 
     p50_before: float | None
     p50_after: float | None
+    mean_before: float | None = None
+    mean_after: float | None = None
+    requests: int = 0
 
 
 class QualityOut(_Part):

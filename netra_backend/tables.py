@@ -217,6 +217,31 @@ effects = Table(
 """What tools were about to do outside; without an outcome it may have happened. `run_id` is the
 first of the runs that go on from each other, `by_run` the one that began it last."""
 
+removals = Table(
+    "removals",
+    metadata,
+    Column("id", String(160), primary_key=True),
+    Column("workspace_id", ID, nullable=False),
+    Column("user_id", ID, nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("chosen", JSON, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("calls_before", BigInteger, nullable=True),
+    Column("calls_removed", BigInteger, nullable=True),
+    Column("calls_after", BigInteger, nullable=True),
+    Column("first_removed", String(40), nullable=True),
+    Column("last_removed", String(40), nullable=True),
+    Column("error_code", String(32), nullable=True),
+    Column("error_message", Text, nullable=True),
+    Column("node", String(128), nullable=True),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("ended_at", UtcDateTime, nullable=True),
+    Index("ix_removals_owner", "workspace_id", "created_at"),
+    info=_WORKSPACE,
+)
+"""Which calls were removed for good, when and by which rule. `user_id` is who asked; empty: a
+setting did."""
+
 nodes = Table(
     "nodes",
     metadata,

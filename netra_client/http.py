@@ -95,8 +95,11 @@ class ApexClient:
 
     # Usage
 
-    async def import_file(self, path: Path, **options: str) -> JsonObject:
-        """Upload a file of usage; answers `import_id` and `status`."""
+    async def import_file(self, path: Path, **options: str | list[str]) -> JsonObject:
+        """Upload a file of usage; answers `import_id` and `status`.
+
+        `options` say how it is read: format, model, start, timezone, map (FIELD=COLUMN).
+        """
         with path.open("rb") as content:
             files = {"file": (path.name, content)}
             return await self._authorized(
@@ -118,6 +121,17 @@ class ApexClient:
             if state["status"] not in ("queued", "running"):
                 return state
             await asyncio.sleep(poll_s)
+
+    async def erase_usage(self, chosen: JsonObject, *, poll_s: float = 0.3) -> JsonObject:
+        """Remove the chosen calls for good; the removal once it has ended.
+
+        `chosen` has `from`, `to` and names as a summary's query, or `everything`.
+        """
+        state = await self._authorized("POST", "/api/usage/erase", json=chosen)
+        while state["status"] in ("queued", "running"):
+            await asyncio.sleep(poll_s)
+            state = await self.get(f"/api/usage/removals/{state['removal_id']}")
+        return state
 
     async def download(self, path: str, to: Path, **params: Any) -> None:  # Any: query parameters
         """Write what the API sends to a file, which is there whole or not at all."""

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from netra_optimizer.analysis import analyze, usage_totals
     from netra_optimizer.counterfactual import WhatIf, what_if
     from netra_optimizer.errors import InputError, OptimizerError, PricingError, StoreError
+    from netra_optimizer.findings import Anomalies, Anomaly, Forecast, Limit, TimeSpent
     from netra_optimizer.generate import Scenario, Workload, generate_workload, scenarios
     from netra_optimizer.levers import LeverRegistry, default_levers
     from netra_optimizer.levers.batch_tier import UseTier
@@ -52,8 +53,12 @@ if TYPE_CHECKING:
         GoalPlan,
         Goals,
         audit_caching,
+        find_anomalies,
+        forecast,
+        mean_latency,
         plan_for_goals,
         review_change,
+        where_time_goes,
     )
     from netra_optimizer.report import ReportSource, render_html, render_terminal
     from netra_optimizer.results import (
@@ -84,8 +89,17 @@ if TYPE_CHECKING:
     from netra_optimizer.verify.outcomes import Outcomes
 
 _HOMES = {
+    "Anomalies": "findings",
+    "Anomaly": "findings",
+    "Forecast": "findings",
+    "Limit": "findings",
+    "TimeSpent": "findings",
+    "find_anomalies": "questions",
+    "forecast": "questions",
+    "where_time_goes": "questions",
     "Goals": "questions",
     "GoalPlan": "questions",
+    "mean_latency": "questions",
     "plan_for_goals": "questions",
     "LabelledPair": "levers.labelled_pairs",
     "own_pairs": "levers.labelled_pairs",
@@ -183,6 +197,8 @@ _HOMES = {
 __all__ = [
     "Analysis",
     "AnalysisOptions",
+    "Anomalies",
+    "Anomaly",
     "Applied",
     "Audit",
     "BillLine",
@@ -197,6 +213,7 @@ __all__ = [
     "CustomPrice",
     "Embedder",
     "FeatureRule",
+    "Forecast",
     "GoalPlan",
     "Goals",
     "HashedWords",
@@ -207,6 +224,7 @@ __all__ = [
     "LabelledPair",
     "Latency",
     "LeverRegistry",
+    "Limit",
     "ModelKey",
     "Opportunity",
     "OptimizerError",
@@ -226,6 +244,7 @@ __all__ = [
     "StoreError",
     "SwitchModel",
     "TenantUsage",
+    "TimeSpent",
     "Usage",
     "UsageFilter",
     "UsageFrame",
@@ -247,9 +266,12 @@ __all__ = [
     "calls_table",
     "default_levers",
     "export_usage",
+    "find_anomalies",
     "find_prefix_breaks",
     "focus_table",
+    "forecast",
     "generate_workload",
+    "mean_latency",
     "normalized",
     "openai_batch_files",
     "opportunities_table",
@@ -273,6 +295,7 @@ __all__ = [
     "usage_totals",
     "what_if",
     "what_if_table",
+    "where_time_goes",
     "wording",
 ]
 

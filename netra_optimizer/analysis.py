@@ -1,5 +1,6 @@
 """From a frame of usage to ranked savings that add up: the one entry of the optimizer."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
@@ -38,6 +39,11 @@ from netra_optimizer.usage.columns import Float64, Int64
 from netra_optimizer.usage.frame import UsageFrame
 from netra_optimizer.verify.bootstrap import Blocks, widened
 from netra_optimizer.verify.outcomes import Outcomes
+
+_ABOVE_COST = (
+    "A range that ends above what these calls cost says what as many other calls of the same "
+    "traffic might save: few dear conversations carry most of the cost."
+)
 
 Progress = Callable[[str, float], None]
 """Told what is being done and how far it is, 0 to 1."""
@@ -81,6 +87,7 @@ def analyze(
     figures = [figure for figure in figures if figure is not None]
     combination = combine(context, [f.proposal for f in figures if f.status == "verified"])
     opportunities = [_opportunity(context, figure, combination, split) for figure in figures]
+    opportunities = _told_apart(opportunities)
     opportunities.sort(key=_rank)
     notes = [*_notes(frame, split), *_left_out(context, segments)]
     if texts:
@@ -89,6 +96,11 @@ def analyze(
         opportunities, more = with_context_texts(context, opportunities, texts)
         notes += said + more
     combined = _combined(context, combination, blocks, split)
+    if any(
+        said.high > combined.cost_before_usd
+        for said in (combined.savings_usd, *(o.savings_usd for o in opportunities))
+    ):
+        notes.append(_ABOVE_COST)
     tell("Done", 1.0)
     return Analysis(
         usage=usage_totals(frame),
@@ -104,6 +116,7 @@ def usage_totals(frame: UsageFrame) -> UsageTotals:
     """What was used in the whole period; money over the priced calls."""
     calls = frame.calls
     start = calls.start_us
+    timed = frame.latency_ms[~np.isnan(frame.latency_ms)]
     return UsageTotals(
         requests=len(frame),
         input_tokens=int(calls.input_tokens.sum()),
@@ -112,6 +125,8 @@ def usage_totals(frame: UsageFrame) -> UsageTotals:
         cost_usd=float(np.nansum(frame.cost_usd)),
         first=iso_time(int(start[0])) if len(start) else None,
         last=iso_time(int(start[-1])) if len(start) else None,
+        mean_latency_ms=float(timed.mean()) if len(timed) else None,
+        timed_requests=len(timed),
     )
 
 
@@ -177,7 +192,7 @@ def _figure(
     claimed_rows = rows if claimed.all() else rows[claimed]
     interval = blocks.interval(claimed_rows, saved if claimed.all() else saved[claimed])
     interval = widened(interval, proposal.low_factor, proposal.high_factor)
-    interval = _within(interval, context, blocks, claimed_rows)
+    interval = _within(interval, context, blocks, claimed_rows, split)
     worth = context.options.min_share * context.claimed_cost
     chosen = float(saved[context.choose[rows]].sum())
     if proposal.standing == "loses_money":
@@ -191,12 +206,18 @@ def _figure(
     return _Figure(proposal, "verified", interval, chosen) if proven else None
 
 
-def _within(interval: Interval, context: LeverContext, blocks: Blocks, rows: Int64) -> Interval:
-    """No more is saved than might have been paid for such calls, nor than was paid for all."""
+def _within(
+    interval: Interval, context: LeverContext, blocks: Blocks, rows: Int64, split: Split
+) -> Interval:
+    """No more is saved than such calls might have cost; on a period of its own, than all did.
+
+    A sample that is short of long conversations is short of their cost too: where other calls are
+    foretold, the high end is held to that of the cost, not to the cost of the very calls.
+    """
     cost = context.traffic.cost_usd[rows]
     if interval.high <= cost.sum():
         return interval
-    most = min(blocks.interval(rows, cost).high, context.claimed_cost)
+    most = context.claimed_cost if split.single else blocks.interval(rows, cost).high
     most = max(interval.expected, most)
     return Interval(interval.low, interval.expected, min(interval.high, most))
 
@@ -236,6 +257,21 @@ def _opportunity(
         risk=proposal.risk,
         rollback=proposal.rollback,
     )
+
+
+def _told_apart(opportunities: list[Opportunity]) -> list[Opportunity]:
+    """Changes of one title name their model too: a feature may run on several."""
+    titles = Counter(o.title for o in opportunities)
+    return [
+        o
+        if titles[o.title] == 1 or not o.scope.get("model")
+        else msgspec.structs.replace(o, title=_with_model(o.title, o.scope["model"]))
+        for o in opportunities
+    ]
+
+
+def _with_model(title: str, model: str) -> str:
+    return f"{title[:-1]}, {model})" if title.endswith(")") else f"{title} ({model})"
 
 
 def with_context_texts(
@@ -280,7 +316,9 @@ def _combined(
     below = sum(combination.attribution[p.id] * (1 - p.low_factor) for p in combination.chosen)
     above = sum(combination.attribution[p.id] * (p.high_factor - 1) for p in combination.chosen)
     interval = Interval(interval.low - max(0.0, below), alone, interval.high + max(0.0, above))
-    interval = Interval(min(interval.low, alone), alone, max(alone, min(interval.high, before)))
+    interval = Interval(min(interval.low, alone), alone, max(interval.high, alone))
+    if interval.high > before:
+        interval = _within(interval, context, blocks, np.flatnonzero(context.claim), split)
     return Combined(
         period=Period(
             iso_time(split.cut_us) if split.last_us else None,

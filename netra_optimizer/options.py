@@ -43,7 +43,8 @@ class AnalysisOptions(msgspec.Struct, frozen=True, kw_only=True):
     `quality_margin`: how much worse a score may be, set before looking (0.02: two points of a
     share). `min_share`: a saving below this share of the whole cost is not worth a change.
     `choose_share`: the first part of the period, on which changes are chosen when there are two
-    days or more; the claim is the replay of the rest.
+    days or more; the claim is the replay of the rest. `candidates`: models that a switch is weighed
+    for in place of the cheaper siblings; without a price one is left out.
     """
 
     seed: int = 0
@@ -56,6 +57,7 @@ class AnalysisOptions(msgspec.Struct, frozen=True, kw_only=True):
     choose_share: float = 0.4
     max_segments: int = 40
     max_candidates: int = 1
+    candidates: tuple[str, ...] = ()
 
     def rule(self, feature: str) -> FeatureRule:
         """The rule of a feature: its own, else the one for everywhere."""

@@ -17,7 +17,10 @@ class Interval(msgspec.Struct, frozen=True):
 
 
 class UsageTotals(msgspec.Struct, frozen=True):
-    """The whole period. `input_tokens` counts all input, cached included. Times RFC 3339 UTC."""
+    """The whole period. `input_tokens` counts all input, cached included. Times RFC 3339 UTC.
+
+    `mean_latency_ms` is over the `timed_requests`, those whose latency is known.
+    """
 
     requests: int
     input_tokens: int
@@ -26,6 +29,8 @@ class UsageTotals(msgspec.Struct, frozen=True):
     cost_usd: float
     first: str | None
     last: str | None
+    mean_latency_ms: float | None = None
+    timed_requests: int = 0
 
 
 class Audit(msgspec.Struct, frozen=True):
@@ -37,10 +42,17 @@ class Audit(msgspec.Struct, frozen=True):
 
 
 class Latency(msgspec.Struct, frozen=True):
-    """Median latency in milliseconds before and after, None where the records do not tell."""
+    """Latency in milliseconds before and after, None where the records do not tell.
+
+    Medians, and means over the `requests` whose latency is known: those add up over changes. A
+    mean after is told only where somebody waits and the records themselves show it.
+    """
 
     p50_before: float | None
     p50_after: float | None
+    mean_before: float | None = None
+    mean_after: float | None = None
+    requests: int = 0
 
 
 class Quality(msgspec.Struct, frozen=True):

@@ -48,7 +48,9 @@ class Request:
 
 
 def analyze(
-    files: Annotated[list[Path], typer.Argument(help="Files of LLM calls; .gz is read as it is.")],
+    files: Annotated[
+        list[Path], typer.Argument(help="Files of calls, also packed, or folders of them.")
+    ],
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object instead of the report.")
     ] = False,

@@ -4,13 +4,16 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeAlias
 
 import typer
 from rich.console import Console
 
+from netra_apex.price_options import pairs
 from netra_apex.signed_in import DEFAULT_URL, has_credentials, sign_in, upload
 from netra_client import ApexClient, ClientError, UnreachableError
+
+Options: TypeAlias = dict[str, str | list[str] | None]
 
 
 def import_files(
@@ -23,6 +26,11 @@ def import_files(
         str | None, typer.Option("--format", "-f", help="The files' format, when detection errs.")
     ] = None,
     start: Annotated[str | None, typer.Option(help="Time of a trace's zero (ISO 8601).")] = None,
+    timezone: Annotated[str, typer.Option("--timezone", help="Zone of times without one.")] = "UTC",
+    columns: Annotated[
+        list[str] | None,
+        typer.Option("--map", metavar="FIELD=COLUMN", help="Name a column (repeat as needed)."),
+    ] = None,
     email: Annotated[str | None, typer.Option(help="Sign in as this person.")] = None,
     alone: Annotated[
         bool, typer.Option("--alone", help="Ask no server: work on the data of this machine.")
@@ -40,7 +48,14 @@ def import_files(
     """
     if alone and url is not None:
         raise typer.BadParameter("goes with no --url", param_hint="--alone")
-    options = {"model": model, "format": format_, "start": start}
+    named = pairs(columns or [], "--map", "FIELD=COLUMN")
+    options: Options = {
+        "model": model,
+        "format": format_,
+        "start": start,
+        "timezone": timezone,
+        "map": [f"{field}={column}" for field, column in named.items()],
+    }
     try:
         asyncio.run(_import(_expanded(files), url, email, alone, home, options))
     except ClientError as error:
@@ -71,7 +86,7 @@ async def _import(
     email: str | None,
     alone: bool,
     home: Path | None,
-    options: dict[str, str | None],
+    options: Options,
 ) -> None:
     console = Console(highlight=False)
     async with _signed_in(console, url, email, alone, home) as client:

@@ -11,8 +11,9 @@ import msgspec
 import typer
 from rich.console import Console
 
+from netra_apex.commands.usage_removals import erase, removals
 from netra_apex.given_files import distinct_files
-from netra_apex.price_options import price_table
+from netra_apex.price_options import pairs, price_table
 from netra_apex.signed_in import DEFAULT_URL, sign_in
 from netra_apex.usage_source import Files, Row, Workspace, chosen
 from netra_apex.usage_view import show_breakdown, show_summary
@@ -22,6 +23,8 @@ T = TypeVar("T")
 FORMATS = ("csv", "parquet", "focus")
 
 usage_app = typer.Typer(no_args_is_help=True, help="What was used and what it cost.")
+usage_app.command("erase")(erase)
+usage_app.command("removals")(removals)
 
 FilesArg = Annotated[
     list[Path] | None,
@@ -38,6 +41,11 @@ Model = Annotated[
     str | None, typer.Option("--model", "-m", help="What the calls of a file ran on.")
 ]
 Format = Annotated[str | None, typer.Option("--format", "-f", help="The files' format.")]
+Zone = Annotated[str, typer.Option("--timezone", help="Zone of a file's times without one.")]
+Columns = Annotated[
+    list[str] | None,
+    typer.Option("--map", metavar="FIELD=COLUMN", help="Name a column of a file (repeat)."),
+]
 Start = Annotated[str | None, typer.Option("--start", help="Time of a trace's zero (ISO 8601).")]
 Aliases = Annotated[
     list[str] | None, typer.Option("--alias", metavar="NAME=MODEL", help="Price a name as a model.")
@@ -57,6 +65,8 @@ def summary(
     model: Model = None,
     fmt: Format = None,
     zero: Start = None,
+    zone: Zone = "UTC",
+    columns: Columns = None,
     aliases: Aliases = None,
     prices: Prices = None,
     url: Url = DEFAULT_URL,
@@ -69,7 +79,14 @@ def summary(
     apex usage summary --only team=search
     """
     which = chosen(start, end, only or [])
-    place = _Place(files or [], model, fmt, zero, aliases or [], prices, url, email)
+    place = _Place(
+        files or [],
+        {"model": model, "fmt": fmt, "start": zero, "timezone": zone, "mapping": _map(columns)},
+        aliases or [],
+        prices,
+        url,
+        email,
+    )
     total = place.ask(lambda files: files.summary(which), lambda there: there.summary(which))
     if as_json:
         _print_json(total)
@@ -92,6 +109,8 @@ def breakdown(
     model: Model = None,
     fmt: Format = None,
     zero: Start = None,
+    zone: Zone = "UTC",
+    columns: Columns = None,
     aliases: Aliases = None,
     prices: Prices = None,
     url: Url = DEFAULT_URL,
@@ -104,7 +123,14 @@ def breakdown(
     apex usage breakdown --by day --only model=gpt-4o --json
     """
     which = chosen(start, end, only or [])
-    place = _Place(files or [], model, fmt, zero, aliases or [], prices, url, email)
+    place = _Place(
+        files or [],
+        {"model": model, "fmt": fmt, "start": zero, "timezone": zone, "mapping": _map(columns)},
+        aliases or [],
+        prices,
+        url,
+        email,
+    )
 
     def here(files: Files) -> tuple[Row, list[Row]]:
         return files.summary(which), files.breakdown(by, which, limit)
@@ -134,12 +160,14 @@ def export(
     model: Model = None,
     fmt: Format = None,
     zero: Start = None,
+    zone: Zone = "UTC",
+    columns: Columns = None,
     aliases: Aliases = None,
     prices: Prices = None,
     url: Url = DEFAULT_URL,
     email: Email = None,
 ) -> None:
-    """Write calls as CSV or Parquet, or their cost in FOCUS columns.
+    """Write calls as CSV or Parquet, or their cost in FOCUS 1.2 columns.
 
     apex usage export usage.parquet
 
@@ -149,7 +177,14 @@ def export(
     wanted = form or ("parquet" if out.suffix == ".parquet" else "csv")
     if wanted not in FORMATS:
         raise typer.BadParameter(f"{wanted!r} is none of {', '.join(FORMATS)}", param_hint="--as")
-    place = _Place(files or [], model, fmt, zero, aliases or [], prices, url, email)
+    place = _Place(
+        files or [],
+        {"model": model, "fmt": fmt, "start": zero, "timezone": zone, "mapping": _map(columns)},
+        aliases or [],
+        prices,
+        url,
+        email,
+    )
     place.ask(
         lambda files: files.export(out, wanted, which),
         lambda there: there.export(out, wanted, which),
@@ -159,12 +194,10 @@ def export(
 
 @dataclass(frozen=True)
 class _Place:
-    """Files, or a running Apex."""
+    """Files, or a running Apex. `reading` are options of read_files (Any: its own types)."""
 
     files: list[Path]
-    model: str | None
-    format: str | None
-    start: str | None
+    reading: dict[str, Any]
     aliases: list[str]
     prices: Path | None
     url: str
@@ -174,12 +207,7 @@ class _Place:
         """Put a question to the files, or to the server where no file is given."""
         if self.files:
             prices = price_table(self.aliases, self.prices, None)
-            options: dict[str, Any] = {
-                "model": self.model,
-                "fmt": self.format,
-                "start": self.start,
-            }
-            with Files.opened(distinct_files(self.files), prices, **options) as opened:
+            with Files.opened(distinct_files(self.files), prices, **self.reading) as opened:
                 return here(opened)
         try:
             return asyncio.run(self._there(there))
@@ -191,6 +219,10 @@ class _Place:
         async with ApexClient(self.url.rstrip("/")) as client:
             await sign_in(client, self.email)
             return await there(Workspace(client))
+
+
+def _map(columns: list[str] | None) -> dict[str, str]:
+    return pairs(columns or [], "--map", "FIELD=COLUMN")
 
 
 def _console() -> Console:

@@ -6,6 +6,7 @@ import msgspec
 
 from netra_backend.reasoner import Intent, LatencyWish
 from netra_backend.usage.facts import Failures, LoadProfile, Profile, Repriced
+from netra_optimizer.findings import Anomalies, Forecast, TimeSpent
 from netra_optimizer.results import Analysis
 
 
@@ -88,6 +89,9 @@ class Computed(msgspec.Struct, frozen=True, kw_only=True):
     load: LoadProfile | None = None
     repriced: tuple[Repriced, ...] = ()
     failures: Failures | None = None
+    anomalies: Anomalies | None = None
+    forecast: Forecast | None = None
+    time: TimeSpent | None = None
     notes: tuple[str, ...] = ()
 
 

@@ -11,6 +11,7 @@ from netra_backend.errors import ToolFailedError
 from netra_backend.reasoner import Intent, Topic
 from netra_backend.usage.facts import Failures, LoadProfile, Repriced
 from netra_backend.usage.service import UsageService
+from netra_optimizer.findings import Anomalies, Forecast, Limit, TimeSpent
 from netra_optimizer.options import AnalysisOptions, FeatureRule
 from netra_optimizer.results import Analysis
 
@@ -51,7 +52,13 @@ class OptimizationAgent(BaseAgent[OptimizationRequest, Computed]):
                 return await self._caching(ctx, intent, data)
             case Topic.CHANGE_REVIEW:
                 return await self._change(ctx, intent, data)
-            case Topic.FORECAST | Topic.BUDGET:
+            case Topic.FORECAST:
+                return Computed(
+                    load=await self._load(ctx, data),
+                    forecast=await self._forecast(ctx, intent, data),
+                    analysis=await self._savings(ctx, intent, data),
+                )
+            case Topic.BUDGET:
                 return Computed(
                     load=await self._load(ctx, data),
                     analysis=await self._savings(ctx, intent, data),
@@ -66,16 +73,20 @@ class OptimizationAgent(BaseAgent[OptimizationRequest, Computed]):
             case Topic.ERRORS:
                 return Computed(
                     failures=await self._failures(ctx),
+                    anomalies=await self._anomalies(ctx, data),
                     analysis=await self._savings(ctx, intent, data),
                 )
-            case Topic.USAGE | Topic.CHARGEBACK | Topic.COMPLIANCE:
+            case Topic.USAGE:
+                return Computed(
+                    load=await self._load(ctx, data), anomalies=await self._anomalies(ctx, data)
+                )
+            case Topic.CHARGEBACK | Topic.COMPLIANCE:
                 return Computed(load=await self._load(ctx, data))
             case Topic.SAVINGS | Topic.SPEED:
+                fast = intent.topic is Topic.SPEED or intent.goals.speed_factor is not None
                 return Computed(
+                    time=await self._time(ctx, data) if fast else None,
                     analysis=await self._savings(ctx, intent, data),
-                    load=await self._load(ctx, data)
-                    if intent.goals.traffic_change is not None
-                    else None,
                 )
 
     async def _savings(
@@ -122,7 +133,45 @@ class OptimizationAgent(BaseAgent[OptimizationRequest, Computed]):
         review = await _optional(ctx, "review_change", review_change, change_at=at)
         if review is None:
             notes = (*notes, "The change could not be reviewed on this data.")
-        return Computed(change=review, notes=notes)
+        anomalies = await self._anomalies(ctx, data)
+        return Computed(change=review, anomalies=anomalies, notes=notes)
+
+    async def _anomalies(self, ctx: AgentContext, data: DataFinding) -> Anomalies:
+        await ctx.think("Looking for days that left their pattern, and what explains them.")
+
+        async def find_anomalies(features: list[str]) -> Anomalies:
+            return await self._usage.anomalies(ctx.user, features)
+
+        return await ctx.tool(
+            "find_anomalies", find_anomalies, returns=Anomalies, features=list(data.known)
+        )
+
+    async def _time(self, ctx: AgentContext, data: DataFinding) -> TimeSpent:
+        await ctx.think("Looking where the time goes: by model, and calls that wait in a row.")
+
+        async def time_spent(features: list[str]) -> TimeSpent:
+            return await self._usage.time_spent(ctx.user, features)
+
+        return await ctx.tool(
+            "time_spent", time_spent, returns=TimeSpent, features=list(data.known)
+        )
+
+    async def _forecast(self, ctx: AgentContext, intent: Intent, data: DataFinding) -> Forecast:
+        growth = max(0.01, 1 + (intent.goals.traffic_change or 0.0))
+        limits = {limit.model or "": Limit(limit.requests, limit.tokens) for limit in intent.limits}
+
+        async def forecast(features: list[str], growth: float, limits: dict[str, Any]) -> Forecast:
+            given = msgspec.convert(limits, dict[str, Limit])
+            return await self._usage.forecast(ctx.user, features, growth, given)
+
+        return await ctx.tool(
+            "forecast",
+            forecast,
+            returns=Forecast,
+            features=list(data.known),
+            growth=growth,
+            limits=msgspec.to_builtins(limits),
+        )
 
     async def _load(self, ctx: AgentContext, data: DataFinding) -> LoadProfile:
         async def traffic_load(features: list[str]) -> LoadProfile:
@@ -143,8 +192,10 @@ class OptimizationAgent(BaseAgent[OptimizationRequest, Computed]):
     ) -> tuple[Repriced, ...]:
         await ctx.think("Pricing your own tokens at the models in question.")
 
-        async def reprice_models(models: list[str], features: list[str]) -> list[Repriced]:
-            return await self._usage.reprice(ctx.user, models, features, _ALTERNATIVES)
+        async def reprice_models(
+            models: list[str], features: list[str], away: bool
+        ) -> list[Repriced]:
+            return await self._usage.reprice(ctx.user, models, features, _ALTERNATIVES, away=away)
 
         rows = await ctx.tool(
             "reprice_models",
@@ -152,6 +203,7 @@ class OptimizationAgent(BaseAgent[OptimizationRequest, Computed]):
             returns=list[Repriced],
             models=list(intent.models),
             features=list(data.known),
+            away=intent.away_from,
         )
         return tuple(rows)
 
@@ -171,7 +223,12 @@ def analysis_options(
             everywhere = FeatureRule(max_latency_ms=wish.max_ms)
         for name in names or ():
             rules[name] = FeatureRule(max_latency_ms=wish.max_ms)
-    return AnalysisOptions(features=rules, everywhere=everywhere, levers=levers or None)
+    return AnalysisOptions(
+        features=rules,
+        everywhere=everywhere,
+        levers=levers or None,
+        candidates=() if intent.away_from else intent.models,
+    )
 
 
 def focus(intent: Intent, data: DataFinding) -> list[str]:

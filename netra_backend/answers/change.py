@@ -4,6 +4,7 @@ from typing import Any
 
 from netra_backend.agents.findings import Evidence
 from netra_backend.answers import parts
+from netra_backend.answers.patterns import pattern_headline, pattern_lines, pattern_tables
 from netra_backend.report import Column, Figure, Report, ReportTable
 from netra_backend.usage.facts import Profile
 
@@ -14,21 +15,28 @@ def change_report(evidence: Evidence, profile: Profile) -> Report:
     segments: list[dict[str, Any]] = review.get("segments", [])
     missing = [str(line) for line in review.get("missing", [])]
     sufficiency = parts.sufficiency(profile)
+    anomalies = evidence.computed.anomalies
+    headline = _headline(review, segments, profile)
+    if not segments:
+        headline = pattern_headline(anomalies) or headline
     return Report(
         kind="change_review",
         question=evidence.intent.question,
-        headline=_headline(review, segments, profile),
+        headline=headline,
         summary=[
             *evidence.computed.notes,
             *[_line(segment) for segment in segments[:8]],
+            *[line for line in pattern_lines(anomalies) if line != headline],
             *missing,
             *[str(line) for line in review.get("notes", [])],
             *parts.unknown_names(evidence.data),
         ],
         figures=_figures(review, segments, profile) or parts.usage_figures(profile)[:2],
-        tables=[_table(segments)]
-        if segments
-        else [parts.usage_table("By feature", profile.features)],
+        tables=[
+            *([_table(segments)] if segments else []),
+            *pattern_tables(anomalies),
+            *([] if segments else [parts.usage_table("By feature", profile.features)]),
+        ],
         plots=parts.cost_over_time(profile),
         sufficiency=sufficiency,
         next_steps=_next(segments, missing),

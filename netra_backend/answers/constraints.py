@@ -5,7 +5,7 @@ from netra_backend.answers.parts import money, percent
 from netra_backend.reasoner import Goals, LatencyWish
 from netra_backend.report import Constraint
 from netra_backend.usage.facts import UsageRow
-from netra_optimizer.results import Analysis
+from netra_optimizer.results import Analysis, Opportunity
 
 
 def constraints_of(evidence: Evidence) -> list[Constraint]:
@@ -109,9 +109,13 @@ def _cost(goals: Goals, analysis: Analysis) -> list[Constraint]:
 def _speed(goals: Goals, data: DataFinding, analysis: Analysis) -> list[Constraint]:
     if goals.speed_factor is None:
         return []
+    # Imported where it is used: it loads numpy and scipy, and an idle server needs neither.
+    from netra_optimizer import mean_latency
+
     text = f"{goals.speed_factor:g} times as fast"
     assert data.profile is not None
-    if data.profile.latency_share == 0:
+    before = analysis.usage.mean_latency_ms
+    if data.profile.latency_share == 0 or not before:
         return [
             Constraint(
                 text=text,
@@ -119,15 +123,27 @@ def _speed(goals: Goals, data: DataFinding, analysis: Analysis) -> list[Constrai
                 detail="The records hold no latency: log the duration of each call to know.",
             )
         ]
-    best = 1.0
-    for opportunity in analysis.opportunities:
-        latency = opportunity.latency
-        if latency.p50_before and latency.p50_after:
-            best = max(best, latency.p50_before / latency.p50_after)
-    return [
-        Constraint(
-            text=text,
-            honoured=best >= goals.speed_factor,
-            detail=f"The best change found makes its calls {best:.2f} times as fast at the median.",
+    counted = [o for o in analysis.opportunities if o.id in analysis.combined.attribution]
+    waiting = [o for o in analysis.opportunities if o.status == "needs_evaluation"]
+    after = mean_latency(analysis, counted) or before
+    detail = (
+        f"A call takes {before:,.0f} ms on average; with all proven changes {after:,.0f} ms, "
+        f"{before / after:.2f} times as fast"
+    )
+    best = max(waiting, key=_gain_ms, default=None)
+    if best is not None and _gain_ms(best) > 0:
+        detail += (
+            f". Of those to be evaluated {best.title} gains most: its {best.latency.requests:,} "
+            f"calls take {best.latency.mean_before:,.0f} ms now and {best.latency.mean_after:,.0f} "
+            "ms then, as your own calls of that model tell"
         )
+    return [
+        Constraint(text=text, honoured=before / after >= goals.speed_factor, detail=f"{detail}.")
     ]
+
+
+def _gain_ms(opportunity: Opportunity) -> float:
+    before, after = opportunity.latency.mean_before, opportunity.latency.mean_after
+    return (
+        0.0 if before is None or after is None else (before - after) * opportunity.latency.requests
+    )

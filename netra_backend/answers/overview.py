@@ -1,26 +1,21 @@
-"""Usage, forecasts, budgets, models, errors, chargeback: what the rows themselves say."""
-
-from collections.abc import Sequence
+"""Usage, budgets, errors, chargeback: what the rows themselves say."""
 
 from netra_backend.agents.findings import Computed, Evidence
 from netra_backend.answers import parts
 from netra_backend.answers.constraints import constraints_of
+from netra_backend.answers.patterns import pattern_lines, pattern_tables
 from netra_backend.answers.savings import headline as savings_headline
 from netra_backend.reasoner import Topic
-from netra_backend.report import Column, Constraint, Figure, Plot, Report, ReportTable, Series
-from netra_backend.usage.facts import Failures, LoadProfile, Profile, Repriced
+from netra_backend.report import Column, Constraint, Figure, Plot, Report, ReportTable
+from netra_backend.usage.facts import Failures, LoadProfile, Profile
 
 
 def overview_report(evidence: Evidence, profile: Profile) -> Report:
     """A report of kind usage, with what the topic asks for first."""
     body = _Body(evidence, profile)
     match evidence.intent.topic:
-        case Topic.FORECAST:
-            body.forecast()
         case Topic.BUDGET:
             body.budget()
-        case Topic.MODEL_FIT:
-            body.models()
         case Topic.ERRORS:
             body.errors()
         case Topic.CHARGEBACK:
@@ -57,13 +52,17 @@ class _Body:
             kind="usage",
             question=self._evidence.intent.question,
             headline=self._headline,
-            summary=self._summary + parts.unknown_names(self._evidence.data),
+            summary=[
+                *self._summary,
+                *pattern_lines(self._computed.anomalies),
+                *parts.unknown_names(self._evidence.data),
+            ],
             figures=self._figures,
             opportunities=[parts.opportunity_out(o) for o in analysis.opportunities]
             if analysis
             else [],
             constraints=self._constraints or constraints_of(self._evidence),
-            tables=self._tables,
+            tables=self._tables + pattern_tables(self._computed.anomalies),
             plots=self._plots or parts.cost_over_time(self._profile),
             sufficiency=self._sufficiency,
             next_steps=(self._steps + list(self._evidence.next_steps))[:6]
@@ -85,55 +84,6 @@ class _Body:
             parts.usage_table("By feature", profile.features),
         ]
         self._steps = ["Ask where the same results cost less."]
-
-    def forecast(self) -> None:
-        load = self._load()
-        change = self._evidence.intent.goals.traffic_change
-        factor = 1 + (change or 0.0)
-        growth = f"{change:+.0%} traffic" if change is not None else "unchanged traffic"
-        month = load.cost_per_month_usd
-        if month is None:
-            self._headline = (
-                "A month cannot be projected from less than one day of traffic; "
-                f"the period's {parts.money(self._profile.cost_usd)} would become "
-                f"{parts.money(self._profile.cost_usd * factor)} with {growth}."
-            )
-            self._figures.append(
-                Figure(
-                    label=f"Cost of the period, {growth}",
-                    value=self._profile.cost_usd * factor,
-                    unit="usd",
-                    evidence=f"{self._source}; cost grows with traffic",
-                    assumption=True,
-                )
-            )
-        else:
-            self._headline = (
-                f"{parts.money(month)} a month at today's rate, "
-                f"{parts.money(month * factor)} with {growth}."
-            )
-            self._figures += [
-                Figure(label="Cost a month now", value=month, unit="usd", evidence=self._source),
-                Figure(
-                    label=f"Cost a month, {growth}",
-                    value=month * factor,
-                    unit="usd",
-                    evidence=f"{self._source}; cost grows with traffic",
-                    assumption=True,
-                ),
-            ]
-        self._rates(load, factor, growth)
-        self._steps = [
-            "Compare the busiest minute with your provider's limits on requests and tokens a "
-            "minute, model by model."
-        ]
-        self._summary.append(
-            "Your providers' limits are not in the records: hold the busiest minute against them."
-        )
-        if self._profile.days < 7:
-            self._summary.append("Less than a week of data: the shape of a week is not in it.")
-        if (analysis := self._computed.analysis) is not None:
-            self._summary.append(savings_headline(analysis))
 
     def budget(self) -> None:
         load = self._load()
@@ -167,57 +117,6 @@ class _Body:
             ]
         if (analysis := self._computed.analysis) is not None:
             self._summary.append(savings_headline(analysis))
-
-    def models(self) -> None:
-        rows = self._computed.repriced
-        intent = self._evidence.intent
-        asked = list(rows[: len(intent.models)])
-        others = list(rows[len(intent.models) :])
-        self._headline = (
-            f"Cheaper than {', '.join(intent.models)}: {_model_headline(_cheaper(others, asked))}"
-            if intent.away_from
-            else _model_headline(asked or others)
-        )
-        self._summary = [_model_line(row) for row in asked]
-        self._summary.append(
-            "Quality: no outcome of another model on your prompts is in the data, so no switch is "
-            "counted as a saving until a paired evaluation has shown that it is no worse."
-            if self._profile.quality_share == 0
-            else "Quality stands in the table where your own calls carry an outcome; a switch "
-            "counts once paired outcomes have shown that it is no worse."
-        )
-        self._summary.append(
-            "Another tokenizer and more or fewer words in the answers move these figures."
-        )
-        self._verbosity(asked)
-        self._tables = [_model_table("Your tokens at other models", rows)]
-        if self._computed.by_feature:
-            self._tables.append(_model_table("Feature by feature", self._computed.by_feature))
-        self._plots = _model_plot(rows)
-        self._figures = [
-            Figure(
-                label=f"Your calls at {row.model}",
-                value=row.cost_then_usd,
-                unit="usd",
-                evidence=f"{row.requests:,} of your calls, same tokens at list price",
-                assumption=True,
-            )
-            for row in rows
-            if row.cost_then_usd is not None
-        ][:8]
-        self._steps = [
-            "Run 300 or more of your prompts on both models, score both answers, and upload the "
-            "outcomes: then the switch is proven or refused."
-        ]
-
-    def _verbosity(self, asked: Sequence[Repriced]) -> None:
-        for row in asked:
-            if row.output_then_usd is not None and row.cost_then_usd:
-                share = row.output_then_usd / row.cost_then_usd
-                self._summary.append(
-                    f"At {row.model} output is {parts.percent(share)} of the cost: answers a fifth "
-                    f"shorter would save {parts.money(row.output_then_usd / 5)} more (assumption)."
-                )
 
     def errors(self) -> None:
         found: Failures | None = self._computed.failures
@@ -289,97 +188,3 @@ class _Body:
     def _load(self) -> LoadProfile:
         assert self._computed.load is not None
         return self._computed.load
-
-    def _rates(self, load: LoadProfile, factor: float, growth: str) -> None:
-        for label, value, unit in (
-            ("Busiest minute, requests", load.peak_requests_per_minute, "count"),
-            ("Busiest minute, tokens", load.peak_tokens_per_minute, "tokens"),
-        ):
-            self._figures.append(
-                Figure(
-                    label=f"{label}, {growth}",
-                    value=round(value * factor),
-                    unit="tokens" if unit == "tokens" else "count",
-                    evidence=f"{value:,} now; {self._source}",
-                    assumption=True,
-                )
-            )
-
-
-def _model_line(row: Repriced) -> str:
-    if row.cost_then_usd is None or not row.known:
-        return f"No price is known for {row.model!r}: check the spelling, or give it a price."
-    change = row.cost_then_usd / row.cost_now_usd - 1 if row.cost_now_usd else 0.0
-    text = (
-        f"{row.model}: {parts.money(row.cost_then_usd)} instead of "
-        f"{parts.money(row.cost_now_usd)} for the same tokens ({change:+.0%})"
-    )
-    if row.own_p50_ms is not None:
-        text += f"; {row.own_p50_ms:,.0f} ms at the median where you use it already"
-    return text + "."
-
-
-def _model_headline(rows: Sequence[Repriced]) -> str:
-    priced = [row for row in rows if row.cost_then_usd is not None and row.known]
-    if not priced:
-        return "None of the models asked about has a known price."
-    best = min(priced, key=lambda row: row.cost_then_usd or 0.0)
-    return _model_line(best)
-
-
-def _cheaper(rows: Sequence[Repriced], asked: Sequence[Repriced]) -> list[Repriced]:
-    """The rows below the cheapest of those asked about."""
-    bound = min((row.cost_then_usd for row in asked if row.cost_then_usd is not None), default=None)
-    return [
-        row
-        for row in rows
-        if row.cost_then_usd is not None and (bound is None or row.cost_then_usd < bound)
-    ]
-
-
-def _model_table(title: str, rows: Sequence[Repriced]) -> ReportTable:
-    featured = [Column(key="feature", label="Feature")] if any(r.feature for r in rows) else []
-    return ReportTable(
-        title=title,
-        columns=[
-            *featured,
-            Column(key="model", label="Model"),
-            Column(key="requests", label="Requests", unit="count"),
-            Column(key="cost_now_usd", label="Cost now", unit="usd"),
-            Column(key="cost_then_usd", label="Cost then", unit="usd"),
-            Column(key="own_p50_ms", label="Median latency seen", unit="ms"),
-            Column(key="own_quality", label="Quality seen", unit="count"),
-        ],
-        rows=[
-            {
-                **({"feature": row.feature} if featured else {}),
-                "model": row.model,
-                "requests": row.requests,
-                "cost_now_usd": row.cost_now_usd,
-                "cost_then_usd": row.cost_then_usd,
-                "own_p50_ms": row.own_p50_ms,
-                "own_quality": row.own_quality,
-            }
-            for row in rows
-        ],
-    )
-
-
-def _model_plot(rows: Sequence[Repriced]) -> list[Plot]:
-    priced = [row for row in rows if row.cost_then_usd is not None][:10]
-    if not priced:
-        return []
-    return [
-        Plot(
-            title="The same calls at other models",
-            kind="bar",
-            unit="usd",
-            x=["now", *[row.model for row in priced]],
-            series=[
-                Series(
-                    label="Cost",
-                    values=[priced[0].cost_now_usd, *[row.cost_then_usd for row in priced]],
-                )
-            ],
-        )
-    ]

@@ -6,8 +6,18 @@ from netra_backend.agents.findings import Evidence
 from netra_backend.answers import parts
 from netra_backend.answers.constraints import constraints_of
 from netra_backend.reasoner import Topic
-from netra_backend.report import CombinedOut, Figure, IntervalOut, Plot, Report, Series
-from netra_backend.usage.facts import Profile
+from netra_backend.report import (
+    Column,
+    CombinedOut,
+    Figure,
+    IntervalOut,
+    Plot,
+    Report,
+    ReportTable,
+    Series,
+)
+from netra_backend.usage.facts import Profile, UsageRow
+from netra_optimizer.findings import TimeSpent
 from netra_optimizer.results import Analysis
 
 
@@ -22,7 +32,7 @@ def savings_report(evidence: Evidence, analysis: Analysis, profile: Profile) -> 
         opportunities=[parts.opportunity_out(o) for o in analysis.opportunities],
         combined=combined_out(analysis),
         constraints=constraints_of(evidence),
-        tables=[parts.usage_table("By feature", profile.features)],
+        tables=_tables(evidence, profile),
         plots=attribution_plot(analysis) + parts.cost_over_time(profile),
         sufficiency=parts.sufficiency(profile),
         next_steps=list(evidence.next_steps) or _otherwise(profile),
@@ -157,6 +167,7 @@ def _summary(evidence: Evidence, analysis: Analysis, profile: Profile) -> list[s
         lines.append(f"This looks at {', '.join(evidence.data.known)} alone.")
     if evidence.intent.topic is Topic.SPEED:
         lines.append(_speed_line(profile))
+    lines += _time_lines(evidence.computed.time)
     lines += _plan(evidence, analysis)
     by_status: dict[str, int] = {}
     for opportunity in analysis.opportunities:
@@ -175,6 +186,114 @@ def _summary(evidence: Evidence, analysis: Analysis, profile: Profile) -> list[s
     if analysis.unpriced_models:
         lines.append(f"No price is known for {', '.join(sorted(analysis.unpriced_models)[:8])}.")
     return lines + list(analysis.notes)
+
+
+def _tables(evidence: Evidence, profile: Profile) -> list[ReportTable]:
+    """Usage by feature; before it where the time goes, when the question is about speed."""
+    tables = [parts.usage_table("By feature", profile.features)]
+    time = evidence.computed.time
+    asks = evidence.intent.topic is Topic.SPEED or evidence.intent.goals.speed_factor is not None
+    if not asks or not profile.latency_share:
+        return tables
+    times = [("Where the time goes", profile.features), ("Time by model", profile.models)]
+    waits = [_time_table(title, rows) for title, rows in times]
+    return waits + _speed_tables(time) + tables
+
+
+def _speed_tables(time: TimeSpent | None) -> list[ReportTable]:
+    """How fast each model answers; and calls in a row that could run side by side."""
+    if time is None:
+        return []
+    models = ReportTable(
+        title="How fast each model answers",
+        columns=[
+            Column(key="model", label="Model"),
+            Column(key="provider", label="Provider"),
+            Column(key="requests", label="Requests", unit="count"),
+            Column(key="ttft_p50_ms", label="First token, median", unit="ms"),
+            Column(key="start_ms", label="Before the first token (fitted)", unit="ms"),
+            Column(key="token_ms", label="Each token (fitted)", unit="ms"),
+            Column(key="p95_ms", label="Slowest twentieth", unit="ms"),
+        ],
+        rows=[
+            {
+                "model": one.model,
+                "provider": one.provider,
+                "requests": one.requests,
+                "ttft_p50_ms": one.ttft_p50_ms,
+                "start_ms": one.start_ms,
+                "token_ms": one.token_ms,
+                "p95_ms": one.p95_ms,
+            }
+            for one in time.models[:20]
+        ],
+    )
+    rows = ReportTable(
+        title="Calls in a row that could run side by side",
+        columns=[
+            Column(key="feature", label="Feature"),
+            Column(key="rows", label="Rows", unit="count"),
+            Column(key="calls", label="Calls", unit="count"),
+            Column(key="now_ms", label="One after another", unit="ms"),
+            Column(key="then_ms", label="Side by side", unit="ms"),
+        ],
+        rows=[
+            {
+                "feature": one.feature or "(none)",
+                "rows": one.rows,
+                "calls": one.calls,
+                "now_ms": 1000 * one.seconds / one.rows,
+                "then_ms": 1000 * one.side_by_side_s / one.rows,
+            }
+            for one in time.in_a_row[:20]
+        ],
+    )
+    return [table for table in (models, rows) if table.rows]
+
+
+def _time_lines(time: TimeSpent | None) -> list[str]:
+    """The row that could spare most, and what is missing to see more."""
+    if time is None:
+        return []
+    lines = list(time.missing)
+    if time.in_a_row:
+        best = time.in_a_row[0]
+        lines.insert(
+            0,
+            f"{best.calls:,} calls of {best.feature or 'unnamed features'} ran one after another "
+            f"in {parts.counted(best.rows, 'row', 'rows')}: side by side a row would take "
+            f"{best.side_by_side_s / best.rows:.1f} s instead of {best.seconds / best.rows:.1f} s, "
+            "at no cost, where none needs the answer of another.",
+        )
+    return lines
+
+
+def _time_table(title: str, rows: list[UsageRow]) -> ReportTable:
+    """The longest wait first; an answer's length is most of what a call takes."""
+    waits = sorted((row for row in rows if row.waited_s), key=lambda row: -(row.waited_s or 0.0))
+    total = sum(row.waited_s or 0.0 for row in waits)
+    return ReportTable(
+        title=title,
+        columns=[
+            Column(key="key", label="Name"),
+            Column(key="requests", label="Requests", unit="count"),
+            Column(key="share", label="Share of all waiting", unit="percent"),
+            Column(key="p50_ms", label="Median latency", unit="ms"),
+            Column(key="p95_ms", label="Slowest twentieth", unit="ms"),
+            Column(key="output", label="Output a call", unit="tokens"),
+        ],
+        rows=[
+            {
+                "key": row.key,
+                "requests": row.requests,
+                "share": 100 * (row.waited_s or 0.0) / total,
+                "p50_ms": row.p50_ms,
+                "p95_ms": row.p95_ms,
+                "output": round(row.output_tokens / row.requests),
+            }
+            for row in waits[:20]
+        ],
+    )
 
 
 def _speed_line(profile: Profile) -> str:

@@ -11,6 +11,7 @@ from netra_backend.api import (
     health,
     operations,
     problems,
+    removals,
     runs,
     sockets,
     threads,
@@ -20,6 +21,19 @@ from netra_backend.api import (
 from netra_backend.api.metrics import BackendMetrics
 from netra_backend.composition import Platform
 from netra_backend.dependencies import BackendDependencies
+
+_ROUTES = (
+    threads,
+    runs,
+    usage,
+    removals,
+    traces,
+    analyses,
+    operations,
+    config,
+    sockets,
+    health,
+)
 
 
 def create_app(deps: BackendDependencies) -> FastAPI:
@@ -49,7 +63,7 @@ def create_app(deps: BackendDependencies) -> FastAPI:
     app.state.platform = platform
     app.state.metrics = BackendMetrics(platform)
     problems.install(app)
-    for module in (threads, runs, usage, traces, analyses, operations, config, sockets, health):
+    for module in _ROUTES:
         app.include_router(module.router)
     problems.describe(app)
     return app

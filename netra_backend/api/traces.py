@@ -2,15 +2,15 @@
 
 from typing import Any, Final
 
-import anyio.to_thread
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from netra_backend.api.edge import PlatformDep, UsageWriter
 from netra_backend.api.problems import RESPONSES, Problem
 from netra_backend.errors import UploadTooLargeError
+from netra_backend.usage.bounds import Held
+from netra_backend.usage.ingest import MAX_BODY
 
-MAX_BODY: Final = 64 * 1024 * 1024
 PROTOBUF: Final = "application/x-protobuf"
 _CONTENT: Final[dict[str, Any]] = {
     PROTOBUF: {"schema": {"type": "string", "format": "binary"}},
@@ -32,20 +32,18 @@ router = APIRouter(tags=["usage"], responses=RESPONSES)
 )
 async def export_traces(request: Request, caller: UsageWriter, platform: PlatformDep) -> Response:
     """Take an OTLP/HTTP export of traces, protobuf or JSON, also gzipped; answer when stored."""
-    platform.ingest.require_room()
-    body = await _body(request)
+    ingest = platform.ingest
+    ingest.require_room()
     media_type = request.headers.get("content-type", PROTOBUF)
-    encoding = request.headers.get("content-encoding", "")
-
-    def decode() -> Any:  # Any: the importers are loaded at their first use
-        from netra_optimizer.usage.importers import decode_traces
-
-        return decode_traces(
-            body, content_type=media_type, content_encoding=encoding, limit=MAX_BODY
+    ingest.bodies.require_room(_declared(request))
+    with ingest.bodies.body() as held:
+        spans = await ingest.take(
+            caller.ctx,
+            await _body(request, held),
+            held,
+            content_type=media_type,
+            content_encoding=request.headers.get("content-encoding", ""),
         )
-
-    spans = await anyio.to_thread.run_sync(decode, limiter=platform.ingest.decoders)
-    await platform.ingest.add(caller.ctx, spans.records)
     from google.protobuf.json_format import MessageToJson
     from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
@@ -60,12 +58,27 @@ async def export_traces(request: Request, caller: UsageWriter, platform: Platfor
     return Response(answer.SerializeToString(), media_type=PROTOBUF)
 
 
-async def _body(request: Request) -> bytes:
-    parts: list[bytes] = []
-    size = 0
+def _declared(request: Request) -> int:
+    """Bytes of the body, as far as they are said. Raises UploadTooLargeError."""
+    text = request.headers.get("content-length", "")
+    size = int(text) if text.isdigit() and len(text) < 20 else 0
+    if size > MAX_BODY:
+        raise _too_large()
+    return size
+
+
+async def _body(request: Request, held: Held) -> bytearray:
+    """The body as it was sent, counted as it comes: one that is sent slowly keeps no place."""
+    body = bytearray()
     async for chunk in request.stream():
-        size += len(chunk)
-        if size > MAX_BODY:
-            raise UploadTooLargeError(f"An export has at most {MAX_BODY:,} bytes.")
-        parts.append(chunk)
-    return b"".join(parts)
+        if len(body) + len(chunk) > MAX_BODY:
+            raise _too_large()
+        held.take(len(chunk))
+        body += chunk
+    return body
+
+
+def _too_large() -> UploadTooLargeError:
+    return UploadTooLargeError(
+        f"An export has at most {MAX_BODY:,} bytes.", hint="Send smaller batches."
+    )

@@ -46,16 +46,17 @@ async def import_usage(request: Request, caller: UsageWriter, platform: Platform
     """Upload a file of LLM calls; it is read in the background."""
     upload = await receive_upload(
         request,
-        folder=platform.options.uploads,
-        name=platform.deps.ids(),
+        folder=platform.spool.folder,
+        name=platform.spool.name(platform.deps.ids()),
         max_bytes=platform.max_upload_bytes(caller.ctx),
+        check=platform.usage.check_reading,
     )
     record = await platform.imports.begin(
         caller.ctx,
         file_name=Path(upload.file_name).name,
         path=upload.path,
         size=upload.size,
-        options=upload.fields,
+        options=upload.options,
     )
     return ImportOut.of(record)
 
@@ -108,10 +109,10 @@ async def usage_breakdown(
 async def export_usage(
     caller: Person, platform: PlatformDep, chosen: Annotated[ExportQuery, Query()]
 ) -> FileResponse:
-    """Download the chosen calls as CSV or Parquet, or their cost in FOCUS columns (CSV)."""
-    path = platform.deps.options.uploads / f"{platform.deps.ids()}.export"
+    """Download the chosen calls as CSV or Parquet, or their cost in FOCUS 1.2 columns (CSV)."""
+    path = platform.spool.folder / platform.spool.name(f"{platform.deps.ids()}.export")
     await platform.usage.export(caller.ctx, path, chosen.format, chosen.choice())
-    name = {"csv": "usage.csv", "parquet": "usage.parquet", "focus": "usage-focus.csv"}
+    name = {"csv": "usage.csv", "parquet": "usage.parquet", "focus": "usage-focus-1.2.csv"}
     return _FileOnce(
         path,
         media_type=_MEDIA[chosen.format],

@@ -13,7 +13,7 @@ from netra_backend.errors import FencedError
 from netra_backend.jobs.store import ImportOutcome, ImportRecord, ImportStatus, ImportStore
 from netra_backend.runs.durable import DurableEngine
 from netra_backend.runs.token import CancelToken, RunCancelledSignal
-from netra_backend.usage.service import UsageService, WorkAbandonedError
+from netra_backend.usage.service import UsageService, WorkAbandonedError, reading
 from netra_core.context import UserExecutionContext
 from netra_core.errors import ApexError
 from netra_core.events.types import JsonObject
@@ -124,7 +124,7 @@ class ImportService:
 
     async def _read(self, record: ImportRecord, token: CancelToken) -> JsonObject:
         so_far = ReadSoFar(stop=lambda: token.cancelled)
-        teller = asyncio.create_task(self._tell(record, so_far))
+        teller = asyncio.create_task(self._tell(record, so_far, token))
         try:
             outcome = await token.guard(
                 self._usage.run_import(
@@ -154,15 +154,18 @@ class ImportService:
             teller.cancel()
         return msgspec.to_builtins(outcome)
 
-    async def _tell(self, record: ImportRecord, so_far: ReadSoFar) -> None:
+    async def _tell(self, record: ImportRecord, so_far: ReadSoFar, token: CancelToken) -> None:
+        """Tell how far it is, and hear whether another node was asked to stop it."""
         while True:
             await asyncio.sleep(_TELL_EVERY_S)
-            await self._store.progress(
+            stop = await self._store.progress(
                 record.id,
                 rows_read=so_far.rows,
                 bytes_read=min(so_far.bytes, record.bytes_total),
                 file_format=so_far.format,
             )
+            if stop is not None:
+                token.cancel(stop)
 
 
 def _said_of(record: ImportRecord, message: str) -> str:
@@ -176,12 +179,9 @@ def _load(
     """In a thread: read the file and insert it."""
     from netra_optimizer import read_files
 
-    options: dict[str, Any] = record.options
     imported = read_files(
         [Path(record.path)],
-        model=options.get("model"),
-        fmt=options.get("format"),
-        start=options.get("start"),
+        **reading(record.options),
         progress=_progress(so_far),
         import_id=record.id,
     )

@@ -1,9 +1,11 @@
 """Imports in the platform database, for the context's workspace."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -169,6 +171,31 @@ class ImportStore:
         rows = await self._sessions.read(_SYSTEM, lambda c: c.execute(query).mappings().all())
         return [ImportRecord.of(row) for row in rows]
 
+    async def open_on_other_nodes(self, node: str) -> set[str]:
+        """Names of other nodes that have imports open whose files can be read here, too."""
+        query = select(imports.c.node, imports.c.path).where(
+            imports.c.status.in_(_OPEN), imports.c.node != node
+        )
+        rows = await self._sessions.read(_SYSTEM, lambda c: c.execute(query).all())
+        return await asyncio.to_thread(
+            lambda: {str(other) for other, path in rows if Path(path).exists()}
+        )
+
+    async def open_paths(self) -> set[str]:
+        """The files of all imports that have not ended."""
+        query = select(imports.c.path).where(imports.c.status.in_(_OPEN))
+        rows = await self._sessions.read(_SYSTEM, lambda c: c.execute(query).scalars().all())
+        return {str(path) for path in rows}
+
+    async def adopt(self, ended: Sequence[str], node: str) -> None:
+        """Give this node what ended ones have begun."""
+        async with self._sessions.session(_SYSTEM) as session:
+            await session.execute(
+                update(imports)
+                .where(imports.c.status.in_(_OPEN), imports.c.node.in_(ended))
+                .values(node=node)
+            )
+
     async def claim(self, import_id: str, node: str) -> ImportRecord | None:
         """Begin an execution; None when the import has ended or is gone."""
         async with self._sessions.session(_SYSTEM) as session:
@@ -188,14 +215,20 @@ class ImportStore:
 
     async def progress(
         self, import_id: str, *, rows_read: int, bytes_read: int, file_format: str | None
-    ) -> None:
-        """How far it is; for one that still runs."""
+    ) -> str | None:
+        """Say how far one is that still runs; why it is to stop, None where it may go on."""
         async with self._sessions.session(_SYSTEM) as session:
-            await session.execute(
-                update(imports)
-                .where(imports.c.id == import_id, imports.c.status == ImportStatus.RUNNING.value)
-                .values(rows_read=rows_read, bytes_read=bytes_read, format=file_format)
-            )
+            row = (
+                await session.execute(
+                    update(imports)
+                    .where(
+                        imports.c.id == import_id, imports.c.status == ImportStatus.RUNNING.value
+                    )
+                    .values(rows_read=rows_read, bytes_read=bytes_read, format=file_format)
+                    .returning(imports.c.cancel_reason)
+                )
+            ).one_or_none()
+        return "the import is gone" if row is None else row[0]
 
     async def ask_cancel(
         self, ctx: UserExecutionContext, import_id: str, *, reason: str

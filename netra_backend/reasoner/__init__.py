@@ -2,7 +2,7 @@
 
 from netra_backend.reasoner.choice import Reasoners
 from netra_backend.reasoner.deterministic import DeterministicReasoner
-from netra_backend.reasoner.intent import Goals, Intent, LatencyWish, ModelCall, Topic
+from netra_backend.reasoner.intent import Goals, Intent, LatencyWish, ModelCall, RateLimit, Topic
 from netra_backend.reasoner.port import Hearing, Reasoner
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "Intent",
     "LatencyWish",
     "ModelCall",
+    "RateLimit",
     "Reasoner",
     "Reasoners",
     "Topic",

@@ -5,28 +5,24 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from netra_backend.reasoner.amounts import NUMBER, number
+from netra_backend.reasoner.goals import goals_of, limits_of, speaks_of_cost, speaks_of_speed
 from netra_backend.reasoner.intent import Goals, Intent, LatencyWish, Topic
 from netra_backend.reasoner.port import Hearing
 
-_NUMBER: Final = r"(?<!\d)(\d{1,3}(?:,\d{3}){1,4}(?:\.\d{1,15})?|\d{1,15}(?:[.,]\d{1,15})?)"
-"""Bounded, so that no row of digits is tried from each of its places to its end."""
-_WORDS: Final = {
-    "two": 2.0, "twice": 2.0, "double": 2.0, "three": 3.0, "four": 4.0, "five": 5.0, "half": 0.5,
-    "ten": 10.0, "triple": 3.0,
-}  # fmt: skip
 _NAME: Final = r"[A-Za-z0-9][\w./:-]*"
 _FEATURE = re.compile(
-    rf"\b(?:feature|function|endpoint|service|segment|use case)s?\s*[,:]?\s*"
+    rf"\b(?:feature|function|endpoint|service|segment|use case)s?\b\s*[,:]?\s*"
     rf"[`'\"]?(?!(?:may|must|can|is|to|that|which|with|and|should|has|usage)\b)({_NAME})[`'\"]?",
     re.I,
 )
 _IDENTIFIER = re.compile(r"[`'\"]([\w./:-]{2,64})[`'\"]|\b([a-z][a-z0-9]*(?:_[a-z0-9]+)+)\b")
 _MODEL = re.compile(
     r"\b((?:gpt|chatgpt|claude|gemini|llama|mistral|mixtral|deepseek|qwen|grok|command|nova|o\d)"
-    r"(?:-[\w.]+)*(?:\s?\d(?:\.\d+)?)?(?:-[\w.]+)*)",
+    r"(?:-[\w.]+)*(?:\s?\d(?:\.\d+)?(?!\d|[.,]\d))?(?:-[\w.]+)*)",
     re.I,
 )
-_LATENCY = re.compile(rf"{_NUMBER}\s*-?(ms|milliseconds?|msec|s|sec|secs|seconds?)\b", re.I)
+_LATENCY = re.compile(rf"{NUMBER}\s*-?(ms|milliseconds?|msec|s|sec|secs|seconds?)\b", re.I)
 _STATUS: Final = re.compile(r"[45]\d\ds", re.I)
 """Not so many seconds: HTTP errors in the plural."""
 _SPELLED: Final = (
@@ -41,13 +37,6 @@ _SPELLED: Final = (
     (r"\bten seconds\b", "10 s"),
 )
 _CLAUSE = re.compile(r"[,;]\s+|\s+(?:and|but|while|whereas)\s+|\.\s+")
-_PERCENT = re.compile(rf"([-+−–]?)\s*{_NUMBER}\s*(?:%|percent)", re.I)
-_MONEY = re.compile(
-    rf"(?:\$|usd\s?)\s?{_NUMBER}\s*(k|thousand|m|million)?\b"
-    rf"|{_NUMBER}\s*(k|thousand|m|million)?\s*(?:dollars|usd|bucks)\b",
-    re.I,
-)
-_FASTER = re.compile(rf"(?:{_NUMBER}|({'|'.join(_WORDS)}))\s*(?:times|x|×)?\s*(?:as\s+)?fast", re.I)
 _CHANGED = re.compile(
     r"\b(upgrad|rollout|releas|deploy\w*|migrat|switch|chang|updat|roll(?:ed)?\s*back|revert|undo"
     r"|mov(?:e|ed|ing)\b|swapp?)",
@@ -72,11 +61,13 @@ _TOPICS: Final[tuple[tuple[Topic, str], ...]] = (
         r"\b(upgrad\w*|rollout|migration|switch\w*)\b.{0,300}"
         r"\b(worth|pay off|paid off|help|hurt|sense)\b|"
         r"\b(bill|cost|costs|spend|spending)\b.{0,300}"
-        r"\b(doubled|tripled|jumped|exploded|spiked|went up|suddenly)\b",
+        r"\b(doubled|tripled|jump(ed)?|exploded|spiked?|(go|goes|going|gone|went) up|rose|risen|"
+        r"rising|increas(ed|ing)|climb\w*|suddenly)\b",
     ),
     (
         Topic.CHARGEBACK,
-        r"\b(charge|show)[ -]?back|\b(by|per|each) (department|team|customer|tenant|cost cent)",
+        r"\b(charge|show)[ -]?back|\b(by|per|each) (department|team|customer|tenant|cost cent)|"
+        r"\b(which|what) (departments?|teams?|customers?|tenants?) (cost|spend|use|pay)s?\b",
     ),
     (
         Topic.ERRORS,
@@ -87,14 +78,14 @@ _TOPICS: Final[tuple[tuple[Topic, str], ...]] = (
     (
         Topic.FORECAST,
         r"\bforecast|\bnext (month|quarter|year|week)\b|\bgrow(s|th|ing)?\b|\bproject(ed|ion)\b|"
-        r"\brate limits?\b|\bcapacity\b|\bheadroom\b|\busage \+\s*\d|\bquotas?\b",
+        r"\brate limits?\b|\bcapacity\b|\bheadroom\b|\busage \+\s*\d|\bquotas?\b|\b(rpm|tpm)\b",
     ),
     (
         Topic.BUDGET,
         r"\bbudget\b|\bcap (of|at) \$|\b(hard|spending|monthly) (cap|limit)\b|"
         r"\bspend(ing)? limit\b|"
         r"\b(no|not \w+|never \w+|cannot \w+) more than (\$|usd|\d[\d,.]*\s*k?\s*(dollars|usd))|"
-        r"\bexceed (\$|usd|\d)",
+        r"\bexceed(ing)? (\$|usd|\d[\d,.]*\s*k?\s*(dollars|usd))|\bget (down )?to \$",
     ),
 )  # fmt: skip
 _MODEL_FIT: Final = re.compile(
@@ -114,10 +105,9 @@ _USAGE: Final = re.compile(
     r"\bwho (spends|uses)\b",
     re.I,
 )
-_FAST: Final = re.compile(
-    r"\bfast(er)?\b|\bspeed(s|ing)?\b|\blatency\b|\bslow(er)?\b|\bquick(er)?\b", re.I
-)
-_CHEAP: Final = re.compile(r"\bcheap|\bsav(e|ing)|\bcost\s*[-−–]|\breduc|\bcut\b|\bless\b", re.I)
+
+
+_CHEAP: Final = re.compile(r"\bcheap|\bsav(e|ing)|\breduc|\bcut\b|\bless\b|\blower\b", re.I)
 
 
 class DeterministicReasoner:
@@ -137,7 +127,7 @@ class DeterministicReasoner:
         models = _models(text)
         features = _features(text, models)
         latency = _latency(text, features)
-        goals = _goals(text)
+        goals = goals_of(text)
         return Intent(
             topic=_topic(text, models, goals, latency),
             question=text,
@@ -146,6 +136,7 @@ class DeterministicReasoner:
             latency=latency,
             goals=goals,
             change_at=self._change_at(text),
+            limits=limits_of(text, models),
             away_from=bool(models) and _AWAY.search(text) is not None,
         )
 
@@ -163,9 +154,9 @@ class DeterministicReasoner:
         for word, days in back.items():
             if re.search(rf"\b{word}\b", text, re.I):
                 return (midnight - timedelta(days=days)).isoformat()
-        for number, name in enumerate(_WEEKDAYS):
+        for weekday, name in enumerate(_WEEKDAYS):
             if re.search(rf"\b(?:on|since|last) {name}\b", text, re.I):
-                days = (midnight.weekday() - number) % 7 or 7
+                days = (midnight.weekday() - weekday) % 7 or 7
                 return (midnight - timedelta(days=days)).isoformat()
         return None
 
@@ -182,10 +173,10 @@ def _topic(
             if topic is Topic.FORECAST and (goals.cost_change or goals.speed_factor):
                 break  # growth as a condition of a saving, not as the question
             return topic
-    cheaper = _CHEAP.search(text) is not None
-    if (goals.speed_factor or _FAST.search(text)) and not cheaper and not latency:
+    costs = speaks_of_cost(text) or goals.cost_change is not None
+    if speaks_of_speed(text) and not costs and not latency:
         return Topic.SPEED
-    if _USAGE.search(text) and not cheaper:
+    if _USAGE.search(text) and goals.cost_change is None and not _CHEAP.search(text):
         return Topic.USAGE
     return Topic.SAVINGS
 
@@ -213,74 +204,10 @@ def _latency(text: str, features: tuple[str, ...]) -> tuple[LatencyWish, ...]:
         if match is None or _STATUS.fullmatch(match.group(0)):
             waiting = named if len(clause.split()) <= 3 else []
             continue
-        value = _number(match.group(1)) * (1.0 if match.group(2).lower().startswith("m") else 1e3)
+        value = number(match.group(1)) * (1.0 if match.group(2).lower().startswith("m") else 1e3)
         wishes += [
             LatencyWish(feature=feature, max_ms=value, text=clause.strip(" .?!"))
             for feature in [*waiting, *named] or [None]
         ]
         waiting = []
     return tuple(wishes)
-
-
-def _goals(text: str) -> Goals:
-    cost: float | None = None
-    traffic: float | None = None
-    for match in _PERCENT.finditer(text):
-        share = _number(match.group(2)) / 100
-        before = text[max(0, match.start() - 40) : match.start()].lower()
-        after = text[match.end() : match.end() + 30].lower()
-        near = before.rsplit(",", 1)[-1] + after.split(",", 1)[0]
-        if re.search(r"traffic|usage|grow|volume|requests|load|calls", near):
-            traffic = -share if match.group(1) in "-−–" and match.group(1) else share
-        elif re.search(r"cost|spend|cheap|bill|money|sav|less|cut|reduc", near):
-            cost = -share
-    if traffic is None and (grown := _GROWN.search(text)) is not None:
-        traffic = _BY[grown.group(1).lower()]
-    return Goals(
-        cost_change=cost,
-        cost_cap=re.search(r"no more money|same (cost|budget|money)|without (paying|spending) more"
-                           r"|at no extra cost|no extra cost|same bill|(higher|bigger) bill"
-                           r"|without (raising|increasing) (the )?(cost|bill)s?", text, re.I)
-        is not None,
-        speed_factor=_speed(text),
-        traffic_change=traffic,
-        budget_usd=_budget(text),
-        keep_quality=re.search(
-            r"(equal|same|no loss (of|in)|keep(ing)?|without (losing|hurting)|unchanged) quality|"
-            r"quality (as it is|unchanged|stays|must stay|intact)|same results|"
-            r"(as good|no worse) as|answers? (must |should |have to )?(stay|remain|be)s? "
-            r"(as|just as) good|keep(ing)? (the )?answers as good|no worse", text, re.I
-        ) is not None,
-    )  # fmt: skip
-
-
-_BY: Final = {
-    "by half": 0.5, "by a half": 0.5, "by a third": 1 / 3, "by a quarter": 0.25, "doubles": 1.0,
-    "double": 1.0, "doubling": 1.0, "triples": 2.0, "triple": 2.0, "doubled": 1.0,
-}  # fmt: skip
-_GROWN: Final = re.compile(
-    rf"\b(?:traffic|usage|volume|load|requests|calls)\b[^,.;?]{{0,40}}?\b({'|'.join(_BY)})\b", re.I
-)
-_FACTOR: Final = re.compile(rf"\bfactor (?:of )?(?:{_NUMBER}|({'|'.join(_WORDS)}))\b", re.I)
-
-
-def _speed(text: str) -> float | None:
-    match = _FASTER.search(text) or (_FACTOR.search(text) if _FAST.search(text) else None)
-    if match is None:
-        return None
-    return _number(match.group(1)) if match.group(1) else _WORDS[match.group(2).lower()]
-
-
-def _budget(text: str) -> float | None:
-    match = _MONEY.search(text)
-    if match is None:
-        return None
-    amount, unit = match.group(1) or match.group(3), match.group(2) or match.group(4) or ""
-    scale = {"k": 1e3, "thousand": 1e3, "m": 1e6, "million": 1e6}.get(unit.lower(), 1.0)
-    return _number(amount) * scale
-
-
-def _number(text: str) -> float:
-    if re.fullmatch(r"\d{1,3}(,\d{3})+(\.\d+)?", text):
-        return float(text.replace(",", ""))
-    return float(text.replace(",", "."))

@@ -29,6 +29,14 @@ class LatencyWish(msgspec.Struct, frozen=True, kw_only=True):
     text: str
 
 
+class RateLimit(msgspec.Struct, frozen=True, kw_only=True):
+    """What a provider allows a minute, for one model or (model None) for each."""
+
+    model: str | None = None
+    requests: float | None = None
+    tokens: float | None = None
+
+
 class Goals(msgspec.Struct, frozen=True, kw_only=True):
     """What is to change, as fractions and factors: cost_change -0.2 is 20 % cheaper.
 
@@ -78,6 +86,7 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
     latency: tuple[LatencyWish, ...] = ()
     goals: Goals = Goals()
     change_at: str | None = None
+    limits: tuple[RateLimit, ...] = ()
     away_from: bool = False
     call: ModelCall | None = None
     note: str = ""

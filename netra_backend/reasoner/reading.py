@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final
 from pydantic import BaseModel, Field, ValidationError
 from pydantic_core import from_json
 
-from netra_backend.reasoner.intent import Goals, Intent, LatencyWish, Topic
+from netra_backend.reasoner.intent import Goals, Intent, LatencyWish, RateLimit, Topic
 
 INSTRUCTIONS: Final = """\
 You read one question that somebody asks a platform which analyses records of LLM calls. You do not
@@ -31,6 +31,14 @@ class Bound(BaseModel):
     words: str = Field(max_length=200, description="The words that say so.")
 
 
+class Allowed(BaseModel):
+    """What a provider allows a minute."""
+
+    model: str | None = Field(description="The model it is for; null when it is for all.")
+    requests_a_minute: Annotated[float, Field(gt=0, le=1e9)] | None = None
+    tokens_a_minute: Annotated[float, Field(gt=0, le=1e12)] | None = None
+
+
 class Reading(BaseModel):
     """A question, read."""
 
@@ -47,6 +55,7 @@ class Reading(BaseModel):
     traffic_change_percent: Annotated[float, Field(ge=-100, le=100_000)] | None = None
     monthly_budget_usd: Annotated[float, Field(ge=0)] | None = None
     keep_quality: bool = False
+    limits: list[Allowed] = Field(default=[], max_length=20)
     changed_on: date | None = Field(
         default=None, description="The day of the change under review, when the question tells."
     )
@@ -118,6 +127,15 @@ def intent_of(reading: Reading, question: str) -> Intent:
         change_at=None
         if reading.changed_on is None
         else datetime.combine(reading.changed_on, datetime.min.time(), UTC).isoformat(),
+        limits=tuple(
+            RateLimit(
+                model=limit.model,
+                requests=limit.requests_a_minute,
+                tokens=limit.tokens_a_minute,
+            )
+            for limit in reading.limits
+            if limit.model is None or limit.model.lower() in said
+        ),
         away_from=reading.replace_named_models,
     )
 

@@ -3,6 +3,8 @@
 import fcntl
 import os
 import uuid
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
@@ -16,10 +18,23 @@ class NodeIdentity:
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._folder = folder
         number = 1
         while (held := _take(folder / f"node-{number}.id")) is None:
             number += 1
         self._file, self.name = held
+
+    @contextmanager
+    def abandoned(self) -> Generator[list[str]]:
+        """Names of processes that have ended; nobody else takes one of them within the block."""
+        held: list[tuple[int, str]] = []
+        try:
+            names = sorted(self._folder.glob("node-*.id"))
+            held.extend(taken for path in names if (taken := _take(path)) is not None)
+            yield [name for _, name in held]
+        finally:
+            for descriptor, _ in held:
+                os.close(descriptor)
 
     def release(self) -> None:
         """Let another process have the name; again does nothing."""

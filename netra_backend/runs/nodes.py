@@ -1,7 +1,7 @@
 """Nodes of one platform on one PostgreSQL: who lives, and who takes over what the dead left."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
@@ -10,7 +10,6 @@ from sqlalchemy import ColumnElement, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from netra_backend.runs.durable import DurableEngine
-from netra_backend.runs.store import RunStore
 from netra_backend.tables import nodes
 from netra_core.database import DatabaseSessionManager, SystemContext
 from netra_core.websocket import SocketState
@@ -25,7 +24,8 @@ _log = structlog.get_logger(__name__)
 class NodeWatch:
     """Beats for this node and watches the others; time is the database's own.
 
-    A node that was silent for 3 seconds is dead: its runs go back to the queue, from which exactly
+    `left` say which other nodes than the named one have work open that can be done here. A node
+    that was silent for 3 seconds is dead: its work goes back to the queue, from which exactly
     one of the living takes each, with a new fence. One that was only stopped and wakes up finds the
     fence moved, and lets go. What the dead one's sockets kept in the shared state goes with them,
     by a fence as well: `sockets` holds this node's, `on_lost` is called when others have taken it.
@@ -36,14 +36,14 @@ class NodeWatch:
         *,
         sessions: DatabaseSessionManager,
         engine: DurableEngine,
-        runs: RunStore,
+        left: Sequence[Callable[[str], Awaitable[set[str]]]],
         incarnation: str,
         sockets: SocketState | None = None,
         on_lost: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self._sessions = sessions
         self._engine = engine
-        self._runs = runs
+        self._left = left
         self._incarnation = incarnation
         self._sockets = sockets
         self._on_lost = on_lost
@@ -77,7 +77,9 @@ class NodeWatch:
         """Beat, then take over what dead nodes left."""
         await self.beat()
         await self._bury()
-        others = await self._runs.open_on_other_nodes(self._engine.node_id)
+        others: set[str] = set()
+        for open_on_other_nodes in self._left:
+            others |= await open_on_other_nodes(self._engine.node_id)
         dead = sorted(others - (await self.living()).keys()) if others else []
         if dead:
             _log.warning("nodes_dead", nodes=dead)

@@ -79,6 +79,15 @@ class RunStore:
         rows = await self._sessions.read(_SYSTEM, lambda c: c.execute(query).scalars().all())
         return {str(name) for name in rows}
 
+    async def adopt(self, ended: Sequence[str], node: str) -> None:
+        """Give this node what ended ones have begun."""
+        async with self._sessions.session(_SYSTEM) as session:
+            await session.execute(
+                update(runs)
+                .where(runs.c.status == RunStatus.RUNNING.value, runs.c.node.in_(ended))
+                .values(node=node)
+            )
+
     async def open_in_thread(self, ctx: UserExecutionContext, thread_id: str) -> list[str]:
         """Ids of this user's runs in a thread that have not ended, oldest first."""
         query = (

@@ -4,10 +4,12 @@ import asyncio
 import json
 import ssl
 import threading
+import time
 import uuid
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -46,6 +48,17 @@ ARENAS = 2
 """As `apex serve` has it."""
 CHEAP = PasswordCost(time_cost=1, memory_kib=8, concurrency=2)
 _NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
+class Clock:
+    """The time of a whole platform, which a test may move on."""
+
+    def __init__(self) -> None:
+        self.ahead = timedelta(0)
+
+    def now(self) -> datetime:
+        """UTC."""
+        return datetime.now(UTC) + self.ahead
 
 
 @dataclass(slots=True)
@@ -112,7 +125,7 @@ class Person:
         await self.events(accepted["run_id"])
         return await ended(self, accepted["run_id"])
 
-    async def upload(self, path: Path, **fields: str) -> dict[str, Any]:
+    async def upload(self, path: Path, **fields: str | list[str]) -> dict[str, Any]:
         """Upload a file and wait until it is read; the import."""
         with path.open("rb") as file:
             response = await self.http.post(
@@ -326,6 +339,7 @@ async def stack(
     database: TestDatabase | None = None,
     node_id: str | None = None,
     max_upload_bytes: int = 2 * 1024 * 1024,
+    clock: "Clock | None" = None,
     before_start: Callable[[Platform], None] = lambda platform: None,
 ) -> AsyncGenerator[Stack]:
     """The platform on files under `home`; started again on the same home it goes on."""
@@ -346,7 +360,7 @@ async def stack(
         exits.push_async_callback(fan_out.close)
         log = SqlEventLog(sessions, commits, fan_out=fan_out)
         exits.push_async_callback(log.close)
-        auth = await _auth(home, exits)
+        auth = await _auth(home, exits, clock)
         client = await exits.enter_async_context(
             httpx.AsyncClient(
                 transport=httpx.ASGITransport(auth, client=("127.0.0.1", 1)), base_url=BASE_URL
@@ -372,6 +386,7 @@ async def stack(
                 usage_kept=lambda: (home / usage).exists(),
                 auth_client=client,
                 state=UnifiedStateManager(SqlStateStore(sessions, commits)),
+                **({} if clock is None else {"clock": clock.now}),
             )
         )
         app = create_app(deps)
@@ -406,7 +421,7 @@ async def _databases(home: Path, database: TestDatabase | None) -> tuple[str, st
     return url, f"sqlite:///{home / 'dbos.sqlite'}"
 
 
-async def _auth(home: Path, exits: AsyncExitStack) -> FastAPI:
+async def _auth(home: Path, exits: AsyncExitStack, clock: "Clock | None") -> FastAPI:
     """The auth service on its files, started."""
     auth = create_auth(
         AuthDeps(
@@ -417,6 +432,7 @@ async def _auth(home: Path, exits: AsyncExitStack) -> FastAPI:
                 f"sqlite+aiosqlite:///{home / 'auth.sqlite'}", testing=True
             ),
             folders=AuthFolders(keys=home / "keys", outbox=home / "outbox"),
+            clock=time.time if clock is None else lambda: clock.now().timestamp(),
         )
     )
     exits.push_async_callback(auth.state.parts.deps.database.dispose)

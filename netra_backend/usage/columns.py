@@ -26,7 +26,7 @@ DAYS_A_MONTH = 365.25 / 12
 _MAX_ROWS = 200
 _OF_ANOTHER_KIND = re.compile(
     r"audio|image|search|transcribe|tts|realtime|embed|moderation|computer|instruct|live|vision"
-    r"|deep-research|veo|imagen|dall|whisper|guard|ocr|codex"
+    r"|deep-research|veo|imagen|dall|whisper|guard|ocr|codex|ft[-:]|preview|latest|:"
 )
 """Models that answer no chat, by their names."""
 
@@ -71,6 +71,7 @@ def usage_row(frame: UsageFrame, mask: Bool, key: str) -> UsageRow:
         cost_usd=float(np.nansum(frame.cost_usd[mask])),
         p50_ms=_quantile(latency, 0.5),
         p95_ms=_quantile(latency, 0.95),
+        waited_s=None if np.isnan(latency).all() else float(np.nansum(latency)) / 1000,
         error_share=float(frame.status.equals("error")[mask].sum()) / max(1, requests),
         quality=None if np.isnan(quality).all() else float(np.nanmean(quality)),
     )
@@ -125,13 +126,17 @@ def load_profile(frame: UsageFrame) -> LoadProfile:
 
 
 def reprice(
-    frame: UsageFrame, prices: PriceTable, models: list[str], alternatives: int
+    frame: UsageFrame, prices: PriceTable, models: list[str], alternatives: int, away: bool = False
 ) -> list[Repriced]:
     """The same tokens at the price of other models: those named, their variants, cheaper ones.
 
     Tokenizers and verbosity are not changed. At most `alternatives` models beside those named, the
-    dearest of the cheaper ones first: they are the nearest to what runs now.
+    dearest of the cheaper ones first: they are the nearest to what runs now. `away`: only the calls
+    that run on the models named, where there are any, and only models cheaper than those.
     """
+    if away:
+        own = np.logical_or.reduce([_own(frame, model) for model in models])
+        frame = frame.take(own) if own.any() else frame
     named = [_repriced(frame, prices, model) for model in models]
     known = {row.model for row in named}
     others: dict[str, Repriced] = {}
@@ -139,6 +144,9 @@ def reprice(
         row = _repriced(frame, prices, model)
         if row.model not in known and row.known and _cheaper(row):
             others.setdefault(row.model, row)
+    if away:
+        bound = min((r.cost_then_usd for r in named if r.cost_then_usd is not None), default=None)
+        others = {k: r for k, r in others.items() if bound is None or _below(r, bound)}
     ranked = sorted(others.values(), key=lambda row: (-(row.cost_then_usd or 0.0), row.model))
     variants = [row for row in ranked if any(row.model.startswith(name) for name in known)]
     rest = [row for row in ranked if row not in variants]
@@ -157,8 +165,12 @@ def _by_feature(frame: UsageFrame, prices: PriceTable, model: str) -> list[Repri
     ]
 
 
+def _below(row: Repriced, bound: float) -> bool:
+    return row.cost_then_usd is not None and row.cost_then_usd < bound
+
+
 def _cheaper(row: Repriced) -> bool:
-    return row.cost_then_usd is not None and row.cost_then_usd < row.cost_now_usd
+    return _below(row, row.cost_now_usd)
 
 
 def _candidates(frame: UsageFrame, prices: PriceTable, models: list[str]) -> list[str]:

@@ -22,6 +22,8 @@ class UsageRow(msgspec.Struct, frozen=True, kw_only=True):
     error_share: float = 0.0
     quality: float | None = None
     unpriced_requests: int = 0
+    waited_s: float | None = None
+    """Seconds that all its calls took together, as far as records tell."""
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True):

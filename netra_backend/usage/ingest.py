@@ -5,18 +5,31 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+import anyio.to_thread
 from anyio import CapacityLimiter
 
 from netra_backend.errors import IngestFullError
+from netra_backend.usage.bounds import Held, HeldBytes, Turns
 from netra_backend.usage.service import UsageService
 from netra_core.context import UserExecutionContext
 
 if TYPE_CHECKING:
+    from netra_optimizer.usage.importers import Traces
     from netra_optimizer.usage.record import UsageRecord
 
 MAX_WAITING: Final = 100_000
+MAX_BODY: Final = 64 << 20
+"""Bytes of one export, packed and unpacked."""
+MAX_HELD: Final = 2 * MAX_BODY
+"""Bytes of all exports that are being received, unpacked and decoded; one of any size fits."""
+_DECODED_AT_ONCE: Final = MAX_BODY + MAX_BODY // 2
+"""Decoding takes several times a body's bytes: one of the largest, and small ones beside it."""
 _MAX_BATCH: Final = 20_000
 _DECODERS: Final = 4
+_GATHER_S: Final = 0.025
+_WORTH_STORING: Final = 8192
+"""Storing takes as long for five hundred records as for some thousand, so where several send, few
+records wait for others a moment. Who sends alone never waits."""
 
 
 @dataclass(slots=True, eq=False)
@@ -38,19 +51,65 @@ class Ingest:
         self._pieces: deque[_Piece] = deque()
         self._waiting = 0
         self._task: asyncio.Task[None] | None = None
-        self.decoders = CapacityLimiter(_DECODERS)
-        """Bodies unpacked at once: each may be large, and more would not be quicker."""
+        self._decoders = CapacityLimiter(_DECODERS)
+        self._decoding = Turns(_DECODED_AT_ONCE)
+        self.bodies = HeldBytes(MAX_HELD)
 
     def require_room(self) -> None:
         """Raise IngestFullError where nothing more may wait; asked before a body is unpacked."""
         if self._waiting >= self._max_waiting:
             raise _full()
 
-    async def add(self, ctx: UserExecutionContext, records: "list[UsageRecord]") -> None:
-        """Store records of the context's workspace; one that is there already changes nothing."""
+    async def take(
+        self,
+        ctx: UserExecutionContext,
+        body: "bytearray",
+        held: Held,
+        *,
+        content_type: str,
+        content_encoding: str,
+    ) -> "Traces":
+        """Unpack, decode and store an export, part by part; what was read of it.
+
+        A body that is no export leaves nothing. One that is refused for want of room may have left
+        its first parts, which are recognized when it is sent again. Raises IngestFullError, and
+        FileDamaged or FileTooLarge for the body itself.
+        """
+
+        def unpack() -> "bytes | bytearray":
+            from netra_optimizer.usage.importers import unpacked
+
+            return unpacked(body, content_encoding, limit=MAX_BODY, taking=held.take)
+
+        def begin() -> "tuple[Traces, list[UsageRecord]]":
+            from netra_optimizer.usage.importers import Traces
+
+            traces = Traces(data, content_type=content_type)
+            return traces, traces.part()
+
+        data: bytes | bytearray = body
+        if content_encoding:
+            data = await anyio.to_thread.run_sync(unpack, limiter=self._decoders)
+            held.take(-len(body))
+            body = bytearray()  # lets the packed bytes go
+        async with self._decoding.turn(len(data)):
+            traces, records = await anyio.to_thread.run_sync(begin, limiter=self._decoders)
+            await self.add(ctx, records)
+            while not traces.ended:
+                records = await anyio.to_thread.run_sync(traces.part, limiter=self._decoders)
+                await self.add(ctx, records, begun=True)
+        return traces
+
+    async def add(
+        self, ctx: UserExecutionContext, records: "list[UsageRecord]", *, begun: bool = False
+    ) -> None:
+        """Store records of the context's workspace; one that is there already changes nothing.
+
+        What goes on from `begun` work is taken though more waits than may.
+        """
         if not records:
             return
-        if self._waiting + len(records) > self._max_waiting and self._waiting:
+        if not begun and self._waiting and self._waiting + len(records) > self._max_waiting:
             raise _full()
         piece = _Piece(ctx, records, asyncio.get_running_loop().create_future())
         self._pieces.append(piece)
@@ -68,6 +127,8 @@ class Ingest:
         try:
             while self._pieces:
                 await self._store(self._next_batch())
+                if self._pieces and self._waiting < _WORTH_STORING:
+                    await asyncio.sleep(_GATHER_S)
         finally:
             self._task = None
 

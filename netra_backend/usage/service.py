@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from pathlib import Path
 from threading import Event, Lock
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -14,13 +15,18 @@ from netra_backend.errors import InvalidRequestError
 from netra_backend.usage.choice import UsageChoice, moment
 from netra_backend.usage.facts import NO_USAGE, Failures, LoadProfile, Profile, Repriced, UsageRow
 from netra_core.context import UserExecutionContext
+from netra_core.events.types import JsonObject
 
 if TYPE_CHECKING:
     from netra_optimizer import (
         Analysis,
         AnalysisOptions,
+        Anomalies,
+        Forecast,
+        Limit,
         PriceTable,
         TenantUsage,
+        TimeSpent,
         UsageFrame,
         UsageStore,
     )
@@ -42,6 +48,12 @@ MAX_EXPORTED = 1_000_000
 
 class WorkAbandonedError(Exception):
     """Nobody waits for this thread's work any more."""
+
+
+def reading(options: JsonObject) -> JsonObject:
+    """An import's options as `read_files` takes them."""
+    given = dict(options)
+    return {"fmt": given.pop("format", None), **given}
 
 
 class UsageService:
@@ -106,12 +118,31 @@ class UsageService:
         """The same for work that takes minutes; it waits for others of its kind alone."""
         return await self._run_in(self._imports, ctx, work)
 
+    async def check_reading(self, options: JsonObject) -> None:
+        """Look at an import's options before its file is kept. Raises OptimizerError."""
+
+        def check() -> None:
+            from netra_optimizer.usage.reading import check_reading
+
+            check_reading(**reading(options))
+
+        await asyncio.get_running_loop().run_in_executor(self._threads, check)
+
     async def totals(self, ctx: UserExecutionContext, choice: UsageChoice) -> "UsageSummary":
         """Totals of the chosen calls; zeros where there are none."""
         where = choice.as_filter()
         if self.empty:
             return _no_totals()
         return await self.run(ctx, lambda tenant, prices: tenant.summary(where, prices=prices))
+
+    async def oldest(self) -> dict[str, datetime]:
+        """When each workspace's first call began; for the platform, which asks for nobody."""
+
+        def look() -> dict[str, datetime]:
+            store, _ = self._open()
+            return store.oldest()
+
+        return await self._work(self._threads, look)
 
     async def breakdown(
         self, ctx: UserExecutionContext, by: str, choice: UsageChoice, *, limit: int
@@ -188,12 +219,66 @@ class UsageService:
         return await self.on_frame(ctx, lambda columns, frame, _: columns.failures(frame))
 
     async def reprice(
-        self, ctx: UserExecutionContext, models: list[str], features: list[str], alternatives: int
+        self,
+        ctx: UserExecutionContext,
+        models: list[str],
+        features: list[str],
+        alternatives: int,
+        *,
+        away: bool = False,
     ) -> list[Repriced]:
-        """The same tokens at the price of other models, and of some cheaper ones beside them."""
+        """The same tokens at the price of other models, and of some cheaper ones beside them.
+
+        `away`: of the calls that run on the models named, where there are any.
+        """
 
         def work(columns: Any, frame: "UsageFrame", prices: "PriceTable") -> list[Repriced]:
-            return columns.reprice(frame, prices, models, alternatives)
+            return columns.reprice(frame, prices, models, alternatives, away)
+
+        return await self.on_frame(ctx, work, features)
+
+    async def anomalies(self, ctx: UserExecutionContext, features: list[str]) -> "Anomalies":
+        """What left its pattern, over all of the records or those of some features."""
+
+        def work(_: Any, frame: "UsageFrame", _prices: "PriceTable") -> "Anomalies":
+            from netra_optimizer import find_anomalies
+
+            return find_anomalies(frame)
+
+        return await self.on_frame(ctx, work, features)
+
+    async def time_spent(self, ctx: UserExecutionContext, features: list[str]) -> "TimeSpent":
+        """Where the time goes."""
+
+        def work(_: Any, frame: "UsageFrame", _prices: "PriceTable") -> "TimeSpent":
+            from netra_optimizer import where_time_goes
+
+            return where_time_goes(frame)
+
+        return await self.on_frame(ctx, work, features)
+
+    async def forecast(
+        self,
+        ctx: UserExecutionContext,
+        features: list[str],
+        growth: float,
+        limits: "dict[str, Limit]",
+    ) -> "Forecast":
+        """The month to come; the limit of "" is for every model that has none of its own."""
+
+        def work(_: Any, frame: "UsageFrame", _prices: "PriceTable") -> "Forecast":
+            from netra_optimizer import forecast
+
+            names = frame.calls.model.values
+            every = limits.get("")
+            given = {name: every for name in names if every is not None}
+            given |= {
+                name: limit
+                for name in names
+                for wanted, limit in limits.items()
+                if wanted and name.lower() == wanted.lower()
+            }
+            return forecast(frame, growth=growth, limits=given)
 
         return await self.on_frame(ctx, work, features)
 
@@ -279,10 +364,13 @@ class UsageService:
         ctx: UserExecutionContext,
         work: "Callable[[TenantUsage, PriceTable], T]",
     ) -> T:
+        return await self._work(threads, lambda: self._call(ctx.workspace_id, work))
+
+    async def _work(self, threads: ThreadPoolExecutor, work: Callable[[], T]) -> T:
         loop = asyncio.get_running_loop()
         self._at_work += 1
         try:
-            return await loop.run_in_executor(threads, self._call, ctx.workspace_id, work)
+            return await loop.run_in_executor(threads, work)
         finally:
             self._at_work -= 1
             self._rest_soon(loop)

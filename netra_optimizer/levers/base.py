@@ -129,12 +129,19 @@ class LeverContext:
         """What may be done to the segment's feature."""
         return self.options.rule(segment.feature)
 
-    def latency(self, rows: Int64, after: float | None = None) -> Latency:
-        """Median latency of the rows now, and after the change (as now when not said)."""
-        known = self.frame.latency_ms[rows]
-        known = known[~np.isnan(known)]
-        before = float(np.median(known)) if len(known) else None
-        return Latency(before, after if after is not None else before)
+    def latency(self, rows: Int64, after: Float64 | None = None) -> Latency:
+        """Latency of the rows now, and after the change: milliseconds a row, as now when unsaid."""
+        now = self.frame.latency_ms[rows]
+        known = ~np.isnan(now)
+        then = now if after is None else after
+        known_then = then[~np.isnan(then)]
+        return Latency(
+            p50_before=float(np.median(now[known])) if known.any() else None,
+            p50_after=float(np.median(known_then)) if len(known_then) else None,
+            mean_before=float(now[known].mean()) if known.any() else None,
+            mean_after=float(then[known].mean()) if known.any() else None,
+            requests=int(known.sum()),
+        )
 
 
 class Lever(Protocol):

@@ -6,6 +6,7 @@ from typing import Final
 import numpy as np
 
 from netra_optimizer.levers.base import LeverContext, Segment
+from netra_optimizer.levers.quality import same_model
 from netra_optimizer.usage.frame import Calls
 
 MUCH_CHEAPER: Final = 0.75
@@ -46,6 +47,16 @@ def cheaper_siblings(context: LeverContext, segment: Segment) -> list[tuple[str,
             found.append((cost, name))
     found.sort(key=lambda entry: (-_generation(entry[1], own.model), -entry[0], entry[1]))
     return [(name, own.provider) for _, name in found]
+
+
+def named_candidates(context: LeverContext, segment: Segment) -> list[tuple[str, str]]:
+    """(model, provider) of the models that the options name, as far as they have a price."""
+    found: dict[tuple[str, str], None] = {}
+    for name in context.options.candidates:
+        resolved = context.prices.resolve(name, "")
+        if resolved is not None and not same_model(context, segment.model, resolved.model):
+            found[resolved.model, resolved.provider] = None
+    return list(found)
 
 
 def _cost(context: LeverContext, sample: Calls, model: str, provider: str) -> float | None:

@@ -4,22 +4,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from netra_optimizer.levers import patches
 from netra_optimizer.levers.base import LeverContext, Proposal, Segment, Standing
-from netra_optimizer.levers.candidates import cheaper_siblings
+from netra_optimizer.levers.candidates import cheaper_siblings, named_candidates
 from netra_optimizer.levers.evidence import where
 from netra_optimizer.levers.quality import judged_candidates, same_model
 from netra_optimizer.replay.stream import Stage, Stream
-from netra_optimizer.results import Quality
+from netra_optimizer.results import Latency, Quality
 from netra_optimizer.usage.columns import Float64, Int64
+from netra_optimizer.usage.latency import line_of
 from netra_optimizer.verify.noninferiority import NonInferiority, sample_size
 from netra_optimizer.verify.outcomes import Paired
 
 TOKEN_RANGE: Final = (0.85, 1.25)
 """Stated range of the answer's length on another model, when outcomes do not tell it."""
+MIN_TIMED: Final = 20
+"""Calls of a model below which its latency is not foretold."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +72,9 @@ class ModelSwitchLever:
         if not any(proposal.standing == "countable" for proposal in proposals):
             tested = {proposal.evidence["candidate"] for proposal in proposals}
             proposals = [p for p in proposals if p.evidence["verdict"] != "inferior"]
-            siblings = cheaper_siblings(context, segment)[: context.options.max_candidates]
+            siblings = named_candidates(context, segment)
+            if not context.options.candidates:
+                siblings = cheaper_siblings(context, segment)[: context.options.max_candidates]
             proposals += [
                 _proposal(segment, context, name, provider, None, None)
                 for name, provider in siblings
@@ -88,7 +94,8 @@ def _best(proposals: list[Proposal], segment: Segment, context: LeverContext) ->
     approved = [at for at in useful if proposals[at].standing == "countable"]
     if approved:
         return [proposals[max(approved, key=lambda at: saving[at])]]
-    return [proposals[at] for at in sorted(useful, key=lambda at: -saving[at])][:2]
+    most = max(2, len(context.options.candidates))
+    return [proposals[at] for at in sorted(useful, key=lambda at: -saving[at])][:most]
 
 
 def _fast_enough(context: LeverContext, segment: Segment, proposal: Proposal) -> bool:
@@ -135,7 +142,6 @@ def _proposal(
     low, high = (1.0, 1.0) if factor else _range(segment, context, policy)
     name = segment.feature or "all calls"
     tests = sum(len(found) for found in context.judged.values())
-    latency = context.latency(segment.rows)
     return Proposal(
         lever="model_switch",
         title=f"Move {name} to {model.rsplit('/', 1)[-1]}",
@@ -151,25 +157,31 @@ def _proposal(
         else "quality unproven",
         rollback=f"Point the route back to {segment.model}.",
         quality=_quality(test),
-        latency=replace_latency(latency, candidate_latency(context, model)),
+        latency=at_candidate(context, segment.rows, model, factor or 1.0),
         low_factor=low,
         high_factor=high,
         variant=model,
     )
 
 
-def replace_latency(latency: Any, after: float | None) -> Any:  # Any: a Latency struct
-    """The same before, another after."""
-    return type(latency)(latency.p50_before, after)
+def at_candidate(
+    context: LeverContext, rows: Int64, model: str, output_factor: float = 1.0
+) -> Latency:
+    """Latency now, and as the candidate's own calls in the records take for answers as long.
 
-
-def candidate_latency(context: LeverContext, model: str) -> float | None:
-    """Median latency of the candidate in the records themselves; None when it is not among them."""
+    None after where fewer than MIN_TIMED of its calls are timed. Their latency is taken for a line
+    of the answer's length (least squares, neither part below zero): its calls may answer at
+    greater length than these, or more briefly.
+    """
     names = context.frame.calls.model
     codes = [at for at, name in enumerate(names.values) if same_model(context, name, model)]
-    known = context.frame.latency_ms[np.isin(names.codes, codes)]
-    known = known[~np.isnan(known)]
-    return float(np.median(known)) if len(known) >= 20 else None
+    latency = context.frame.latency_ms
+    timed = np.flatnonzero(np.isin(names.codes, codes) & ~np.isnan(latency))
+    if len(timed) < MIN_TIMED:
+        return msgspec.structs.replace(context.latency(rows), p50_after=None, mean_after=None)
+    words = context.frame.calls.output_tokens.astype(np.float64)
+    slope, start = line_of(words[timed], latency[timed])
+    return context.latency(rows, start + slope * output_factor * words[rows])
 
 
 def _quality(test: NonInferiority | None) -> Quality:

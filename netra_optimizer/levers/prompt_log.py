@@ -12,11 +12,12 @@ from typing import Any, Final
 
 import msgspec
 
+from netra_optimizer.errors import InputError
 from netra_optimizer.levers.like_hits import Question
-from netra_optimizer.usage.importers import Options, RowImporter, detect
+from netra_optimizer.usage.importers import Options, RowImporter, recognize
 from netra_optimizer.usage.importers.values import canonical, json_or, mapping
 from netra_optimizer.usage.record import UsageRecord
-from netra_optimizer.usage.sources import Source, open_rows
+from netra_optimizer.usage.sources import sources_of
 
 Json = dict[str, Any]  # Any: a JSON object as a provider takes it
 _TOOL_KEYS: Final = frozenset(("description", "parameters", "input_schema", "inputSchema"))
@@ -166,11 +167,15 @@ def _text(value: object) -> tuple[str, str]:
 
 
 def _prompts_of(path: Path, model: str) -> Iterator[PromptText]:
-    files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+    sources = sources_of(path)
     options = Options(now=datetime.now(UTC), model=model, timezone=UTC)
-    for file in files:
-        rows = open_rows(Source(file))
-        importer = detect(rows)
+    for source in sources:
+        try:
+            importer, rows = recognize(source)
+        except InputError:
+            if len(sources) == 1:
+                raise
+            continue  # what lies in a folder beside logs
         if not any(_asked(row) for row in rows.sample):
             continue
         for row in rows.dicts():

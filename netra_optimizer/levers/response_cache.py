@@ -166,8 +166,8 @@ def _proposal(
 ) -> Proposal:
     frame = context.frame
     ttl_s = context.options.response_cache_ttl_s
-    latency = np.where(np.isin(segment.rows, hits), HIT_LATENCY_MS, frame.latency_ms[segment.rows])
-    known = latency[~np.isnan(latency)]
+    now = frame.latency_ms[segment.rows]
+    latency = np.where(np.isin(segment.rows, hits), HIT_LATENCY_MS, now)
     name = segment.feature or segment.model
     assumptions = [f"An answer is kept {ttl_s:g} s from its writing; a hit does not renew it."]
     if not countable:
@@ -194,8 +194,6 @@ def _proposal(
         effort="low",
         risk="low: an answer may be as old as its time to live",
         rollback="Switch the cache off; every request asks the model again.",
-        latency=context.latency(
-            segment.rows, float(np.median(known)) if countable and len(known) else None
-        ),
+        latency=context.latency(segment.rows, latency),
         variant="" if countable else "unproven",
     )

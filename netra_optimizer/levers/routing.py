@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from netra_optimizer.levers import patches
 from netra_optimizer.levers.base import LeverContext, Proposal, Segment
 from netra_optimizer.levers.evidence import where
-from netra_optimizer.levers.model_switch import SwitchModel, candidate_latency
+from netra_optimizer.levers.model_switch import SwitchModel, at_candidate
 from netra_optimizer.levers.quality import judged_candidates
 from netra_optimizer.replay.stream import Stage, Stream
 from netra_optimizer.results import Latency, Quality
@@ -93,7 +94,6 @@ class RoutingLever:
 def _proposal(
     segment: Segment, context: LeverContext, policy: RouteShare, edge: Frontier, items: int
 ) -> Proposal:
-    before = context.latency(segment.rows).p50_before
     least = edge.random_share / edge.free_share if edge.free_share else 0.0
     return Proposal(
         lever="routing",
@@ -120,8 +120,17 @@ def _proposal(
         risk="medium: the router's own mistakes",
         rollback="Send all calls to the stronger model.",
         quality=Quality(None, None, False),
-        latency=Latency(before, candidate_latency(context, policy.model)),
+        latency=_latency(context, policy),
         low_factor=min(1.0, least),
         high_factor=1.0,
         variant=policy.model,
     )
+
+
+def _latency(context: LeverContext, policy: RouteShare) -> Latency:
+    """The mean with the routed share at the candidate; whose calls the median is of is open."""
+    moved = at_candidate(context, policy.rows, policy.model)
+    mean = None
+    if moved.mean_before is not None and moved.mean_after is not None:
+        mean = moved.mean_before + policy.share * (moved.mean_after - moved.mean_before)
+    return msgspec.structs.replace(moved, p50_after=None, mean_after=mean)

@@ -299,5 +299,4 @@ def _counts(
 def _latency(segment: Segment, context: LeverContext, hits: Int64) -> Latency:
     known = context.frame.latency_ms[segment.rows]
     after = np.where(np.isin(segment.rows, hits), HIT_LATENCY_MS, known)
-    after = after[~np.isnan(after)]
-    return context.latency(segment.rows, float(np.median(after)) if len(after) else None)
+    return context.latency(segment.rows, after)

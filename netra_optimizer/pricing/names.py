@@ -74,7 +74,8 @@ def find_model(
     snapshot: "DataSnapshot", model: str, provider: str
 ) -> "tuple[Provider, ModelInfo] | None":
     """The first reading of the name that genai-prices knows, None when it knows none."""
-    if provider.strip().lower() in SELF_HOSTED:
+    runner = provider.strip() or model.strip().partition("/")[0]
+    if runner.lower() in SELF_HOSTED:
         return None
     for name, seller in _readings(snapshot, model.strip(), provider.strip()):
         try:
@@ -114,6 +115,13 @@ def _readings(
     seller = _seller(snapshot, provider)
     if seller != (provider or None):
         yield model, seller
+    prefix, slash, rest = model.partition("/")
+    named = PROVIDER_ALIASES.get(prefix.lower(), prefix)
+    told = bool(slash and named) and not seller and _known(snapshot, named)
+    if told:
+        yield rest, named
+        yield model, named
+        yield rest.rpartition("/")[2], named
     if seller == "openrouter" and _ROUTED.search(model):
         yield _ROUTED.sub("", model), seller
     for name in _undecorated(model):
@@ -122,14 +130,8 @@ def _readings(
             yield f"anthropic.{name}", seller
     if not seller and _BEDROCK.match(model):
         yield model, "aws"
-    if "/" in model and not seller:
-        prefix, _, rest = model.partition("/")
-        named = PROVIDER_ALIASES.get(prefix.lower(), prefix)
-        if named and _known(snapshot, named):
-            yield rest, named
-            yield model, named
-        elif not named:
-            yield rest, None
+    if slash and not seller and not named:
+        yield rest, None
 
 
 def _seller(snapshot: "DataSnapshot", provider: str) -> str | None:

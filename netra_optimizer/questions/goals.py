@@ -5,6 +5,7 @@ Which changes reach them with the least effort is a small integer programme over
 is not proven enters only where proven changes do not do, and is said.
 """
 
+from collections.abc import Iterable
 from typing import Final, Literal
 
 import msgspec
@@ -20,8 +21,8 @@ Binding = Literal["cost", "latency"]
 
 
 class Goals(msgspec.Struct, frozen=True, kw_only=True):
-    """`cost_change_pct` of the bill (-20: a fifth less), `latency_factor` of the median latency of
-    the changed calls (0.5: twice as fast), `growth` of the traffic (1.3: 30 % more).
+    """`cost_change_pct` of the bill (-20: a fifth less), `latency_factor` of the mean latency of
+    all calls (0.5: twice as fast), `growth` of the traffic (1.3: 30 % more).
     """
 
     cost_change_pct: float | None = None
@@ -42,7 +43,8 @@ class GoalPlan(msgspec.Struct, frozen=True, kw_only=True):
     """The least changes that reach the goals; where none do, the nearest and what binds.
 
     `met`: by proven changes alone. `met_if_proven`: once those to be evaluated are proven. Costs on
-    the period of the claim, growth included.
+    the period of the claim, growth included; latencies are means over all timed calls, and what a
+    change does to them counts where the records themselves show it.
     """
 
     met: bool
@@ -67,7 +69,6 @@ def plan_for_goals(analysis: Analysis, goals: Goals) -> GoalPlan:
         chosen = _nearest(useful)
     before = analysis.combined.cost_before_usd
     after = (before - sum(_saving(analysis, o) for o in chosen)) * goals.growth
-    fast, slow = _latency(useful), _latency(chosen, after=True)
     proven = all(o.status == "verified" for o in chosen)
     target = None if goals.cost_change_pct is None else before * (1 + goals.cost_change_pct / 100)
     binding = [] if reached else _binding(analysis, useful, goals)
@@ -83,8 +84,8 @@ def plan_for_goals(analysis: Analysis, goals: Goals) -> GoalPlan:
         cost_target_usd=target,
         cost_after_usd=after,
         cost_change_pct=change_pct,
-        latency_before_ms=fast,
-        latency_after_ms=slow,
+        latency_before_ms=analysis.usage.mean_latency_ms,
+        latency_after_ms=mean_latency(analysis, chosen),
         binding=binding,
         said=_said(reached, proven, change_pct, binding),
     )
@@ -97,18 +98,20 @@ def _saving(analysis: Analysis, opportunity: Opportunity) -> float:
     return opportunity.savings_usd.expected if opportunity.status == "needs_evaluation" else 0.0
 
 
-def _gain_ms(opportunity: Opportunity) -> float:
-    """By how much its calls get faster at the median; 0 when not known."""
-    before, after = opportunity.latency.p50_before, opportunity.latency.p50_after
-    return 0.0 if before is None or after is None else before - after
+def mean_latency(analysis: Analysis, changes: Iterable[Opportunity]) -> float | None:
+    """Mean latency in milliseconds with these changes; None where the records hold none."""
+    before, calls = analysis.usage.mean_latency_ms, analysis.usage.timed_requests
+    if before is None or not calls:
+        return None
+    return max(0.0, before - sum(map(_saved_ms, changes)) / calls)
 
 
-def _latency(opportunities: list[Opportunity], *, after: bool = False) -> float | None:
-    """The slowest of the medians before, or after."""
-    pairs = [(o.latency.p50_before, o.latency.p50_after) for o in opportunities]
-    known = [pair[1] if after else pair[0] for pair in pairs]
-    values = [value for value in known if value is not None]
-    return max(values) if values else None
+def _saved_ms(opportunity: Opportunity) -> float:
+    """By how much less its calls are waited for, all together; 0 where it is not known."""
+    latency = opportunity.latency
+    if latency.mean_before is None or latency.mean_after is None:
+        return 0.0
+    return (latency.mean_before - latency.mean_after) * latency.requests
 
 
 def _needed(analysis: Analysis, goals: Goals) -> float | None:
@@ -122,8 +125,12 @@ def _needed(analysis: Analysis, goals: Goals) -> float | None:
 def _solve(analysis: Analysis, useful: list[Opportunity], goals: Goals) -> list[Opportunity] | None:
     """The chosen opportunities, None when no set reaches the goals."""
     needed = _needed(analysis, goals)
+    mean = analysis.usage.mean_latency_ms
+    if goals.latency_factor is not None and mean is None:
+        return None
     if not useful:
-        return [] if (needed or 0) <= 0 and goals.latency_factor is None else None
+        reached = (needed or 0) <= 0 and (goals.latency_factor or 1.0) >= 1
+        return [] if reached else None
     effort = [
         EFFORT.get(o.effort, 2.0) + (0.0 if o.status == "verified" else UNPROVEN_EFFORT)
         for o in useful
@@ -132,12 +139,10 @@ def _solve(analysis: Analysis, useful: list[Opportunity], goals: Goals) -> list[
     if needed is not None and needed > 0:
         savings = [_saving(analysis, o) for o in useful]
         limits.append(optimize.LinearConstraint(np.array([savings]), needed - 1e-9, np.inf))
-    if goals.latency_factor is not None:
-        gains = [_gain_ms(o) for o in useful]
-        slow = _latency(useful) or 0.0
-        limits.append(
-            optimize.LinearConstraint(np.array([gains]), slow * (1 - goals.latency_factor), np.inf)
-        )
+    if goals.latency_factor is not None and mean is not None:
+        gains = [_saved_ms(o) / analysis.usage.timed_requests for o in useful]
+        least = mean * (1 - goals.latency_factor)
+        limits.append(optimize.LinearConstraint(np.array([gains]), least - 1e-9, np.inf))
     for rivals in _rivals(useful):
         row = np.zeros((1, len(useful)))
         row[0, rivals] = 1

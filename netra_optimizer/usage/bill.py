@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from netra_optimizer.usage.errors import FormatUnknown
+from netra_optimizer.usage.errors import FileDamaged, FormatUnknown
 from netra_optimizer.usage.importers.base import RowRefused
 from netra_optimizer.usage.importers.reports import STARTS, buckets, results_of
 from netra_optimizer.usage.importers.values import first, mapping, moment, number, text
 from netra_optimizer.usage.sources import Source, open_rows
+from netra_optimizer.usage.sources.rows import Row
 
 if TYPE_CHECKING:
     from netra_optimizer.usage.store import BreakdownRow
@@ -73,8 +74,7 @@ def read_bill(paths: "Sequence[Path | str] | Path | str") -> list[BillLine]:
         lines = [
             line
             for row in open_rows(source).dicts()
-            if isinstance(row, dict)
-            for bucket in buckets(row)
+            for bucket in buckets(_whole(row, source.name))
             for line in _lines(bucket)
         ]
         if not lines:
@@ -84,6 +84,15 @@ def read_bill(paths: "Sequence[Path | str] | Path | str") -> list[BillLine]:
             )
         found += lines
     return found
+
+
+def _whole(row: Row | str, name: str) -> Row:
+    """The row; a bill of which a part cannot be read is no bill to reconcile with."""
+    if isinstance(row, str):
+        raise FileDamaged(
+            f"{name} cannot be read to its end ({row}).", hint="Download the bill again."
+        )
+    return row
 
 
 def reconcile(usage: "Iterable[BreakdownRow]", bill: Iterable[BillLine]) -> Reconciliation:
@@ -120,11 +129,17 @@ def reconcile(usage: "Iterable[BreakdownRow]", bill: Iterable[BillLine]) -> Reco
 
 
 Key = tuple[date, str, str]
+_MODEL_ID: Final = re.compile(r"(?=[^\d]*\d)[A-Za-z0-9][\w.:-]*-[\w.:-]+")
 _DATED: Final = re.compile(r"[-@](\d{4}-\d\d-\d\d|\d{8}|latest)$")
 
 
 def _plain_name(model: str) -> str:
-    """A model's name without its date, and as an id where the bill writes it for people."""
+    """A model's name without its date, and as an id where the bill writes it for people.
+
+    A model tuned by its customer is named by what it was made of.
+    """
+    if model.startswith("ft:"):
+        model = f"ft-{model.split(':')[1]}"
     return _DATED.sub("", model.strip().lower().replace(" ", "-").replace(".", "-"))
 
 
@@ -161,7 +176,7 @@ def _lines(bucket: Mapping[str, Any]) -> Iterator[BillLine]:
         ):  # OpenAI's, nested or in a table
             value, provider = number(first(mapping(amount), ("value",))), "openai"
             value = number(result.get("amount_value")) if value is None else value
-            model = item.partition(",")[0].strip() if "," in item else model
+            model = item.partition(",")[0].strip() if "," in item else model or _as_model(item)
         elif "cost_usd" in result:  # the table of Anthropic's console
             value, provider = number(result.get("cost_usd")), "anthropic"
         elif "amount" in result:
@@ -174,6 +189,11 @@ def _lines(bucket: Mapping[str, Any]) -> Iterator[BillLine]:
             item = ""  # all models' tokens of the day together
         if value is not None and text(said or "usd").lower() == "usd":
             yield BillLine(day=day, provider=provider, model=model, item=item, amount_usd=value)
+
+
+def _as_model(item: str) -> str:
+    """The model that a line item names and nothing more, such as dall-e-3; else empty."""
+    return item if _MODEL_ID.fullmatch(item) else ""
 
 
 def _discounts(

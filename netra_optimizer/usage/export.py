@@ -26,13 +26,18 @@ FOCUS_COLUMNS: Final = (
     "ChargePeriodEnd", "ChargeCategory", "ChargeClass", "ChargeDescription", "ChargeFrequency",
     "ConsumedQuantity", "ConsumedUnit", "PricingQuantity", "PricingUnit", "PricingCategory",
     "ServiceCategory", "ServiceSubcategory", "ServiceName", "ProviderName", "PublisherName",
-    "InvoiceIssuerName", "RegionId", "RegionName", "ResourceId", "ResourceName", "ResourceType",
-    "SkuId", "SkuPriceId", "SkuMeter", "SubAccountId", "SubAccountName", "Tags",
-    "x_TokenType", "x_ServiceTier", "x_Requests",
+    "InvoiceIssuerName", "RegionId", "RegionName", "SkuId", "SkuMeter", "SkuPriceDetails",
+    "SkuPriceId", "SubAccountId", "SubAccountName", "Tags",
+    "x_Model", "x_TokenType", "x_ServiceTier", "x_Requests",
 )  # fmt: skip
-"""FOCUS 1.2 columns that usage of models fills, and ours after x_. A row is one kind of token of
-one model, tier, team, feature and user on one day, or the fee for its requests. Costs and unit
-prices are null where there is no price; ListCost leaves prices of one's own out."""
+"""Columns of FOCUS_VERSION that usage of models fills, all mandatory ones among them, and ours
+after x_. A row is one kind of token of one model, tier, team, feature and user on one day, or the
+fee for its requests. A call to a model provisions nothing, hence no resource. ListCost leaves
+prices of one's own out. Costs and unit prices are null where there is no price, which FOCUS has no
+place for: it allows neither null nor a zero that nobody was charged."""
+FOCUS_VERSION: Final = "1.2"
+_NOBODY: Final = "Unknown"
+"""Where the seller is not known; columns that name one may not be null."""
 _NUMBERS: Final = (
     "BilledCost", "EffectiveCost", "ListCost", "ContractedCost", "ListUnitPrice",
     "ContractedUnitPrice", "PricingQuantity",
@@ -106,7 +111,9 @@ def _focus_row(charge: Mapping[str, Any], list_cost: float | None) -> dict[str, 
     priced = consumed / (1e3 if fee else 1e6)
     tags = {name: charge[name] for name in ("feature", "user", "team") if charge[name]}
     cost = charge["cost_usd"]
+    seller = seller or _NOBODY
     price = f"{seller}/{model}/{charge['bucket']}"
+    details = {"TokenType": charge["bucket"], "ServiceTier": charge["tier"]}
     month = date.fromisoformat(day).replace(day=1)
     return {
         "BilledCost": cost,
@@ -117,8 +124,8 @@ def _focus_row(charge: Mapping[str, Any], list_cost: float | None) -> dict[str, 
         "ContractedUnitPrice": None if cost is None else cost / priced,
         "BillingCurrency": "USD",
         "PricingCurrency": "USD",
-        "BillingAccountId": seller or "unknown",
-        "BillingAccountName": seller or "unknown",
+        "BillingAccountId": seller,
+        "BillingAccountName": seller,
         "BillingPeriodStart": f"{month}T00:00:00Z",
         "BillingPeriodEnd": f"{(month + timedelta(days=32)).replace(day=1)}T00:00:00Z",
         "ChargePeriodStart": f"{day}T00:00:00Z",
@@ -130,23 +137,22 @@ def _focus_row(charge: Mapping[str, Any], list_cost: float | None) -> dict[str, 
         "ConsumedQuantity": consumed,
         "ConsumedUnit": "Requests" if fee else "Tokens",
         "PricingQuantity": priced,
-        "PricingUnit": "1K Requests" if fee else "1M Tokens",
-        "PricingCategory": "Standard" if charge["tier"] == "standard" else "Other",
+        "PricingUnit": "1000 Requests" if fee else "1000000 Tokens",
+        "PricingCategory": "Standard",  # what each tier costs is agreed beforehand
         "ServiceCategory": "AI and Machine Learning",
         "ServiceSubcategory": "Generative AI",
         "ServiceName": model,
         "ProviderName": seller,
         "PublisherName": seller,
         "InvoiceIssuerName": seller,
-        "ResourceId": model,
-        "ResourceName": model,
-        "ResourceType": "Model",
         "SkuId": price,
-        "SkuPriceId": f"{price}/{charge['tier']}",
         "SkuMeter": meter,
-        "SubAccountId": charge["team"],
-        "SubAccountName": charge["team"],
+        "SkuPriceDetails": msgspec.json.encode(details).decode(),
+        "SkuPriceId": f"{price}/{charge['tier']}",
+        "SubAccountId": charge["team"] or None,
+        "SubAccountName": charge["team"] or None,
         "Tags": msgspec.json.encode(tags).decode(),
+        "x_Model": model,
         "x_TokenType": charge["bucket"],
         "x_ServiceTier": charge["tier"],
         "x_Requests": charge["requests"],

@@ -9,6 +9,10 @@ import msgspec
 from netra_optimizer.usage.batch import to_us
 from netra_optimizer.usage.errors import BadQuery
 
+MAX_TEXT_BYTES: Final = 32 * 1024
+"""Of all texts of a filter together: a ClickHouse server takes 128 KiB for one parameter, and less
+once what is not ASCII is written in a form field."""
+
 DIMENSIONS: Final[Mapping[str, str]] = {
     "model": "u.model",
     "provider": "u.provider",
@@ -59,7 +63,11 @@ class UsageFilter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     tag: str | None = None
 
     def where(self) -> tuple[str, dict[str, Any]]:
-        """Conditions on alias `u`, each beginning with AND, and their parameters."""
+        """Conditions on alias `u`, each beginning with AND, and their parameters.
+
+        Raises BadQuery for texts of more than MAX_TEXT_BYTES.
+        """
+        self._require_short()
         conditions: list[str] = []
         parameters: dict[str, Any] = {}
         for name, sign in (("start", ">="), ("end", "<")):
@@ -80,6 +88,18 @@ class UsageFilter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             conditions.append("has(u.tags, {f_tag:String})")
             parameters["f_tag"] = self.tag
         return "".join(f" AND {condition}" for condition in conditions), parameters
+
+    def _require_short(self) -> None:
+        size = sum(
+            len(value.encode("utf-8", "replace"))
+            for name in (*_EQUAL, "tag")
+            if isinstance(value := getattr(self, name), str)
+        )
+        if size > MAX_TEXT_BYTES:
+            raise BadQuery(
+                f"The texts to look for have {size:,} bytes, more than {MAX_TEXT_BYTES:,}.",
+                hint="No name is that long: give the whole name of one thing.",
+            )
 
 
 EVERYTHING: Final = UsageFilter()

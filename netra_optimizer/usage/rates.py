@@ -31,7 +31,7 @@ Combination = tuple[str, str, str]
 
 
 class RateRows:
-    """Keeps the rates of every recorded combination in the store, each written once.
+    """Keeps the rates of every recorded combination in the store, each written once by a process.
 
     Rates are named by the price table's fingerprint, so rows never go stale: other prices are
     other rows.
@@ -77,12 +77,16 @@ _CALL: Final = Call()
 
 
 def join_sql(prices: "PriceTable", call: Call = _CALL) -> str:
-    """The join of calls with rates `p`: exactly one rate row for every call."""
+    """The join of calls with rates `p`: exactly one rate row for every call.
+
+    Two processes on one server may both have written a rate that neither found.
+    """
     at = call.start_us if prices.as_of is None else f"{prices.as_of_us}"
     clock = f"modulo({call.start_us}, {DAY_US})"
     return (
-        f"INNER JOIN {RATES_TABLE} AS p ON p.prices = {{prices:String}} "
-        f"AND p.provider = {call.provider} AND p.model = {call.model} AND p.tier = {call.tier} "
+        f"INNER JOIN (SELECT * FROM {RATES_TABLE} WHERE prices = {{prices:String}} "
+        "LIMIT 1 BY provider, model, tier, from_us, clock_from_us, over) AS p "
+        f"ON p.provider = {call.provider} AND p.model = {call.model} AND p.tier = {call.tier} "
         f"AND {at} >= p.from_us AND {at} < p.until_us "
         f"AND {clock} >= p.clock_from_us AND {clock} < p.clock_until_us "
         f"AND {call.size} > p.over AND {call.size} <= p.upto"

@@ -1,7 +1,7 @@
 """Files of calls into record batches, accounted for to the row."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
@@ -9,22 +9,26 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
 
+from netra_optimizer.errors import InputError
 from netra_optimizer.results import Audit
 from netra_optimizer.usage.arrow_types import ArrowArray, ArrowBatch
 from netra_optimizer.usage.batch import batch_of, constant_text
 from netra_optimizer.usage.errors import (
     BadOption,
+    ColumnMissing,
+    FileBinary,
     FileEmpty,
     FormatUnknown,
     ModelNeeded,
     NoUsableRow,
 )
-from netra_optimizer.usage.importers import Chunk, Importer, Options, detect, importer_named
+from netra_optimizer.usage.importers import Chunk, Importer, Options, importer_named, recognize
 from netra_optimizer.usage.importers.base import DUPLICATE, NO_MODEL, NO_TIME, RowRefused
+from netra_optimizer.usage.importers.reports import is_bill
 from netra_optimizer.usage.importers.values import CONTENT_ID, moment
 from netra_optimizer.usage.names import ModelNames
 from netra_optimizer.usage.occurrences import Occurrences
-from netra_optimizer.usage.sources import Rows, Source, open_rows
+from netra_optimizer.usage.sources import Rows, Source, sources_of
 
 if TYPE_CHECKING:
     pass
@@ -50,14 +54,17 @@ def read_files(
     `model` (`model` or `provider/model`) is what calls ran on where the file does not say.
     `start` dates a trace whose times are relative; without it such a trace ends `now`. `timezone`
     is the zone of times that have none. `mapping` names columns of a generic table, field → column.
-    Raises InputError when a file cannot be read or no importer recognizes it.
+    Raises InputError when a file cannot be read or no importer recognizes it. Of a folder's files
+    those are left out and counted, where any other can be read.
     """
-    given = [paths] if isinstance(paths, str | Path) else list(paths)
-    sources = [Source(path) for entry in given for path in _files(Path(entry))]
+    given = [paths] if isinstance(paths, str | Path) else paths
+    held = [sources_of(Path(path)) for path in given]
+    sources = [source for found in held for source in found]
     if not sources:
         raise FileEmpty("There is no file to read.", hint="Name at least one file.")
     return Import(
         sources,
+        found=[source for found in held if len(found) > 1 for source in found],
         fmt=fmt,
         options=_options(model, start, timezone, mapping, now or datetime.now(UTC)),
         progress=progress,
@@ -65,8 +72,24 @@ def read_files(
     )
 
 
+def check_reading(
+    *,
+    model: str | None = None,
+    fmt: str | None = None,
+    start: "datetime | str | None" = None,
+    timezone: str = "UTC",
+    mapping: Mapping[str, str] | None = None,
+) -> None:
+    """Look at the options of `read_files` before there is a file. Raises BadOption."""
+    if fmt is not None:
+        importer_named(fmt)
+    _options(model, start, timezone, mapping, datetime.now(UTC))
+
+
 CUT_OFF: Final = "file_cut_off"
 """Stands, once a file, for what lay behind the place where its packed data breaks."""
+NOT_USAGE: Final = "file_not_usage"
+"""Stands, once a file, for what a folder holds beside usage."""
 
 
 class Import:
@@ -77,19 +100,21 @@ class Import:
         sources: Sequence[Source],
         *,
         options: Options,
+        found: Collection[Source] = (),
         fmt: str | None = None,
         progress: Progress | None = None,
         import_id: str = "",
     ) -> None:
+        """`found` are those of the sources that lay in a folder."""
         self._progress = progress
         self._import_id = import_id
-        self._total = sum(source.size for source in sources)
-        self._parts = [_recognize(source, fmt) for source in sources]
+        self._parts, self._left_out = _recognized(sources, found, fmt, options)
+        self._total = sum(rows.source.size for _, rows in self._parts)
         self._audit = _Tally()
         latest = [
-            found
+            latest_us
             for importer, rows in self._parts
-            if not options.start and (found := importer.latest_relative_us(rows)) is not None
+            if not options.start and (latest_us := importer.latest_relative_us(rows)) is not None
         ]
         self._options = replace(options, latest_relative_us=max(latest, default=None))
         for importer, rows in self._parts:
@@ -121,6 +146,8 @@ class Import:
         Raises NoUsableRow or FileEmpty at the end when nothing could be used.
         """
         self._audit = _Tally()
+        if self._left_out:
+            self._audit.add(Chunk(rows=0, columns={}, dropped=Counter({NOT_USAGE: self._left_out})))
         seen, names = Occurrences(), ModelNames()
         done = 0
         for importer, rows in self._parts:
@@ -156,7 +183,8 @@ class Import:
         columns["import_id"] = constant_text(self._import_id, chunk.rows)
         batch = batch_of(chunk.rows, columns)
         if repeated:
-            self._audit.drop(DUPLICATE, len(repeated))
+            rows = repeated if chunk.of is None else {chunk.of[record] for record in repeated}
+            self._audit.drop(DUPLICATE, len(rows))
             kept = np.setdiff1d(np.arange(chunk.rows), repeated)
             return _take(batch, kept) if len(kept) else None
         return batch
@@ -205,23 +233,41 @@ class _Tally:
         )
 
 
-def _files(path: Path) -> list[Path]:
-    if path.is_dir():
-        return sorted(
-            found for found in path.rglob("*") if found.is_file() and found.name[:1] != "."
-        )
-    return [path]
+def _recognized(
+    sources: Sequence[Source], found: Collection[Source], fmt: str | None, options: Options
+) -> tuple[list[tuple[Importer, Rows]], int]:
+    """Importer and rows of each source, and how many of those found hold no usage at all."""
+    parts: list[tuple[Importer, Rows]] = []
+    refusals: list[InputError] = []
+    for source in sources:
+        try:
+            importer, rows = _recognize(source, fmt)
+            if source in found:
+                importer.require_columns(rows, options)
+        except (FileEmpty, FileBinary, FormatUnknown, ColumnMissing) as refused:
+            if source not in found:
+                raise
+            refusals.append(refused)
+        else:
+            parts.append((importer, rows))
+    if not parts:
+        raise refusals[0]
+    return parts, len(refusals)
 
 
 def _recognize(source: Source, fmt: str | None) -> tuple[Importer, Rows]:
-    rows = open_rows(source)
-    importer = importer_named(fmt) if fmt else detect(rows)
+    importer, rows = recognize(source, importer_named(fmt) if fmt else None)
     if importer is not None:
         return importer, rows
     if rows.shape == "csv" and len(rows.header) < 2:
         raise FormatUnknown(
             f"{source.name} is neither JSON, CSV nor Parquet.",
             hint="Give an export of calls to models.",
+        )
+    if any(map(is_bill, rows.sample)):
+        raise FormatUnknown(
+            f"{source.name} is a provider's bill, no usage.",
+            hint="Read it with read_bill, and reconcile it with the usage that it bills.",
         )
     columns = rows.header or tuple(dict.fromkeys(key for row in rows.sample for key in row))
     if not columns:

@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 
 from netra_optimizer.usage.arrow_types import ArrowArray, ArrowBatch, ArrowTable
-from netra_optimizer.usage.batch import batch_of_records, constant_text, schema
+from netra_optimizer.usage.batch import EPOCH, batch_of_records, constant_text, schema
 from netra_optimizer.usage.columns import count_array, lists, numbers
 from netra_optimizer.usage.database import Database
 from netra_optimizer.usage.filters import EVERYTHING, UsageFilter, dimensions, rfc3339
@@ -96,6 +96,14 @@ class UsageStore:
         if not tenant:
             raise ValueError("A tenant needs an id.")
         return TenantUsage(self._database, self._rates, self._known, self._inserting, tenant)
+
+    def oldest(self) -> dict[str, datetime]:
+        """When the first record of each tenant began, UTC; nothing else is told of any."""
+        rows = self._database.rows(
+            "SELECT tenant, toUnixTimestamp64Micro(min(start)) "
+            f"FROM {USAGE_TABLE} GROUP BY tenant ORDER BY tenant"
+        )
+        return {str(tenant): EPOCH + timedelta(microseconds=int(us)) for tenant, us in rows}
 
     def rest(self) -> None:
         """Give back memory that is held for later: for a process that goes on with other work."""
@@ -287,10 +295,6 @@ class TenantUsage:
                 {"tenant": self._tenant, **parameters},
             )
         return count
-
-    def retain(self, *, since: datetime) -> int:
-        """Remove records that started before `since`; returns how many."""
-        return self.erase(UsageFilter(end=since))
 
     def _large_frame(
         self, where: UsageFilter, prices: "PriceTable | None", size: int

@@ -1,16 +1,21 @@
 """Two backend nodes on one PostgreSQL, behind one origin: a run outlives the node that began it."""
 
+import json
 from collections.abc import Generator
 from contextlib import aclosing
+from pathlib import Path
 
 import pytest
+from sqlalchemy import create_engine, text
 
 from netra_apex.cluster import Cluster, cluster
 from netra_client import ApexClient, LiveEvent
+from netra_core.testing.postgres import MIGRATION_ROLE
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(240)]
 
 PASSWORD = "a long enough phrase for tests 7"
+ROWS = 140_000
 QUESTION = "Where can we save money?"
 
 
@@ -53,9 +58,45 @@ async def test_events_of_a_run_reach_a_client_of_either_node(running: Cluster) -
     assert ended(seen[0][-1])
 
 
-async def test_a_run_ends_though_a_node_is_killed_in_its_middle(running: Cluster) -> None:
+async def rows_stored(person: ApexClient) -> int:
+    return (await person.get("/api/usage/summary"))["requests"]
+
+
+def node_names(running: Cluster) -> list[str]:
+    """Under which names the nodes beat."""
+    engine = create_engine(running.database.url(MIGRATION_ROLE, driver="postgresql+psycopg"))
+    with engine.connect() as connection:
+        names = connection.execute(text("SELECT id FROM platform.nodes")).scalars().all()
+    engine.dispose()
+    return [str(name) for name in names]
+
+
+def spend_logs(path: Path, rows: int) -> Path:
+    """An export of LiteLLM's."""
+    with path.open("w") as file:
+        for row in range(rows):
+            at = f"2026-11-20T{row // 3600 % 24:02}:{row // 60 % 60:02}:{row % 60:02}Z"
+            call = {
+                "request_id": f"chatcmpl-{row}", "call_type": "acompletion", "spend": 0.01,
+                "startTime": at, "endTime": at, "model": "gpt-4o", "metadata": {},
+                "custom_llm_provider": "openai", "prompt_tokens": 100, "completion_tokens": 50,
+                "total_tokens": 150,
+            }  # fmt: skip
+            file.write(json.dumps(call) + "\n")
+    return path
+
+
+async def test_runs_and_an_import_end_though_a_node_is_killed_in_their_middle(
+    running: Cluster, tmp_path: Path
+) -> None:
     async with ApexClient(running.web) as person:
         await person.register("killed@example.com", PASSWORD)
+        assert len(set(node_names(running))) == 2
+        spend = spend_logs(tmp_path / "spend.jsonl", ROWS)
+        async with ApexClient(running.backends[0], access_token=person.access_token) as first:
+            begun = await first.import_file(spend)
+            while not await rows_stored(person):
+                pass  # until a block of it is there
         run_ids = [(await person.post_message(QUESTION))["run_id"] for _ in range(4)]
         running.processes["backend-1"].kill()
         async with ApexClient(running.backends[1], access_token=person.access_token) as client:
@@ -63,3 +104,6 @@ async def test_a_run_ends_though_a_node_is_killed_in_its_middle(running: Cluster
                 events = [event async for event in client.run_events(run_id)]
                 assert [event.run_seq for event in events] == list(range(1, len(events) + 1))
                 assert ended(events[-1])
+            found = await client.wait_for_import(begun["import_id"])
+            assert (found["status"], found["rows_kept"]) == ("completed", ROWS)
+            assert await rows_stored(client) == ROWS

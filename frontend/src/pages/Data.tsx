@@ -62,7 +62,7 @@ function DropZone({ options }: { options: ImportOptions }) {
         <p className="soft small">
           Logs and exports of LiteLLM, Langfuse and Helicone, requests and usage reports of OpenAI and Anthropic,
           Claude Code sessions, OpenTelemetry spans, Mooncake, Azure and BurstGPT traces, and any CSV, JSONL or
-          Parquet with a line for each call. Plain or gzip.
+          Parquet with a line for each call. Plain or packed.
         </p>
       </div>
       <button type="button" className="btn primary" onClick={() => input.current?.click()}>

@@ -10,7 +10,11 @@ const FORMATS: Record<string, string> = {
   openai_usage: "OpenAI usage",
   anthropic_usage: "an Anthropic usage report",
   claude_code: "Claude Code sessions",
+  codex: "Codex sessions",
   otlp: "OpenTelemetry spans",
+  otlp_logs: "OpenTelemetry log records",
+  spans: "OpenTelemetry spans, one a row",
+  langsmith: "LangSmith runs",
   requests: "requests and responses",
   sessions: "sessions in full text",
   generic: "a table of calls",
@@ -31,6 +35,7 @@ const REASONS: Record<string, string> = {
   answered_by_gateway_cache: "answered by the gateway's own cache",
   duplicate: "there already",
   unreadable_values: "values that cannot be read",
+  file_not_usage: "files that are no usage",
   file_cut_off: "the file ends in the middle",
 };
 

@@ -116,6 +116,19 @@ class TestAnImportIsKilled(BaseIntegrationTest):
         assert "In the workspace: 20,000 calls" in again.out
 
 
+async def test_columns_and_a_zone_are_named_as_for_an_analysis(tmp_path: Path) -> None:
+    home, table = tmp_path / "home", tmp_path / "house.csv"
+    table.write_text("when,engine,fed,said\n2026-11-16 00:30:00,gpt-4o,1000,10\n")
+    names = ["start=when", "model=engine", "input=fed", "output=said"]
+    named = [part for name in names for part in ("--map", name)]
+    read = await apex_import(home, table, "--alone", *named, "--timezone", "Asia/Tokyo")
+    assert (read.code, read.err) == (0, "")
+    assert "In the workspace: 1 calls" in read.out
+    wrong = await apex_import(home, table, "--alone", "--timezone", "Mars/Olympus")
+    assert (wrong.code, wrong.err.count("\n")) == (1, 1)
+    assert "Mars/Olympus" in wrong.err and "OPT-109" in wrong.err
+
+
 async def test_what_cannot_be_imported_is_one_line_and_no_traceback(tmp_path: Path) -> None:
     home = tmp_path / "home"
     (tmp_path / "bad.jsonl").write_text('{"a": 1}\n{"a": 2}\n')

@@ -57,6 +57,7 @@ IN_FORCE: Final[dict[str, tuple[object, Callable[[Running], object]]]] = {
     "websocket.messages_per_minute": (7, lambda r: r.platform.sockets.limits.messages_per_minute),
     "websocket.outbox_events": (9, lambda r: r.platform.sockets.limits.outbox_events),
     "usage.max_upload_bytes": (2048, lambda r: r.platform.max_upload_bytes(ADA)),
+    "usage.keep_days": (90, lambda r: r.platform.keep_days("a-workspace")),
     "runs.max_per_user": (1, lambda r: r.platform.runs.limits.per_user),
     "runs.max_total": (5, lambda r: r.platform.runs.limits.in_all),
     "runs.timeout_s": (11.0, lambda r: r.of_ada("runs.timeout_s")),

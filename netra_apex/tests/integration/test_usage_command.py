@@ -83,6 +83,16 @@ async def test_files_alone_are_split_totalled_and_exported(tmp_path: Path, calls
     assert sum(costs) == pytest.approx(7.65)
 
 
+async def test_files_are_read_with_the_columns_and_the_zone_that_are_named(tmp_path: Path) -> None:
+    table = tmp_path / "house.csv"
+    table.write_text("when,engine,fed,said\n2026-11-16 00:30:00,gpt-4o,1000,10\n")
+    names = ["start=when", "model=engine", "input=fed", "output=said"]
+    named = [part for name in names for part in ("--map", name)]
+    how = (*named, "--timezone", "Asia/Tokyo", "--json")
+    found = await apex(tmp_path / "home", "usage", "breakdown", str(table), "--by", "day", *how)
+    assert [row["key"] for row in json.loads(found.out)["items"]] == ["2026-11-15"]
+
+
 async def test_a_running_platform_is_asked_where_no_file_is_given(
     tmp_path: Path, calls: Path
 ) -> None:
@@ -104,6 +114,32 @@ async def test_a_running_platform_is_asked_where_no_file_is_given(
     assert pq.read_table(out)["id"].to_pylist() == ["b"]
     assert (refused.code, refused.out) == (1, "")
     assert refused.err.startswith("apex: ") and refused.err.count("\n") == 1
+
+
+async def test_calls_are_erased_for_good_and_what_went_is_listed(
+    tmp_path: Path, calls: Path
+) -> None:
+    home = tmp_path / "cli"
+    async with live_stack(tmp_path / "server") as platform:
+        await platform.register("spender")
+        at = ("--url", platform.server.url)
+        password = {"APEX_EMAIL": "spender@example.com", "APEX_PASSWORD": PASSWORD}
+        await apex(home, "import", str(calls), *at, **password)
+        before = await apex(home, "usage", "removals", *at)
+        unsure = await apex(home, "usage", "erase", "--only", "team=search", *at)
+        vague = await apex(home, "usage", "erase", "--yes", *at)
+        gone = await apex(home, "usage", "erase", "--only", "team=search", "--yes", *at)
+        left = await apex(home, "usage", "summary", "--json", *at)
+        listed = await apex(home, "usage", "removals", *at)
+        raw = await apex(home, "usage", "removals", "--json", *at)
+    assert (before.code, before.out) == (0, "Calls are kept for ever.\n")
+    assert [unsure.code, vague.code] == [2, 2]
+    said = "3 of 4 calls removed, 2026-11-01 to 2026-11-02; 1 are left"
+    assert (gone.code, gone.out.strip(), gone.err) == (0, said, "")
+    assert json.loads(left.out)["requests"] == 1
+    assert [line.endswith(f"request  {said}") for line in listed.out.splitlines()] == [False, True]
+    (item,) = json.loads(raw.out)["items"]
+    assert (item["chosen"], item["calls_removed"]) == ({"team": "search"}, 3)
 
 
 @pytest.mark.parametrize(

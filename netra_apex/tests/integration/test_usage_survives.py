@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from netra_backend.runs.node_id import NodeIdentity
 from netra_core.testing import BaseIntegrationTest
 
 PASSWORD = "correct horse ada staple 9"
@@ -20,8 +21,8 @@ LITELLM = {
 }  # fmt: skip
 
 
-def spans(first: int, count: int) -> dict[str, Any]:
-    """An export of OTLP JSON with so many calls."""
+def spans(first: int, count: int, *, at_ns: int = 1_795_168_800 * 10**9) -> dict[str, Any]:
+    """An export of OTLP JSON with so many calls of one moment."""
     given = {
         "gen_ai.operation.name": {"stringValue": "chat"},
         "gen_ai.request.model": {"stringValue": "gpt-4o"},
@@ -31,7 +32,7 @@ def spans(first: int, count: int) -> dict[str, Any]:
     made = [
         {
             "traceId": f"{number:032x}", "spanId": f"{number:016x}", "name": "chat",
-            "startTimeUnixNano": "1795168800000000000", "endTimeUnixNano": "1795168801000000000",
+            "startTimeUnixNano": f"{at_ns}", "endTimeUnixNano": f"{at_ns + 10**9}",
             "attributes": [
                 {"key": key, "value": value} for key, value in given.items()
             ],
@@ -72,9 +73,9 @@ class TestUsageSurvives(BaseIntegrationTest):
         raise AssertionError("the server ended before it was ready")
 
     @staticmethod
-    async def sign_in(http: httpx.AsyncClient) -> None:
-        """As ada, who is registered at the first time."""
-        who = {"email": "ada@example.com", "password": PASSWORD}
+    async def sign_in(http: httpx.AsyncClient, name: str = "ada") -> None:
+        """As somebody who is registered at the first time."""
+        who = {"email": f"{name}@example.com", "password": PASSWORD}
         answer = await http.post("/auth/register", json=who)
         if answer.status_code != 201:
             answer = await http.post("/auth/login", json=who)
@@ -116,6 +117,100 @@ class TestUsageSurvives(BaseIntegrationTest):
             assert await self.requests(http) == 1500
             again = await http.post("/v1/traces", json=spans(0, 1500))
             assert (again.status_code, await self.requests(http)) == (200, 1500)
+
+    async def test_files_of_a_killed_server_go_at_the_next_start_and_those_of_the_living_stay(
+        self,
+    ) -> None:
+        uploads = self.home / "uploads"
+        server, http = self.serve()
+        async with http:
+            await self.sign_in(http)
+            path = spend_logs(self.home / "spend.jsonl", 30_000)
+            assert (await self.ended(http, await self.upload(http, path)))["status"] == "completed"
+            async with http.stream("GET", "/api/usage/export?format=csv") as answer:
+                assert answer.status_code == 200  # and nobody reads on: the file waits
+                os.kill(server.pid, signal.SIGKILL)
+                server.wait()
+        (left,) = uploads.glob("*.export")
+        with NodeIdentity(self.home / "nodes") as first, NodeIdentity(self.home / "nodes") as other:
+            assert left.name.startswith(f"{first.name}~")
+            mine = uploads / f"{other.name}~living.export"
+            mine.write_text("a,b")
+            first.release()
+            server, http = self.serve()
+            await http.aclose()
+            assert list(uploads.iterdir()) == [mine]
+            server.kill()
+            server.wait()
+        _, http = self.serve()
+        await http.aclose()
+        assert not list(uploads.iterdir())
+
+    async def test_a_removal_cut_off_ends_after_the_next_start_and_tells_what_was_there_before(
+        self,
+    ) -> None:
+        rows = 70_000
+        path = spend_logs(self.home / "spend.jsonl", rows)
+        server, http = self.serve()
+        async with http:
+            await self.sign_in(http, "eve")
+            await http.post("/v1/traces", json=spans(0, 50))
+            await self.sign_in(http)
+            assert (await self.ended(http, await self.upload(http, path)))["rows_kept"] == rows
+            day = {"to": "2026-11-20T12:00:00Z"}
+            going = (await http.get("/api/usage/summary", params=day)).json()["requests"]
+            begun = await http.post("/api/usage/erase", json=day)
+            where = f"/api/usage/removals/{begun.json()['removal_id']}"
+            while (await http.get(where)).json()["status"] == "queued":
+                pass
+            os.kill(server.pid, signal.SIGKILL)
+            server.wait()
+        _, http = self.serve()
+        async with http:
+            await self.sign_in(http)
+
+            async def done() -> dict[str, Any] | None:
+                found = (await http.get(where)).json()
+                return found if found["status"] in ("completed", "failed") else None
+
+            found = await self.eventually(done, what="the removal's end", within_s=60)
+            assert (found["status"], found["error"]) == ("completed", None)
+            assert found["calls_before"] == rows
+            assert found["calls_removed"] == going == rows - found["calls_after"] > 0
+            assert await self.requests(http) == found["calls_after"]
+            await self.sign_in(http, "eve")
+            assert await self.requests(http) == 50
+
+    async def test_a_workspace_that_limits_how_long_it_keeps_calls_limits_no_other(self) -> None:
+        server, http = self.serve()
+        async with http:
+            for name in ("eve", "ada"):
+                await self.sign_in(http, name)
+                await http.post("/v1/traces", json=spans(0, 5, at_ns=1_500_000_000 * 10**9))
+                await http.post("/v1/traces", json=spans(5, 2))
+            where = "/api/config/keys/usage.keep_days?scope=workspace"
+            refused = await http.put(where, json={"value": 0})
+            given = await http.put(where, json={"value": 3000})
+            assert (refused.status_code, given.status_code) == (422, 200), given.text
+            due = (await http.get("/api/usage/retention")).json()
+            assert (due["keep_days"], due["calls_due"]) == (3000, 5)
+            os.kill(server.pid, signal.SIGTERM)
+            server.wait()
+        _, http = self.serve()
+        async with http:
+            await self.sign_in(http)
+
+            async def swept() -> dict[str, Any] | None:
+                found = (await http.get("/api/usage/removals")).json()["items"]
+                return found[0] if found and found[0]["ended_at"] else None
+
+            gone = await self.eventually(swept, what="the removal's end", within_s=60)
+            assert (gone["kind"], gone["calls_removed"], gone["calls_after"]) == ("retention", 5, 2)
+            assert await self.requests(http) == 2
+            await self.sign_in(http, "eve")
+            assert await self.requests(http) == 7
+            kept = (await http.get("/api/usage/retention")).json()
+            assert kept == {"keep_days": None, "kept_since": None, "calls_due": 0}
 
     @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
     async def test_an_import_cut_off_ends_after_the_next_start_with_each_row_once(

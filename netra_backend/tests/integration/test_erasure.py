@@ -164,6 +164,7 @@ async def test_deleting_a_thread_leaves_nothing_of_it_and_all_of_the_others(
         "analyses",
         "opportunities",
         "imports",
+        "removals",
         "pauses",
         "state_entries",
         "state_changes",

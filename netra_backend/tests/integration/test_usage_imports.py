@@ -4,6 +4,7 @@ import asyncio
 import gzip
 import json
 import threading
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import httpx
 import pytest
 
 from netra_backend.errors import IngestFullError
-from netra_backend.tests.kit import Person, ServerThread, person
+from netra_backend.tests.kit import Clock, Person, ServerThread, Stack, person, stack
 from netra_backend.usage.ingest import Ingest
 from netra_backend.usage.service import UsageService
 from netra_core.context import UserExecutionContext
@@ -20,6 +21,9 @@ LITELLM = {
     "call_type": "acompletion", "spend": 0.01, "total_tokens": 150, "prompt_tokens": 100,
     "completion_tokens": 50, "model": "gpt-4o", "custom_llm_provider": "openai", "metadata": {},
 }  # fmt: skip
+
+
+CALLS = b"timestamp,model,input_tokens,output_tokens\n2026-11-16T00:00:00Z,gpt-4o,10,1\n"
 
 
 def line(row: int) -> str:
@@ -69,6 +73,37 @@ async def begin(ada: Person, path: Path) -> str:
         answer = await ada.http.post("/api/usage/import", files={"file": (path.name, file)})
     assert answer.status_code == 202, answer.text
     return f"/api/usage/imports/{answer.json()['import_id']}"
+
+
+async def new_key(ada: Person, ttl_s: int) -> str:
+    """A key for usage that lives so long."""
+    wanted = {"name": "k", "scopes": ["usage:write"], "expires_in": ttl_s}
+    made = await ada.http.post("/auth/api-keys", json=wanted)
+    assert made.status_code == 201, made.text
+    return made.json()["key"]
+
+
+async def ended_imports(ada: Person) -> list[dict[str, Any]] | None:
+    """The workspace's imports; None while one of them works."""
+    found: list[dict[str, Any]] = (await ada.http.get("/api/usage/imports")).json()["items"]
+    return None if {each["status"] for each in found} & {"queued", "running"} else found
+
+
+async def try_key(made: Stack, key: str) -> list[tuple[int, dict[str, Any], str | None]]:
+    """Status, body and challenge of spans and of a file that are sent with a key."""
+    headers = {"Authorization": f"Bearer {key}"}
+    file = {"file": ("c.csv", CALLS)}
+    async with httpx.AsyncClient(base_url=made.url, headers=headers) as http:
+        answers = [
+            await http.post("/v1/traces", json=spans(5)),
+            await http.post("/api/usage/import", files=file),
+        ]
+    return [(a.status_code, a.json(), a.headers.get("WWW-Authenticate")) for a in answers]
+
+
+async def send(made: Stack, key: str) -> list[int]:
+    """What spans and a file that are sent with a key are answered with."""
+    return [answer[0] for answer in await try_key(made, key)]
 
 
 @pytest.mark.integration
@@ -132,6 +167,34 @@ class TestImports:
             assert await requests(ada) == 0
             assert (await ada.http.get("/api/usage/imports")).json()["items"] == []
             assert await served.call(_uploads) == before
+
+    async def test_keys_that_are_wrong_expired_and_revoked_are_refused_alike(
+        self, tmp_path: Path
+    ) -> None:
+        clock = Clock()
+        async with stack(tmp_path / "home", clock=clock) as made:
+            async with person(made.url, "keys") as ada:
+                expired, revoked = await new_key(ada, 3600), await new_key(ada, 7200)
+                assert await send(made, expired) == await send(made, revoked) == [200, 202]
+            clock.ahead = timedelta(hours=1)
+            async with person(made.url, "keys", how="login") as ada:
+                (listed,) = (await ada.http.get("/auth/api-keys")).json()["items"]
+                gone = await ada.http.delete(f"/auth/api-keys/{listed['id']}")
+                assert gone.status_code == 204
+                while (await send(made, revoked))[0] == 200:
+                    pass  # the change travels by the feed
+                while (brought := await ended_imports(ada)) is None:
+                    pass  # those that came in before
+                stored, before = await requests(ada), await _uploads(made)
+                answers = [
+                    await try_key(made, key) for key in (f"{expired[:-4]}aaaa", expired, revoked)
+                ]
+                assert {answer[0] for pair in answers for answer in pair} == {401}
+                assert answers[0] == answers[1] == answers[2]
+                assert await _uploads(made) == before
+                assert await requests(ada) == stored
+                assert await ended_imports(ada) == brought
+                assert (stored, len(brought) > 0) == (6, True)
 
     async def test_a_bomb_is_refused_and_an_endless_line_costs_itself_alone(
         self, served: ServerThread, tmp_path: Path

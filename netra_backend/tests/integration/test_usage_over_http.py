@@ -248,6 +248,17 @@ class TestUsageOverHttp:
         assert [answer.status_code for answer in ranges] == [206, 416, 400]
         assert not [name for name in kept if name.endswith(".export")]
 
+    async def test_a_name_longer_than_any_is_refused_with_its_code(
+        self, served: ServerThread
+    ) -> None:
+        async with person(served.url, "long-name") as ada:
+            answers = [
+                await ada.http.get(f"/api/usage/{of}", params={name: "x" * 50_000})
+                for of in ("summary", "breakdown", "export")
+                for name in ("user", "tag")
+            ]
+        assert {(a.status_code, a.json()["code"]) for a in answers} == {(422, "API-422")}
+
     @pytest.mark.parametrize("moment", ["0001-01-01T00:00+14:00", "9999-12-31T23:59-14:00", "x"])
     async def test_a_time_that_is_none_is_refused_and_not_an_error_of_the_server(
         self, served: ServerThread, moment: str
@@ -298,6 +309,43 @@ class TestUsageOverHttp:
         async with person(served.url, "odd-name") as ada:
             taken = await ada.http.post("/api/usage/import", content=body, headers=headers)
         assert (taken.status_code, taken.json()["file_name"]) == (202, "calls.csv")
+
+    async def test_a_table_is_read_with_the_columns_and_the_zone_that_are_named(
+        self, served: ServerThread, tmp_path: Path
+    ) -> None:
+        path = tmp_path / "house.csv"
+        path.write_text("when,engine,fed,said\n2026-11-16 00:30:00,gpt-4o,10,1\n")
+        names = ["start=when", "model=engine", "input=fed", "output=said"]
+        async with person(served.url, "own-columns") as ada:
+            found = await ada.upload(path, map=names, timezone="Asia/Tokyo", format="generic")
+            first = (await ada.http.get("/api/usage/summary")).json()["first"]
+        assert (found["status"], found["audit"]["rows_kept"]) == ("completed", 1)
+        assert first == "2026-11-15T15:30:00.000000Z"
+
+    @pytest.mark.parametrize(
+        ("fields", "code"),
+        [
+            ({"timezone": "Mars/Olympus"}, "OPT-109"),
+            ({"format": "xlsx"}, "OPT-109"),
+            ({"start": "yesterday"}, "OPT-109"),
+            ({"map": ["shoe=size"]}, "OPT-109"),
+            ({"map": ["start"]}, "API-422"),
+            ({"timezone": "x" * 65}, "API-422"),
+            ({"timzone": "UTC"}, "API-422"),
+            ({"model": ["a", "b"]}, "API-422"),
+        ],
+    )
+    async def test_how_a_file_cannot_be_read_is_said_before_it_is_kept(
+        self, served: ServerThread, fields: dict[str, Any], code: str
+    ) -> None:
+        before = await served.call(lambda made: _uploads(made))
+        async with person(served.url, f"bad-{code}-{min(fields)}-{len(str(fields))}") as ada:
+            refused = await ada.http.post(
+                "/api/usage/import", files={"file": ("calls.csv", CALLS)}, data=fields
+            )
+            listed = (await ada.http.get("/api/usage/imports")).json()["items"]
+        assert (refused.status_code, refused.json()["code"], listed) == (422, code, [])
+        assert await served.call(lambda made: _uploads(made)) == before
 
     async def test_imports_of_others_do_not_exist(
         self, served: ServerThread, usage_file: Path

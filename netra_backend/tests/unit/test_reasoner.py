@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from netra_backend.agents.findings import DataFinding
-from netra_backend.reasoner import DeterministicReasoner, Goals, LatencyWish, Topic
+from netra_backend.reasoner import DeterministicReasoner, Goals, LatencyWish, RateLimit, Topic
 from netra_backend.tests.unit.questions import QUESTIONS
 
 NOW = datetime(2026, 11, 22, 15, 30, tzinfo=UTC)
@@ -40,6 +40,57 @@ async def test_bounds_on_latency_belong_to_the_feature_of_their_clause(
 async def test_goals_are_read_with_their_signs(reasoner: DeterministicReasoner) -> None:
     intent = await reasoner.understand("Cost −20 % and twice as fast while traffic grows 30 %")
     assert intent.goals == Goals(cost_change=-0.2, speed_factor=2.0, traffic_change=0.3)
+
+
+GOALS = {
+    "Reduce costs by 20% and improve latency by 2x while traffic grows 30%": Goals(
+        cost_change=-0.2, speed_factor=2.0, traffic_change=0.3
+    ),
+    "With 30% more traffic the bill must fall 10%": Goals(cost_change=-0.1, traffic_change=0.3),
+    "Reduce latency by half without increasing the cost": Goals(cost_cap=True, speed_factor=2.0),
+    "My tools are too slow. Reduce the latency by 3x, but I can't spend more money": Goals(
+        cost_cap=True, speed_factor=3.0
+    ),
+    "Make responses 50% faster": Goals(speed_factor=1.5),
+    "Cut p95 latency in half at the same cost": Goals(cost_cap=True, speed_factor=2.0),
+    "Answers in half the time": Goals(speed_factor=2.0),
+    "Half as slow, please": Goals(speed_factor=2.0),
+    "Latency -50%": Goals(speed_factor=2.0),
+    "Lower our spend by a quarter": Goals(cost_change=-0.25),
+    "Cut our bill in half": Goals(cost_change=-0.5),
+    "Halve the LLM bill": Goals(cost_change=-0.5),
+    "Make it twice as cheap": Goals(cost_change=-0.5),
+    "Cost may rise at most 10% if we get 2x faster": Goals(cost_change=0.1, speed_factor=2.0),
+    "Our costs went up 30% since May": Goals(),
+    "We have 3x more users coming": Goals(traffic_change=2.0),
+    "Requests drop by 20% in summer": Goals(traffic_change=-0.2),
+    "Half a second is fine for chat_ui": Goals(),
+    "We pay $40k a month and have to get to $25k": Goals(budget_usd=25_000.0),
+    "Our budget is $60,000 a year": Goals(budget_usd=5_000.0),
+}
+
+
+@pytest.mark.parametrize(("question", "goals"), GOALS.items())
+async def test_each_amount_belongs_to_what_it_is_said_of(
+    reasoner: DeterministicReasoner, question: str, goals: Goals
+) -> None:
+    assert (await reasoner.understand(question)).goals == goals
+
+
+async def test_limits_a_minute_belong_to_the_model_named_with_them(
+    reasoner: DeterministicReasoner,
+) -> None:
+    named = await reasoner.understand(
+        "Usage +50% next month; gpt-4o allows 500 RPM and 30k TPM, claude-sonnet-4-5 40,000 tokens "
+        "per minute"
+    )
+    assert named.limits == (
+        RateLimit(model="gpt-4o", requests=500.0, tokens=30_000.0),
+        RateLimit(model="claude-sonnet-4-5", tokens=40_000.0),
+    )
+    every = await reasoner.understand("We may send 60 requests a minute, traffic grows 2x")
+    assert every.limits == (RateLimit(requests=60.0),)
+    assert (await reasoner.understand("Do we hit rate limits?")).limits == ()
 
 
 async def test_no_more_money_is_a_cap_and_an_amount_is_a_budget(
@@ -90,6 +141,14 @@ OTHER_WORDS = {
     "Should we go back to the old model where the new one is no better?": Topic.CHANGE_REVIEW,
     "Our bill doubled, why?": Topic.CHANGE_REVIEW,
     "Speed up everything by a factor of three without a higher bill": Topic.SPEED,
+    "We need our tools 3x faster but we can't spend more money": Topic.SPEED,
+    "Reduce latency by 30%": Topic.SPEED,
+    "How long is the time to first token?": Topic.SPEED,
+    "Lower our spend by a third": Topic.SAVINGS,
+    "Latency must not exceed 800 ms, cost should go down 25%": Topic.SAVINGS,
+    "Why did costs spike last Tuesday?": Topic.CHANGE_REVIEW,
+    "Why did our bill go up last week?": Topic.CHANGE_REVIEW,
+    "Which customers cost the most?": Topic.CHARGEBACK,
     "If agent traffic rises by half next month, do we hit rate limits?": Topic.FORECAST,
     "Could we run on gemini-2.5-flash instead?": Topic.MODEL_FIT,
     "gpt-5 costs too much for live chat, what else could we use?": Topic.MODEL_FIT,

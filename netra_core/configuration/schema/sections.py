@@ -7,6 +7,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from netra_core.configuration.schema.annotations import (
     ALL_SCOPES,
+    DEPLOYMENT_SCOPES,
+    Scope,
     Section,
     Service,
     critical_when_deployed,
@@ -324,6 +326,20 @@ class Usage(Section):
         ge=1024,
         le=1 << 40,
         description="Largest file that may be uploaded, bytes.",
+    )
+    keep_days: Annotated[
+        int | None,
+        live(
+            "APEX_USAGE_KEEP_DAYS",
+            BACKEND,
+            scopes=DEPLOYMENT_SCOPES | {Scope.WORKSPACE},
+            self_service=True,
+        ),
+        whole(ge=1, le=36_500),
+    ] = Field(
+        default=None,
+        description="Days that calls are kept; older ones are removed for good within an hour of "
+        "each midnight UTC. When absent they are kept for ever.",
     )
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -303,9 +304,56 @@ def test_focus_tells_a_negotiated_cost_from_the_list_s_and_bills_fees_by_request
     assert (deal["ContractedUnitPrice"], deal["ListUnitPrice"]) == pytest.approx((2.0, 2.5))
     [fee] = [row for row in rows if row["x_TokenType"] == "request"]
     assert (fee["ConsumedQuantity"], fee["ConsumedUnit"], fee["PricingUnit"]) == (
-        2, "Requests", "1K Requests",
+        2, "Requests", "1000 Requests",
     )  # fmt: skip
     assert fee["BilledCost"] == pytest.approx(0.024)
+
+
+MANDATORY = {
+    "BilledCost", "BillingAccountId", "BillingAccountName", "BillingCurrency", "BillingPeriodEnd",
+    "BillingPeriodStart", "ChargeCategory", "ChargeClass", "ChargeDescription", "ChargePeriodEnd",
+    "ChargePeriodStart", "ContractedCost", "EffectiveCost", "InvoiceIssuerName", "ListCost",
+    "PricingQuantity", "PricingUnit", "ProviderName", "PublisherName", "ServiceCategory",
+    "ServiceName", "ServiceSubcategory",
+}  # fmt: skip
+"""Of a FOCUS 1.2 cost and usage dataset."""
+MAY_BE_NULL = {"ChargeClass", "RegionId", "RegionName", "SubAccountId", "SubAccountName"}
+
+
+def test_focus_rows_hold_what_the_specification_wants_in_each_column(
+    store: UsageStore, prices: PriceTable
+) -> None:
+    records = [
+        call("a", team="web"), call("b", service_tier="batch"), call("c", provider=""),
+        call("p", model="sonar", provider="perplexity"),
+    ]  # fmt: skip
+    found = store.for_tenant("specified")
+    found.insert([records])
+    rows = focus_table(found, prices=prices).to_pylist()
+    custom = [name.startswith("x_") for name in FOCUS_COLUMNS]
+    assert MANDATORY <= set(FOCUS_COLUMNS) and custom == sorted(custom)
+    for row in rows:
+        absent = {name for name, value in row.items() if value is None}
+        assert absent <= MAY_BE_NULL and "" not in row.values()
+        assert (row["ChargeCategory"], row["ChargeClass"], row["ChargeFrequency"]) == (
+            "Usage", None, "Usage-Based",
+        )  # fmt: skip
+        assert row["PricingCategory"] == "Standard"
+        assert (row["ServiceCategory"], row["ServiceSubcategory"]) == (
+            "AI and Machine Learning", "Generative AI",
+        )  # fmt: skip
+        for unit in ("PricingUnit", "ConsumedUnit"):
+            assert re.fullmatch(r"([1-9]\d* )?(Tokens|Requests)", row[unit])
+        for edge in ("BillingPeriod", "ChargePeriod"):
+            for name in (f"{edge}Start", f"{edge}End"):
+                assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", row[name])
+        for cost, price in (
+            ("ListCost", "ListUnitPrice"),
+            ("ContractedCost", "ContractedUnitPrice"),
+        ):
+            assert row[cost] == pytest.approx(row[price] * row["PricingQuantity"])
+        assert json.loads(row["SkuPriceDetails"])["ServiceTier"] == row["x_ServiceTier"]
+    assert {row["ProviderName"] for row in rows} == {"openai", "perplexity", "Unknown"}
 
 
 def test_a_notebook_gets_pandas_polars_and_arrow_alike(tmp_path: Path, prices: PriceTable) -> None:

@@ -17,6 +17,8 @@ from netra_optimizer import (
     UsageStore,
 )
 from netra_optimizer.usage.database import Database
+from netra_optimizer.usage.errors import BadQuery
+from netra_optimizer.usage.filters import MAX_TEXT_BYTES
 from netra_optimizer.usage.schema import MIGRATIONS
 
 T0 = datetime(2026, 11, 20, 10, tzinfo=UTC)
@@ -79,8 +81,10 @@ def test_a_block_of_an_import_needs_no_field_longer_than_a_server_takes(server: 
         tenant = store.for_tenant("dora")
         assert tenant.insert([records[:5000]]).rows == 5000
         assert (tenant.insert([records]).rows, tenant.insert([records]).rows) == (1000, 0)
-        with pytest.raises(DatabaseError, match="too long"):
-            tenant.count(UsageFilter(user="x" * 200_000))
+    database = Database.open(url(server))
+    with pytest.raises(DatabaseError, match="too long"):
+        database.rows("SELECT {text:String}", {"text": "x" * 200_000})
+    database.close()
 
 
 @pytest.mark.process
@@ -123,3 +127,42 @@ def test_a_server_that_cannot_be_used_is_named_without_its_password(
         UsageStore.open(target)
     assert wrong not in str(raised.value)
     assert raised.value.retryable
+
+
+@pytest.mark.process
+def test_texts_longer_than_any_name_are_refused_and_the_longest_that_are_not_are_found(
+    server: str,
+) -> None:
+    longest = "ü" * (MAX_TEXT_BYTES // 2)
+    with UsageStore.open(url(server)) as store:
+        tenant = store.for_tenant("long")
+        tenant.insert([[call("1", user=longest), call("2")]])
+        assert tenant.count(UsageFilter(user=longest)) == 1
+        for where in (
+            UsageFilter(user=longest + "x"),
+            UsageFilter(tag="x" * 200_000),
+            UsageFilter(user=longest, team="x"),
+        ):
+            for ask in (tenant.count, tenant.erase):
+                with pytest.raises(BadQuery) as refused:
+                    ask(where)
+                assert refused.value.code == "OPT-304"
+        assert tenant.count() == 2
+
+
+@pytest.mark.process
+def test_figures_stay_the_same_where_two_nodes_wrote_the_prices_at_once(server: str) -> None:
+    prices = PriceTable.load()
+    where = url(server)
+    with UsageStore.open(where) as one, UsageStore.open(where) as other:
+        one.for_tenant("both").insert([[call("1"), call("2", model="house-model")]])
+        nodes = [store.for_tenant("both") for store in (one, other)]
+        for store in (one, other):  # neither knows yet what the other is about to write
+            store.for_tenant("nobody").summary(prices=prices)
+        alone = nodes[0].summary(prices=prices)
+        assert (alone.requests, alone.unpriced) == (2, {"house-model": 1})
+        for node in nodes:
+            assert node.summary(prices=prices) == alone
+            assert [row.requests for row in node.breakdown("model", prices=prices)] == [1, 1]
+            assert node.cost(prices).num_rows == 2
+            assert sum(c["tokens"] for c in node.charges(prices)) == alone.input_tokens

@@ -289,7 +289,7 @@ def test_erasure_and_retention_remove_exactly_what_fits(tenant: TenantUsage) -> 
     tenant.insert(
         [[call(str(i), start=T0 + timedelta(days=i), user="ab"[i % 2]) for i in range(10)]]
     )
-    assert tenant.retain(since=T0 + timedelta(days=4)) == 4
+    assert tenant.erase(UsageFilter(end=T0 + timedelta(days=4))) == 4
     assert tenant.erase(UsageFilter(user="b", tag=None)) == 3
     assert sorted(tenant.frame().id.to_list()) == ["4", "6", "8"]
     assert tenant.erase(UsageFilter(tag="none")) == 0

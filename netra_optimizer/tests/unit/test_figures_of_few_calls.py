@@ -48,7 +48,7 @@ def cache_of(analysis: Analysis) -> Opportunity:
 
 @pytest.mark.parametrize("conversation", ["", "c"])
 @pytest.mark.parametrize("calls", [1, 2, 3, 40])
-def test_no_end_of_an_interval_lies_above_what_all_calls_cost(
+def test_within_two_days_no_end_of_an_interval_lies_above_what_all_calls_cost(
     calls: int, conversation: str, prices: PriceTable
 ) -> None:
     analysis = found(
@@ -69,6 +69,40 @@ def test_no_end_of_an_interval_lies_above_what_all_calls_cost(
     assert analysis.opportunities
     for said in [analysis.combined.savings_usd, *(o.savings_usd for o in analysis.opportunities)]:
         assert said.low <= said.expected <= said.high <= paid
+
+
+def chats(turns: list[int], prices: PriceTable) -> Analysis:
+    """A chat every eight hours with so many turns, each sending all before it again."""
+    return found(
+        [
+            call(
+                1000 * at + turn,
+                NOON + timedelta(hours=8 * at, seconds=30 * turn),
+                model="claude-sonnet-4-5",
+                provider="anthropic",
+                conversation=f"chat {at}",
+                input_uncached=2048 * (turn + 1),
+                block_hashes=tuple(1000 * at + block for block in range(turn + 1)),
+                block_tokens=2048,
+            )
+            for at, count in enumerate(turns)
+            for turn in range(count)
+        ],
+        prices,
+    )
+
+
+def test_a_range_may_end_above_the_cost_of_few_long_chats_and_says_why(
+    prices: PriceTable,
+) -> None:
+    """What is foretold is held to what such chats may cost, not to what these few did."""
+    few = chats([6] * 20 + [24] + [6] * 9, prices)
+    said = few.combined
+    assert said.savings_usd.expected < said.cost_before_usd < said.savings_usd.high
+    assert any("ends above what these calls cost" in note for note in few.notes)
+    many = chats([8, 9, 10] * 20, prices)
+    assert many.combined.savings_usd.high < many.combined.cost_before_usd
+    assert not any("ends above" in note for note in many.notes)
 
 
 def test_one_wrong_time_hides_no_saving_and_is_pointed_at(prices: PriceTable) -> None:

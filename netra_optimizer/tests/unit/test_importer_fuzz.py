@@ -54,6 +54,27 @@ KEYS = {
     "anthropic_usage": {"starting_at": "2026-11-20T10:00:00Z", "results": [
         {"uncached_input_tokens": 5, "output_tokens": 2, "model": "claude-sonnet-4-5",
          "cache_creation": {"ephemeral_5m_input_tokens": 1}}]},
+    "spans": {
+        "context": {"trace_id": "0x1", "span_id": "0x2"}, "parent_id": None,
+        "start_time": "2026-11-20T10:00:00Z", "end_time": "2026-11-20T10:00:01Z",
+        "status": {"status_code": "OK"}, "resource": {"attributes": {"service.name": "s"}},
+        "attributes": {"gen_ai.request.model": "gpt-4o", "gen_ai.usage.input_tokens": 5,
+                       "gen_ai.usage.output_tokens": 2},
+    },
+    "otlp_logs": {"resourceLogs": [{"scopeLogs": [{"logRecords": [
+        {"timeUnixNano": "1795168800000000000", "attributes": [
+            {"key": "event.name", "value": {"stringValue": "claude_code.api_request"}},
+            {"key": "model", "value": {"stringValue": "claude-sonnet-4-5"}},
+            {"key": "input_tokens", "value": {"intValue": "5"}}]}]}]}]},
+    "codex": {"timestamp": "2026-11-20T10:00:00Z", "type": "event_msg", "payload": {
+        "type": "token_count", "model": "gpt-5-codex", "info": {
+            "last_token_usage": {"input_tokens": 5, "output_tokens": 2}}}},
+    "langsmith": {
+        "id": "a", "run_type": "llm", "start_time": "2026-11-20T10:00:00", "trace_id": "t",
+        "prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 7, "outputs": {}, "inputs": {},
+        "prompt_token_details": {"cache_read": 1}, "tags": [], "error": None, "total_cost": 0.1,
+        "extra": {"metadata": {"ls_model_name": "gpt-4o", "ls_provider": "openai"}},
+    },
     "claude_code": {
         "type": "assistant", "timestamp": "2026-11-20T10:00:00Z", "sessionId": "s", "uuid": "u",
         "requestId": "r", "cwd": "/x", "message": {"id": "m", "model": "claude-sonnet-4-5",

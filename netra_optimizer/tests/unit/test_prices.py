@@ -251,6 +251,11 @@ def test_a_tier_without_a_price_of_its_own_is_told(model: str, provider: str, so
         ("openai/gpt-4o:online", "openrouter", ("openrouter", "openai/gpt-4o")),
         ("gpt-4o", "azure.ai.openai", ("azure", "gpt-4o")),
         ("gpt-35-turbo", "azure", ("azure", "gpt-3.5-turbo")),
+        ("azure/gpt-4o", "", ("azure", "gpt-4o")),
+        ("azure/eu/gpt-4o", "", ("azure", "gpt-4o")),
+        ("vertex_ai/claude-sonnet-4-5@20250929", "", ("google", "claude-sonnet-4-5")),
+        ("openrouter/anthropic/claude-3.5-sonnet", "",
+         ("openrouter", "anthropic/claude-3.5-sonnet")),
         ("eu/gpt-4o-2024-08-06", "azure", ("azure", "gpt-4o")),
         ("ft:gpt-4o-mini-2024-07-18:acme::abc123", "openai", ("openai", "ft:gpt-4o-mini")),
         ("claude-sonnet-4-5@20250929", "vertex_ai", ("google", "claude-sonnet-4-5")),
@@ -314,6 +319,7 @@ def test_a_provider_that_does_not_list_the_model_is_not_replaced_by_another() ->
 @pytest.mark.parametrize("provider", ["ollama", "hosted_vllm", "sagemaker", "LM_Studio"])
 def test_a_model_on_machines_of_one_s_own_has_no_price_of_its_maker(provider: str) -> None:
     assert table().resolve("deepseek-r1:8b", provider) is None
+    assert table().resolve(f"{provider}/mistral-large", "") is None
     assert not table().is_priced("mistral-large", provider)
     own = PriceTable.load(custom=[CustomPrice(model="mistral-large", provider=provider, input=0.1)])
     assert own.is_priced("mistral-large", provider)

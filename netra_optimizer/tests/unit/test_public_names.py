@@ -6,6 +6,14 @@ import sys
 import netra_optimizer
 
 ENGINE = {
+    "Anomalies",
+    "Anomaly",
+    "Forecast",
+    "Limit",
+    "TimeSpent",
+    "find_anomalies",
+    "forecast",
+    "where_time_goes",
     "Analysis",
     "AnalysisOptions",
     "CachingAudit",
@@ -27,6 +35,7 @@ ENGINE = {
     "default_levers",
     "find_prefix_breaks",
     "generate_workload",
+    "mean_latency",
     "plan_for_goals",
     "read_files",
     "read_prompts",

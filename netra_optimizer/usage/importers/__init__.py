@@ -1,6 +1,7 @@
 """Every format Apex reads, one file each."""
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import Final
 
 from netra_optimizer.usage.errors import BadOption
@@ -9,16 +10,26 @@ from netra_optimizer.usage.importers.azure import AzureImporter
 from netra_optimizer.usage.importers.base import Chunk, Importer, Options, RowImporter, RowRefused
 from netra_optimizer.usage.importers.burstgpt import BurstGPTImporter
 from netra_optimizer.usage.importers.claude_code import ClaudeCodeImporter
+from netra_optimizer.usage.importers.codex import CodexImporter
 from netra_optimizer.usage.importers.generic import GenericImporter
 from netra_optimizer.usage.importers.helicone import HeliconeImporter
 from netra_optimizer.usage.importers.langfuse import LangfuseImporter
+from netra_optimizer.usage.importers.langsmith import LangSmithImporter
 from netra_optimizer.usage.importers.litellm import LiteLLMImporter
 from netra_optimizer.usage.importers.mooncake import MooncakeImporter
 from netra_optimizer.usage.importers.openai_usage import OpenAIUsageImporter
-from netra_optimizer.usage.importers.otlp import OtlpImporter, Spans, decode_traces
+from netra_optimizer.usage.importers.otlp import (
+    OtlpImporter,
+    Spans,
+    Traces,
+    decode_traces,
+    unpacked,
+)
+from netra_optimizer.usage.importers.otlp_logs import OtlpLogsImporter
 from netra_optimizer.usage.importers.requests import RequestsImporter
 from netra_optimizer.usage.importers.sessions import SessionsImporter
-from netra_optimizer.usage.sources.rows import Rows
+from netra_optimizer.usage.importers.span_rows import SpanRowsImporter
+from netra_optimizer.usage.sources import Rows, Source, later_rows, nested_rows, open_rows
 
 __all__ = [
     "IMPORTERS",
@@ -28,9 +39,12 @@ __all__ = [
     "RowImporter",
     "RowRefused",
     "Spans",
+    "Traces",
     "decode_traces",
     "detect",
     "importer_named",
+    "recognize",
+    "unpacked",
 ]
 
 IMPORTERS: Final[Sequence[Importer]] = (
@@ -43,7 +57,11 @@ IMPORTERS: Final[Sequence[Importer]] = (
     OpenAIUsageImporter(),
     AnthropicUsageImporter(),
     ClaudeCodeImporter(),
+    CodexImporter(),
     OtlpImporter(),
+    OtlpLogsImporter(),
+    SpanRowsImporter(),
+    LangSmithImporter(),
     RequestsImporter(),
     SessionsImporter(),
     GenericImporter(),
@@ -57,6 +75,20 @@ def importer_named(name: str) -> Importer:
             return importer
     known = ", ".join(importer.name for importer in IMPORTERS)
     raise BadOption(f"There is no format {name!r}.", hint=f"Formats: {known}.")
+
+
+def recognize(source: Source, importer: Importer | None = None) -> tuple[Importer | None, Rows]:
+    """The importer of a file (the one that is given, else the surest) and the file's rows.
+
+    Where the first rows are nobody's, JSON documents are looked into and logs further on. Raises
+    InputError when the file holds no rows of any shape.
+    """
+    rows = open_rows(source)
+    for found in chain([rows], nested_rows(source), later_rows(rows)):
+        owner = importer or detect(found)
+        if owner is not None and owner.score(found) > 0:
+            return owner, found
+    return importer, rows
 
 
 def detect(rows: Rows) -> Importer | None:

@@ -1,5 +1,6 @@
 """What an answer says beside its usage: model, tier, why it ended, tools, errors, streams."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
@@ -20,6 +21,8 @@ _WRAPPERS: Final = (
     "body", "response", "message", "result", "data", "Response", "output", "completion",
 )  # fmt: skip
 """Where gateways and batches put the answer they hand on."""
+_EVENT: Final = re.compile(r"\A\s*((:|event:|id:|retry:)[^\n]*\n\s*)*data:")
+"""How server-sent events begin: comments and names may come before data."""
 _DEEP: Final = 4
 
 
@@ -33,10 +36,9 @@ def tier_of(value: object) -> str:
 def answer_of(value: object) -> Answer:
     """A response body; streamed ones (chunks, or server-sent events as text) put together."""
     if isinstance(value, str):
-        stripped = value.lstrip()
-        if stripped.startswith(("data:", "event:")):
-            return merged(_events(stripped))
-        value = json_or(value, {})
+        if _EVENT.search(value):
+            return merged(_events(value))
+        value = json_or(value, None) or list(_lines(value))
         if isinstance(value, str):  # a text that was written as a text once more
             return answer_of(value)
     if isinstance(value, list):
@@ -121,12 +123,21 @@ def usage_of(answer: Answer) -> Mapping[str, Any]:
             if "inputTextTokenCount" in counted and results:
                 return {**counted, "output_token_count": results[0].get("tokenCount")}
             return counted
-    return {}
+    return _embedded(answer)
+
+
+def _embedded(answer: Answer) -> Mapping[str, Any]:
+    """The usage of Google's embeddings, which count each of their texts."""
+    parts = [mapping(part.get("embeddings")) for part in _dicts(answer.get("predictions"))]
+    said = [mapping(part.get("statistics")) for part in (*parts, *_dicts(answer.get("embeddings")))]
+    counts = [count for part in said if (count := first(part, ("token_count", "tokenCount")))]
+    numbers = [count for count in counts if isinstance(count, int | float)]
+    return {"input_token_count": sum(numbers)} if numbers else {}
 
 
 def model_of(answer: Answer) -> str:
     """The model that answered."""
-    said = mapping(answer.get("response_metadata"))
+    said = mapping(first(answer, ("response_metadata", "llm_output")))
     names = ("model", "modelVersion", "model_version", "modelId", "model_id", "model_name")
     return text(first(answer, names) or first(said, names))
 
@@ -233,6 +244,13 @@ def _add_choices(whole: dict[str, Any], choices: object) -> None:
         for call in _dicts(mapping(choice.get("delta") or choice.get("message")).get("tool_calls")):
             if mapping(call.get("function")).get("name"):
                 kept["message"]["tool_calls"].append(call)
+
+
+def _lines(stream: str) -> Iterator[Answer]:
+    """Parts of a stream written one a line."""
+    for line in stream.splitlines():
+        if line.startswith("{") and isinstance(value := json_or(line, None), Mapping):
+            yield value
 
 
 def _events(stream: str) -> Iterator[Answer]:

@@ -52,6 +52,8 @@ class Chunk:
     dropped: Counter[str] = field(default_factory=Counter)
     kept: int | None = None
     """Rows of the source the records came from, where that is another number."""
+    of: Sequence[int] | None = None
+    """The row each record came from, by its number in the chunk, where rows sum many requests."""
 
 
 class Importer(ABC):
@@ -74,6 +76,10 @@ class Importer(ABC):
     def chunks(self, rows: Rows, options: Options) -> Iterator[Chunk]:
         """All rows of the file. Raises InputError when a column is missing altogether."""
 
+    def require_columns(self, rows: Rows, options: Options) -> None:
+        """Raises InputError when a column is missing altogether."""
+        return None
+
     def latest_relative_us(self, rows: Rows) -> int | None:
         """The latest time in the file when its times are relative, else None."""
         return None
@@ -88,31 +94,21 @@ class RowImporter(Importer):
 
     def chunks(self, rows: Rows, options: Options) -> Iterator[Chunk]:
         """Rows in chunks of CHUNK_ROWS."""
-        records: list[UsageRecord] = []
-        dropped: Counter[str] = Counter()
+        held = _Held()
         for row in rows.dicts():
-            for outcome in self.outcomes(row, options):
-                if isinstance(outcome, str):
-                    dropped[outcome] += 1
-                else:
-                    records.append(outcome)
-            if len(records) >= CHUNK_ROWS:
-                yield chunk_of(records, dropped)
-                records, dropped = [], Counter()
-        if records or dropped:
-            yield chunk_of(records, dropped)
+            held.add(self.outcomes(row, options))
+            if len(held.records) >= CHUNK_ROWS:
+                yield held.chunk()
+                held = _Held()
+        if held.records or held.dropped:
+            yield held.chunk()
 
     def chunk(self, rows: Iterable[Row | str], options: Options) -> Chunk:
         """One chunk of all these rows."""
-        records: list[UsageRecord] = []
-        dropped: Counter[str] = Counter()
+        held = _Held()
         for row in rows:
-            for outcome in self.outcomes(row, options):
-                if isinstance(outcome, str):
-                    dropped[outcome] += 1
-                else:
-                    records.append(outcome)
-        return chunk_of(records, dropped)
+            held.add(self.outcomes(row, options))
+        return held.chunk()
 
     def outcomes(self, row: Row | str, options: Options) -> Sequence[Outcome]:
         """Never raises: a row that breaks the reader is a row left out."""
@@ -125,6 +121,37 @@ class RowImporter(Importer):
         except (TypeError, ValueError, KeyError, AttributeError, OverflowError, RecursionError):
             return (UNREADABLE,)
         return (found,) if isinstance(found, str | UsageRecord) else found
+
+
+class Parts(list[UsageRecord]):
+    """The records of one row that sums many requests: to the audit they are one."""
+
+
+class _Held:
+    """What became of rows since the latest chunk."""
+
+    def __init__(self) -> None:
+        self.records: list[UsageRecord] = []
+        self.dropped: Counter[str] = Counter()
+        self._of: list[int] = []
+        self._kept = 0
+
+    def add(self, outcomes: Sequence[Outcome]) -> None:
+        summed = isinstance(outcomes, Parts)
+        for outcome in outcomes:
+            if isinstance(outcome, str):
+                self.dropped[outcome] += 1
+                continue
+            self.records.append(outcome)
+            self._of.append(self._kept)
+            self._kept += not summed
+        self._kept += summed
+
+    def chunk(self) -> Chunk:
+        chunk = chunk_of(self.records, self.dropped)
+        if self._kept < len(self.records):
+            chunk.kept, chunk.of = self._kept, self._of
+        return chunk
 
 
 UNREADABLE: Final = UNREADABLE_VALUES

@@ -6,14 +6,18 @@ for a band of input sizes is decided by the size of one request, not of a day.
 """
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
+import msgspec
+
+from netra_optimizer.usage.importers.base import Parts
 from netra_optimizer.usage.importers.tokens import Tokens
 from netra_optimizer.usage.importers.values import content_id
 from netra_optimizer.usage.record import UsageRecord
 
 MAX_PARTS: Final = 20_000
+_DAY: Final = timedelta(days=1)
 
 
 def spread(
@@ -33,6 +37,24 @@ def spread(
             **_share(counts, part, parts),
             **fields,
         )
+
+
+def parts_of(whole: UsageRecord, requests: int, end: datetime | None) -> Parts:
+    """The records of a row that sums requests over a stretch of time: to `end`, else a day."""
+    parts = max(1, min(requests, MAX_PARTS))
+    counts = {name: getattr(whole, name) for name in Tokens.__struct_fields__}
+    cost = None if whole.cost_recorded is None else whole.cost_recorded / parts
+    step = ((end or whole.start + _DAY) - whole.start) / parts
+    return Parts(
+        msgspec.structs.replace(
+            whole,
+            id=f"{whole.id}/{part}",
+            start=whole.start + step * part,
+            cost_recorded=cost,
+            **_share(counts, part, parts),
+        )
+        for part in range(parts)
+    )
 
 
 def _share(counts: Mapping[str, int], part: int, parts: int) -> dict[str, int]:

@@ -2,7 +2,8 @@
 
 Usage is Anthropic's own: input_tokens excludes cache tokens. An answer is logged again while it
 streams and when a session is resumed; lines of one message id and request id are one call, and the
-one with most output counts.
+one with most output counts. What `claude --output-format stream-json` prints is the same without
+times; its last line sums up the others.
 """
 
 from collections import Counter
@@ -21,11 +22,21 @@ from netra_optimizer.usage.importers.base import (
 )
 from netra_optimizer.usage.importers.conventions import anthropic_tokens
 from netra_optimizer.usage.importers.tokens import Tokens
-from netra_optimizer.usage.importers.values import content_id, mapping, moment, positive, text
+from netra_optimizer.usage.importers.values import (
+    content_id,
+    first,
+    mapping,
+    moment,
+    positive,
+    text,
+)
 from netra_optimizer.usage.record import UsageRecord
 from netra_optimizer.usage.sources.rows import CHUNK_ROWS, Row, Rows
 
 _SYNTHETIC: Final = "<synthetic>"
+_SESSIONS: Final = ("sessionId", "session_id")
+_AHEAD: Final = {"summary": "leafUuid", "file-history-snapshot": "messageId"}
+"""Kinds of lines that may stand before the first message, and a key that each has."""
 
 
 class ClaudeCodeImporter(RowImporter):
@@ -38,9 +49,12 @@ class ClaudeCodeImporter(RowImporter):
     def score(self, rows: Rows) -> float:
         """Sure by sessions with messages."""
         for row in rows.sample:
-            if mapping(row.get("message")) and "sessionId" in row and "uuid" in row:
+            session = first(row, _SESSIONS)
+            if mapping(row.get("message")) and session is not None and "uuid" in row:
                 return 0.97
-        return 0.0
+        kinds = [(row, text(row.get("type"))) for row in rows.sample]
+        marks = (row.get(_AHEAD[kind]) for row, kind in kinds if kind in _AHEAD)
+        return 0.9 if any(marks) else 0.0
 
     def chunks(self, rows: Rows, options: Options) -> Iterator[Chunk]:
         """Answers as soon as CHUNK_ROWS others came after them."""
@@ -57,13 +71,14 @@ class ClaudeCodeImporter(RowImporter):
                     outcome = max(known, outcome, key=_weight)
                 held[outcome.id] = outcome
             if len(held) >= 2 * CHUNK_ROWS:
-                first = [held.pop(name) for name in list(held)[:CHUNK_ROWS]]
-                yield chunk_of(first, dropped)
+                ready = [held.pop(name) for name in list(held)[:CHUNK_ROWS]]
+                yield chunk_of(ready, dropped)
                 dropped = Counter()
         yield chunk_of(list(held.values()), dropped)
 
     def read(self, row: Row, options: Options) -> Outcome:
         """One line."""
+        row = _told_by_agent(row)
         message = mapping(row.get("message"))
         usage = mapping(message.get("usage"))
         model = text(message.get("model"))
@@ -72,7 +87,7 @@ class ClaudeCodeImporter(RowImporter):
         tokens = anthropic_tokens(usage)
         return UsageRecord(
             id=_identity(row, message),
-            start=moment(row.get("timestamp"), options.timezone),
+            start=moment(first(row, ("timestamp",)) or options.start, options.timezone),
             model=model,
             provider="anthropic",
             service_tier="fast"
@@ -81,14 +96,24 @@ class ClaudeCodeImporter(RowImporter):
             **{name: getattr(tokens, name) for name in Tokens.__struct_fields__},
             feature=_project(row),
             tags=("sidechain",) if row.get("isSidechain") is True else (),
-            conversation=text(row.get("sessionId")),
+            conversation=text(first(row, _SESSIONS)),
             span=text(row.get("uuid")),
-            parent=text(row.get("parentUuid")),
+            parent=text(first(row, ("parentUuid", "parent_tool_use_id"))),
             status="error" if row.get("isApiErrorMessage") is True else "ok",
             finish_reason=finish_reason({"stop_reason": message.get("stop_reason")}),
             tool_names=tool_names(message),
             cost_recorded=positive(row.get("costUSD")),
         )
+
+
+def _told_by_agent(row: Row) -> Row:
+    """The message of an agent below, as its parent's session logs it while it works."""
+    told = mapping(row.get("data"))
+    inner = mapping(told.get("message"))
+    if row.get("type") != "progress" or told.get("type") != "agent_progress" or not inner:
+        return row
+    above = {name: row.get(name) for name in ("sessionId", "cwd", "timestamp")}
+    return {**above, **inner, "isSidechain": True}
 
 
 def _identity(row: Row, message: Mapping[str, Any]) -> str:

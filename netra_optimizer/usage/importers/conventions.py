@@ -5,7 +5,7 @@ Usage objects come here with their keys in snake case (see usage_objects.py).
 | shape | cached tokens | reasoning |
 |---|---|---|
 | OpenAI, Groq, Mistral, DeepSeek, OpenRouter | inside the prompt | inside the completion |
-| xAI | inside the prompt | beside the completion |
+| xAI | inside the prompt | beside the completion, inside output_tokens (Responses) |
 | Perplexity's deep research | none | beside the completion, and citations beside both |
 | Anthropic, Bedrock | beside input_tokens | inside output_tokens |
 | Gemini | inside the prompt | beside the candidates |
@@ -29,7 +29,7 @@ _OUTPUT: Final = ("completion_tokens", "output_tokens")
 _INSIDE: Final = (
     "prompt_tokens_details", "input_tokens_details", "input_token_details", "prompt_token_details",
 )  # fmt: skip
-_OUTSIDE: Final = (
+OUTSIDE: Final = (
     "completion_tokens_details", "output_tokens_details", "output_token_details",
     "completion_token_details",
 )  # fmt: skip
@@ -39,18 +39,25 @@ _READ: Final = frozenset(
     {
         "cached_tokens", "cache_read_tokens", ANTHROPIC_READ, "cache_read", "input_cached_tokens",
         "cached_input_tokens", "prompt_cache_hit_tokens", "num_cached_tokens",
-        "cached_prompt_text_tokens", "cache_read_input_token_count",
+        "cached_prompt_text_tokens", "cache_read_input_token_count", "prompt_cached_tokens",
     }
 )  # fmt: skip
 _WRITE: Final = frozenset(
     {
         ANTHROPIC_WRITE, "cache_creation_tokens", "cache_write_tokens", "cache_write_input_tokens",
         "cache_write_input_token_count", "input_cache_write_tokens", "cache_creation",
+        "prompt_cache_creation_tokens",
         "cache_write",
     }
 )  # fmt: skip
 _REASONING: Final = frozenset(
-    {"reasoning_tokens", "reasoning_output_tokens", "reasoning", "thinking_tokens"}
+    {
+        "reasoning_tokens",
+        "reasoning_output_tokens",
+        "reasoning",
+        "thinking_tokens",
+        "completion_reasoning_tokens",
+    }
 )
 _SPLIT: Final = ("cache_creation", "cache_creation_token_details")
 _FIVE: Final = frozenset(
@@ -81,7 +88,7 @@ def inclusive_tokens(usage: Usage, *, exclusive_if_larger: bool = True) -> Token
     fit do. With `exclusive_if_larger` off cached tokens always lie inside.
     """
     prompt, completion = count(first(usage, _INPUT)), count(first(usage, _OUTPUT))
-    inside, outside = mapping(first(usage, _INSIDE)), mapping(first(usage, _OUTSIDE))
+    inside, outside = mapping(first(usage, _INSIDE)), mapping(first(usage, OUTSIDE))
     read = cache_reads(usage, inside)
     write_5m, write_1h = cache_writes(usage, inside)
     reasoning = _largest(outside, usage, mapping(usage.get("details")), names=_REASONING)
@@ -117,7 +124,7 @@ def _beside(
     total = count(usage.get("total_tokens"))
     overflows = cached > prompt and any(usage.get(k) for k in (ANTHROPIC_READ, ANTHROPIC_WRITE))
     if not total:
-        of_xai = any(key in usage for key in _XAI)
+        of_xai = "completion_tokens" in usage and any(key in usage for key in _XAI)
         return reasoning > completion or of_xai, cached > prompt
     for caches, thinks in product((False, True), repeat=2):
         if total == prompt + completion + caches * cached + thinks * reasoning:
@@ -131,7 +138,7 @@ def anthropic_tokens(usage: Usage) -> Tokens:
     What a compaction took is not part of the counts at the top and is added to them.
     """
     write_5m, write_1h = cache_writes(usage, {})
-    details = mapping(first(usage, _OUTSIDE))
+    details = mapping(first(usage, OUTSIDE))
     output = Dividing(count(usage.get("output_tokens")))
     reasoning = output.take(_largest(details, names=_REASONING))
     found = Tokens(

@@ -20,8 +20,10 @@ from netra_optimizer.usage.importers.base import (
     Chunk,
     Options,
     Outcome,
+    Parts,
     RowImporter,
 )
+from netra_optimizer.usage.importers.buckets import parts_of
 from netra_optimizer.usage.importers.conventions import inclusive_tokens
 from netra_optimizer.usage.importers.tokens import Tokens
 from netra_optimizer.usage.importers.usage_objects import has_tokens, tokens_of
@@ -55,11 +57,14 @@ def _flat(part: str, *sides: str) -> tuple[str, ...]:
 
 
 SYNONYMS: Final[Mapping[str, tuple[str, ...]]] = {
-    "id": ("id", "requestid", "callid", "generationid", "uuid", "responseid", "logid", "eventid"),
+    "id": (
+        "id", "requestid", "callid", "generationid", "uuid", "responseid", "logid", "eventid",
+        "correlationid",
+    ),
     "start": (
         "start", "starttime", "timestamp", "time", "date", "datetime", "createdat", "created",
         "startedat", "ts", "requesttime", "requesttimestamp", "eventtime", "loggedat",
-        "arrivaltime",
+        "arrivaltime", "timegenerated", "timegeneratedutc",
     ),
     "end": ("end", "endtime", "endedat", "completedat", "finishedat", "responsetime"),
     "model": (
@@ -74,7 +79,7 @@ SYNONYMS: Final[Mapping[str, tuple[str, ...]]] = {
         "inputtokens", "prompttokens", "tokensin", "inputtokencount", "prompttokencount",
         "contexttokens", "inputlength", "promptlength", "requesttokens", "intokens", "tokensinput",
         "tokensprompt", "ntokensprompt", "numinputtokens", "numprompttokens", "usageprompttokens",
-        "usageinputtokens", "prompttoks", "totalinputtokens",
+        "usageinputtokens", "prompttoks", "totalinputtokens", "usagemetadataprompttokencount",
     ),
     "input_uncached": (
         "inputuncached", "uncachedinputtokens", "inputuncachedtokens", "uncachedtokens",
@@ -86,11 +91,13 @@ SYNONYMS: Final[Mapping[str, tuple[str, ...]]] = {
         "inputcachedtokens", "cachehittokens", "promptcachehittokens", "tokenscached",
         "cachedprompttokens", "inputcacheread", "nativetokenscached",
         *_flat("cachedtokens", "prompt", "input"), *_flat("cacheread", "input"),
-        "usagecachereadinputtokens", "usagecachedtokens",
+        "usagecachereadinputtokens", "usagecachedtokens", "cachedcontenttokencount",
+        "usagemetadatacachedcontenttokencount",
     ),
     "cache_write": (
         "cachewrite", "cachewritetokens", "cachecreationtokens", "cachecreationinputtokens",
-        "cachewriteinputtokens", "cachecreation", "inputcachecreation",
+        "cachewriteinputtokens", "cachecreation", "inputcachecreation", "inputwcachewrite",
+        "inputwithcachewrite",
         *_flat("cachewritetokens", "prompt", "input"), "usagecachecreationinputtokens",
     ),
     "cache_write_5m": (
@@ -110,11 +117,15 @@ SYNONYMS: Final[Mapping[str, tuple[str, ...]]] = {
         "tokenscompletion", "ntokenscompletion", "numoutputtokens", "numcompletiontokens",
         "usagecompletiontokens", "usageoutputtokens", "completiontoks", "totaloutputtokens",
     ),
-    "output_text": ("outputtext", "outputtexttokens"),
+    "output_text": (
+        "outputtext", "outputtexttokens", "candidatestokencount", "usagecandidatestokencount",
+        "usagemetadatacandidatestokencount",
+    ),
     "total": ("totaltokens", "usagetotaltokens", "totaltokencount", "totaltoks"),
     "reasoning": (
         "reasoning", "reasoningtokens", "thinkingtokens", "outputreasoningtokens",
-        "nativetokensreasoning", "tokensreasoning", "usagereasoningtokens",
+        "nativetokensreasoning", "tokensreasoning", "usagereasoningtokens", "thoughtstokencount",
+        "usagemetadatathoughtstokencount",
         *_flat("reasoningtokens", "completion", "output"),
     ),
     "audio_in": (
@@ -161,7 +172,12 @@ SYNONYMS: Final[Mapping[str, tuple[str, ...]]] = {
     "prompt": ("prompt", "messages", "input", "inputtext"),
     "block_hashes": ("blockhashes", "hashids"),
     "block_tokens": ("blocktokens", "blocksize"),
-    "finish_reason": ("finishreason", "stopreason"),
+    "finish_reason": ("finishreason", "stopreason", "finishreasonnormalized"),
+    "requests": (
+        "requests", "apirequests", "nummodelrequests", "numrequests", "requestcount", "nrequests",
+        "numberofrequests", "totalrequests", "modelrequests",
+    ),
+    "batch": ("batch", "isbatch", "batched", "batchapi"),
     "tool_names": ("toolnames", "tools", "toolcalls"),
     "quality": ("quality", "score", "rating", "evalscore"),
     "cost_recorded": (
@@ -175,6 +191,7 @@ SYNONYMS: Final[Mapping[str, tuple[str, ...]]] = {
 _BAD_STATUS: Final = frozenset(
     {"error", "failed", "failure", "err", "exception", "timeout", "false"}
 )
+_YES: Final = frozenset({"true", "yes", "t", "y"})
 _INPUT_PARTS: Final = ("cache_read", "cache_write_5m", "cache_write_1h", "audio_in", "image_in")
 _OUTPUT_PARTS: Final = ("reasoning", "audio_out", "image_out")
 _FIELDS: Final = frozenset(SYNONYMS)
@@ -202,6 +219,14 @@ class GenericImporter(RowImporter):
 
     def chunks(self, rows: Rows, options: Options) -> Iterator[Chunk]:
         """All rows. Raises ColumnMissing when no column holds what no call can be without."""
+        self.require_columns(rows, options)
+        if _vectorized(rows, options):
+            yield from self._blocks(rows, options)
+        else:
+            yield from super().chunks(rows, options)
+
+    def require_columns(self, rows: Rows, options: Options) -> None:
+        """Raises ColumnMissing when no column holds what no call can be without."""
         names = set(rows.header) or {key for row in rows.sample for key in row}
         fields = columns_of(tuple(sorted(names)), tuple(sorted(options.mapping.items())))
         known = ", ".join(sorted(names)[:20])
@@ -219,10 +244,6 @@ class GenericImporter(RowImporter):
                 f"{rows.source.name} has no column for the model (its columns: {known}).",
                 hint="Give --model, or name the column with --map model=COLUMN.",
             )
-        if _vectorized(rows, options):
-            yield from self._blocks(rows, options)
-        else:
-            yield from super().chunks(rows, options)
 
     def _blocks(self, rows: Rows, options: Options) -> Iterator[Chunk]:
         """A CSV file a block of lines at a time; a block out of the ordinary row by row."""
@@ -242,8 +263,8 @@ class GenericImporter(RowImporter):
             found.dropped.update(broken)
             yield found
 
-    def read(self, row: Row, options: Options) -> Outcome:
-        """One call."""
+    def read(self, row: Row, options: Options) -> Outcome | Parts:
+        """One call, or as many as the row sums."""
         columns = columns_of(tuple(row), tuple(sorted(options.mapping.items())))
 
         def value(field: str) -> Any:
@@ -275,7 +296,9 @@ class GenericImporter(RowImporter):
         if "prompt" in columns and not more.get("prompt_hash"):
             prompt = value("prompt")
             more["prompt_hash"] = digest("prompt", text(prompt)) if prompt else ""
-        return UsageRecord(
+        if text(value("batch")).strip().lower() in _YES:
+            more["service_tier"] = "batch"
+        record = UsageRecord(
             id=text(value("id")) or _content_id(row, model),
             start=start,
             model=model,
@@ -284,6 +307,9 @@ class GenericImporter(RowImporter):
             **{name: getattr(tokens, name) for name in TOKEN_BUCKETS},
             **more,
         )
+        requests = number(value("requests")) or 1
+        end = optional_moment(value("end"), options.timezone)
+        return record if requests < 2 else parts_of(record, int(requests), end)
 
 
 def _vectorized(rows: Rows, options: Options) -> bool:
@@ -294,7 +320,7 @@ def _vectorized(rows: Rows, options: Options) -> bool:
     return not _ROW_BY_ROW.intersection(columns)
 
 
-_ROW_BY_ROW: Final = frozenset({"usage", "block_hashes", "block_tokens"})
+_ROW_BY_ROW: Final = frozenset({"usage", "block_hashes", "block_tokens", "requests", "batch"})
 """Fields that say more than a column can."""
 
 

@@ -51,6 +51,7 @@ from netra_optimizer.usage.importers.values import (
 from netra_optimizer.usage.record import UsageRecord
 from netra_optimizer.usage.sources.rows import Row, Rows
 
+_OWN_STATUS: Final = {-1: "timeout", -2: "pending", -3: "cancelled", -4: "threat"}
 _NOBODY: Final = "00000000-0000-0000-0000-000000000000"
 _MARKS: Final = frozenset(
     {
@@ -91,7 +92,7 @@ class HeliconeImporter(RowImporter):
         if not (model or options.model):
             return NO_MODEL
         status = number(first(seen, ("response_status", "status")))
-        failed = "" if status is None or 0 < status < 400 else f"http_{int(status)}"
+        failed = "" if status is None or 0 < status < 400 else _failure(int(status))
         provider = text(seen.get("provider")).lower()
         tokens = _tokens(seen, usage_of(answer), provider, model)
         if tokens is None:
@@ -100,7 +101,10 @@ class HeliconeImporter(RowImporter):
             tokens = NOTHING
         properties = mapping(first(seen, ("request_properties", "properties")))
         prompt = prompt_text(request)
-        lowered = {name.lower().replace("-", "_"): value for name, value in properties.items()}
+        lowered = {
+            name.lower().replace("-", "_").removeprefix("helicone_"): value
+            for name, value in properties.items()
+        }
         return UsageRecord(
             id=text(answer.get("id") or first(seen, ("request_id", "id")))
             or content_id("helicone", canonical(row)),
@@ -123,8 +127,19 @@ class HeliconeImporter(RowImporter):
             else 0,
             finish_reason=finish_reason(answer),
             tool_names=tool_names(answer),
-            cost_recorded=positive(first(seen, ("costusd", "cost_usd", "cost"))),
+            cost_recorded=_cost(first(seen, ("costusd", "cost_usd", "cost"))),
         )
+
+
+def _failure(status: int) -> str:
+    """What became of the request; Helicone has numbers of its own below zero."""
+    return _OWN_STATUS.get(status) or f"http_{status}"
+
+
+def _cost(value: object) -> float | None:
+    """USD; its database counts billionths in whole numbers, and no request costs thousands."""
+    found = positive(value)
+    return found / 1e9 if found and found >= 1000 and found == int(found) else found
 
 
 def _who(seen: Mapping[str, Any]) -> dict[str, Any]:

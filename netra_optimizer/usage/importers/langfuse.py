@@ -6,7 +6,7 @@ that input and output make alone, the parts lie inside. Observations that are no
 embedding are left out, by name.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from netra_optimizer.usage.importers.answers import finish_reason, tier_of
@@ -22,6 +22,7 @@ from netra_optimizer.usage.importers.base import (
 from netra_optimizer.usage.importers.conventions import whole_tokens
 from netra_optimizer.usage.importers.prompts import block_names, prompt_text, tokens_a_block
 from netra_optimizer.usage.importers.tokens import NOTHING, Dividing, Tokens
+from netra_optimizer.usage.importers.usage_objects import has_tokens, tokens_of
 from netra_optimizer.usage.importers.values import (
     canonical,
     content_id,
@@ -36,6 +37,7 @@ from netra_optimizer.usage.importers.values import (
     optional_moment,
     positive,
     text,
+    texts,
 )
 from netra_optimizer.usage.record import (
     INPUT_BUCKETS,
@@ -56,6 +58,9 @@ _MARKS: Final = frozenset(
 )  # fmt: skip
 
 
+_OF_A_TRACE: Final = {"traceid", "parentobservationid", "usagedetails"}
+
+
 class LangfuseImporter(RowImporter):
     """One row an observation; generations and embeddings are calls."""
 
@@ -65,13 +70,23 @@ class LangfuseImporter(RowImporter):
 
     def score(self, rows: Rows) -> float:
         """By its column names, in either spelling."""
+        if any(_is_trace(row) for row in rows.sample[:8]):
+            return 0.97
         names = {_plain(name) for row in rows.sample[:8] for name in row}
-        if not names >= {"type", "starttime"} or not names & {"traceid", "parentobservationid"}:
+        if not names >= {"type", "starttime"} or not names & _OF_A_TRACE:
             return 0.0
         return min(0.97, 0.15 * len(_MARKS & names))
 
-    def read(self, row: Row, options: Options) -> Outcome:
-        """One observation."""
+    def read(self, row: Row, options: Options) -> Outcome | Sequence[Outcome]:
+        """One observation, or all of a trace."""
+        inner = row.get("observations")
+        if not isinstance(inner, list):
+            return self._observation(row, options)
+        return [
+            outcome for part in inner for outcome in self.outcomes(_of_trace(row, part), options)
+        ]
+
+    def _observation(self, row: Row, options: Options) -> Outcome:
         seen = {_plain(name): value for name, value in row.items()}
         kind = text(seen.get("type")).upper()
         if kind not in _CALLS:
@@ -89,7 +104,7 @@ class LangfuseImporter(RowImporter):
                 return NO_TOKENS
             tokens = NOTHING
         metadata = mapping(seen.get("metadata"))
-        tags = tags_of(seen, metadata)
+        tags = tags_of(seen, {"tags": seen.get("tracetags")}, metadata)
         asked = _input(seen.get("input"))
         prompt = prompt_text(asked)
         params = mapping(seen.get("modelparameters"))
@@ -118,8 +133,24 @@ class LangfuseImporter(RowImporter):
             if prompt
             else 0,
             finish_reason=finish_reason(mapping(seen.get("output"))),
+            tool_names=texts(seen.get("toolcallnames") or ()),
             cost_recorded=_cost(seen),
         )
+
+
+def _is_trace(row: Row) -> bool:
+    """Whether it is a trace with its observations whole (lists of traces have only their names)."""
+    inner = row.get("observations")
+    held = inner[0] if isinstance(inner, list) and inner else None
+    return isinstance(held, dict) and "type" in held and "startTime" in held and "id" in row
+
+
+def _of_trace(trace: Row, part: object) -> Row | str:
+    """An observation with what its trace alone says of it."""
+    if not isinstance(part, dict):
+        return NOT_A_CALL
+    above = {name: trace.get(name) for name in ("userId", "sessionId", "tags")}
+    return {**above, "traceId": trace.get("id"), "traceName": trace.get("name"), **part}
 
 
 def _plain(name: str) -> str:
@@ -148,7 +179,12 @@ def _tokens(seen: Mapping[str, Any]) -> Tokens | None:
 
 
 def details_tokens(details: Mapping[str, Any]) -> Tokens | None:
-    """The tokens of Langfuse's usage types, None where none of them is one."""
+    """The tokens of Langfuse's usage types, None where none of them is one.
+
+    A provider's own usage object, left as it was, is read as such.
+    """
+    if any(isinstance(value, Mapping) for value in details.values()):
+        return tokens_of(details) if has_tokens(details) else None
     kinds = {name: _kind(name) for name, value in details.items() if has_count(value)}
     if not any(kinds.values()):
         return None

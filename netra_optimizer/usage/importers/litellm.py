@@ -1,14 +1,23 @@
 """LiteLLM's SpendLogs: JSON Lines, a JSON array, CSV or Parquet out of its database or proxy.
 
+Also its standard logging payload, as its loggers write it to buckets: a call an object.
+
 prompt_tokens includes cache reads and writes for every provider, Anthropic's too; how many there
-were stands in the metadata. A call answered from the gateway's own cache reached no provider and
+were stands in the metadata. Versions of 2025 left the writes out: told where there is no room for
+them. A call answered from the gateway's own cache reached no provider and
 is left out, by name.
 """
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from netra_optimizer.usage.importers.answers import answer_of, finish_reason, tier_of, tool_names
+from netra_optimizer.usage.importers.answers import (
+    answer_of,
+    finish_reason,
+    tier_of,
+    tool_names,
+    usage_of,
+)
 from netra_optimizer.usage.importers.attribution import attribution, tags_of
 from netra_optimizer.usage.importers.base import (
     FROM_CACHE,
@@ -19,7 +28,7 @@ from netra_optimizer.usage.importers.base import (
     Outcome,
     RowImporter,
 )
-from netra_optimizer.usage.importers.conventions import inclusive_tokens
+from netra_optimizer.usage.importers.conventions import cache_reads, cache_writes, inclusive_tokens
 from netra_optimizer.usage.importers.litellm_lines import FREE, plain_rows
 from netra_optimizer.usage.importers.prompts import (
     block_names,
@@ -31,6 +40,7 @@ from netra_optimizer.usage.importers.prompts import (
 from netra_optimizer.usage.importers.tokens import NOTHING, Tokens
 from netra_optimizer.usage.importers.values import (
     content_id,
+    count,
     first,
     has_count,
     json_or,
@@ -50,9 +60,11 @@ _MARKS: Final = frozenset(
     {
         "request_id", "call_type", "spend", "startTime", "endTime", "completionStartTime",
         "custom_llm_provider", "model_group", "cache_hit", "request_tags", "api_key", "model_id",
-        "prompt_tokens", "completion_tokens", "end_user", "team_id", "cache_key",
+        "prompt_tokens", "completion_tokens", "end_user", "team_id", "cache_key", "response_cost",
     }
 )  # fmt: skip
+_TIMES: Final = ("startTime", "start_time")
+_CASED: Final = {name.lower(): name for name in ("startTime", "endTime", "completionStartTime")}
 _OPERATIONS: Final = {"embedding": "embeddings", "aembedding": "embeddings"}
 
 
@@ -66,6 +78,7 @@ class LiteLLMImporter(RowImporter):
     def score(self, rows: Rows) -> float:
         """By how many of its column names there are."""
         names = set(rows.header) or {key for row in rows.sample[:8] for key in row}
+        names = set(_as_written(dict.fromkeys(names)))
         found = len(_MARKS & names)
         if not names & {"startTime", "start_time"} or not names & {"spend", "call_type"}:
             return 0.0
@@ -85,6 +98,7 @@ class LiteLLMImporter(RowImporter):
 
     def read(self, row: Row, options: Options) -> Outcome:
         """One call."""
+        row = _as_written(row)
         if text(row.get("cache_hit")).strip().lower() == "true":
             return FROM_CACHE
         start = moment(first(row, ("startTime", "start_time")), options.timezone)
@@ -97,10 +111,10 @@ class LiteLLMImporter(RowImporter):
         if not (model or options.model):
             return NO_MODEL
         failed = _failure(row, metadata)
-        tokens = _tokens(row, metadata, failed=bool(failed))
+        request, answer = _request(row), answer_of(row.get("response"))
+        tokens = _tokens(row, metadata, usage_of(answer), failed=bool(failed))
         if tokens is None:
             return NO_TOKENS
-        request, answer = _request(row), answer_of(row.get("response"))
         said = {key: metadata[key] for key in FREE if metadata.get(key)}
         own = {
             **mapping(said.get("requester_metadata")),
@@ -110,7 +124,8 @@ class LiteLLMImporter(RowImporter):
         prompt = prompt_text(request)
         streamed = first_token is not None and first_token != end
         return UsageRecord(
-            id=text(row.get("request_id")) or content_id("litellm", start, model, tokens),
+            id=text(first(row, ("request_id", "id")))
+            or content_id("litellm", start, model, tokens),
             start=start,
             model=model,
             provider=text(row.get("custom_llm_provider")),
@@ -131,15 +146,27 @@ class LiteLLMImporter(RowImporter):
             else 0,
             finish_reason=finish_reason(answer),
             tool_names=tool_names(answer),
-            cost_recorded=positive(row.get("spend")),
+            cost_recorded=positive(first(row, ("spend", "response_cost"))),
         )
 
 
-def _tokens(row: Row, metadata: Mapping[str, Any], *, failed: bool) -> Tokens | None:
+def _as_written(row: Row) -> Row:
+    """The row by the gateway's own names, where a warehouse wrote them in one case."""
+    if any(name in row for name in _TIMES) or not any(name.lower() in _CASED for name in row):
+        return row
+    return {_CASED.get(name.lower(), name.lower()): value for name, value in row.items()}
+
+
+def _tokens(
+    row: Row, metadata: Mapping[str, Any], answered: Mapping[str, Any], *, failed: bool
+) -> Tokens | None:
+    """By the columns; what lies inside them by the metadata, else by the answer itself."""
     given = [row.get(name) for name in ("prompt_tokens", "completion_tokens", "total_tokens")]
     if not any(has_count(value) for value in given):
         return NOTHING if failed else None
     usage = dict(mapping(metadata.get("additional_usage_values")))
+    if not usage and not mapping(metadata.get("usage_object")):
+        usage = {name: value for name, value in answered.items() if value is not None}
     usage |= {k: v for k, v in mapping(metadata.get("usage_object")).items() if v is not None}
     for name, value in zip(
         ("prompt_tokens", "completion_tokens", "total_tokens"), given, strict=True
@@ -147,6 +174,11 @@ def _tokens(row: Row, metadata: Mapping[str, Any], *, failed: bool) -> Tokens | 
         if has_count(value):
             usage[name] = value
     usage.setdefault("prompt_tokens", 0)
+    inside = mapping(usage.get("prompt_tokens_details"))
+    prompt, read = count(usage["prompt_tokens"]), cache_reads(usage, inside)
+    written = sum(cache_writes(usage, inside))
+    if read <= prompt < read + written:
+        usage |= {"prompt_tokens": prompt + written, "total_tokens": None}
     return inclusive_tokens(usage, exclusive_if_larger=False)
 
 
@@ -154,14 +186,14 @@ def _failure(row: Row, metadata: Mapping[str, Any]) -> str:
     said = {text(row.get("status")).lower(), text(metadata.get("status")).lower()}
     if not said & {"failure", "failed", "error"}:
         return ""
-    details = mapping(metadata.get("error_information"))
+    details = mapping(metadata.get("error_information") or row.get("error_information"))
     return text(first(details, ("error_class", "error_code"))) or "error"
 
 
 def _request(row: Row) -> Mapping[str, Any]:
     asked = mapping(row.get("proxy_server_request"))
     body = asked.get("body")
-    request = dict(mapping(body) or asked)
+    request = {**mapping(row.get("model_parameters")), **(mapping(body) or asked)}
     messages = row.get("messages")
     if isinstance(messages, str):
         messages = json_or(messages, messages)
@@ -184,7 +216,7 @@ def _who(
 ) -> dict[str, Any]:
     ends = {
         "user": text(first(row, ("end_user",))) or text(row.get("user")),
-        "conversation": text(row.get("session_id")),
+        "conversation": text(first(row, ("session_id", "trace_id"))),
     }
     found = attribution({k: v for k, v in ends.items() if v}, own, tags=tags)
     team = (

@@ -20,6 +20,14 @@ from netra_optimizer.usage.record import UsageRecord
 
 _KIND: Final = "organization.usage."
 _OPERATIONS: Final = {"embeddings": "embeddings", "moderations": "moderation"}
+_OLDER: Final = {
+    "n_context_tokens_total": "input_tokens",
+    "n_generated_tokens_total": "output_tokens",
+    "n_cached_context_tokens_total": "input_cached_tokens",
+    "n_requests": "num_model_requests",
+    "snapshot_id": "model",
+}
+"""What the older usage API and the exports of its page call the fields."""
 _TOLD_APART: Final = ("input_uncached_tokens", "input_text_tokens", "output_text_tokens")
 
 
@@ -32,12 +40,18 @@ class OpenAIUsageImporter(ReportImporter):
 
     def owns(self, result: Result) -> bool:
         """By its kind, or by counts of requests."""
-        return text(result.get("object")).startswith(_KIND) or "num_model_requests" in result
+        return (
+            text(result.get("object")).startswith(_KIND)
+            or "num_model_requests" in result
+            or "n_context_tokens_total" in result
+        )
 
     def records(
         self, result: Result, start: datetime, end: datetime, options: Options
     ) -> Iterator[UsageRecord]:
         """As many records as there were requests."""
+        if "n_context_tokens_total" in result:
+            result = {_OLDER.get(name, name): value for name, value in result.items()}
         if not any(has_count(result.get(name)) for name in ("input_tokens", "output_tokens")):
             raise RowRefused(NO_TOKENS)
         model = text(result.get("model")) or options.model

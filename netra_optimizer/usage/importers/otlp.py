@@ -4,12 +4,11 @@ In OTLP JSON ids are hex, in protobuf bytes; both become lower-case hex here. To
 those of the spans (see spans.py).
 """
 
-import gzip
-import io
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any, Final
 
 import msgspec
 
@@ -23,17 +22,18 @@ from netra_optimizer.usage.importers.base import (
     Outcome,
     chunk_of,
 )
+from netra_optimizer.usage.importers.otlp_protobuf import FAILED, Body, outcomes_of_protobuf
 from netra_optimizer.usage.importers.spans import Attributes, nanoseconds, record_of_span
 from netra_optimizer.usage.importers.values import mapping, text
 from netra_optimizer.usage.record import UsageRecord
 from netra_optimizer.usage.sources.rows import CHUNK_ROWS, Rows
 
-if TYPE_CHECKING:
-    from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
-    from opentelemetry.proto.trace.v1.trace_pb2 import Span
-
 MAX_BODY: Final = 64 << 20
-_FAILED: Final = 2
+MAX_VALUES: Final = 6_000_000
+"""Of a JSON body: each takes some 60 bytes or more, however short it is written."""
+_PART_SPANS: Final = 8192
+_UNPACK_STEP: Final = 1 << 20
+_PACKED_STEP: Final = 256 << 10
 _SCOPES: Final = ("scopeSpans", "scope_spans", "instrumentationLibrarySpans")
 
 
@@ -47,27 +47,116 @@ class Spans(msgspec.Struct, frozen=True):
     @property
     def rejected(self) -> int:
         """Spans of calls that could not be used; spans of anything else are no loss."""
-        return sum(count for reason, count in self.dropped.items() if reason != NOT_A_CALL)
+        return sum(self.dropped.values()) - self.dropped.get(NOT_A_CALL, 0)
+
+
+class Traces:
+    """An ExportTraceServiceRequest, read part by part; the records of a part are not kept.
+
+    In protobuf (`application/x-protobuf`) or JSON. Raises FileDamaged for a body that is none,
+    FileTooLarge for one of more spans or values than are taken at a time.
+    """
+
+    def __init__(self, body: Body, *, content_type: str) -> None:
+        kind = content_type.partition(";")[0].strip().lower()
+        self._outcomes = _json(body) if kind == "application/json" else outcomes_of_protobuf(body)
+        self._records = 0
+        self._dropped: Counter[str] = Counter()
+        self.ended = False
+
+    def part(self, spans: int = _PART_SPANS) -> list[UsageRecord]:
+        """Calls among the next so many spans; `ended` says that there are no more."""
+        records: list[UsageRecord] = []
+        read = 0
+        for outcome in islice(self._outcomes, spans):
+            read += 1
+            if isinstance(outcome, str):
+                self._dropped[outcome] += 1
+            else:
+                records.append(outcome)
+        self._records += len(records)
+        self.ended = read < spans
+        return records
+
+    @property
+    def spans(self) -> int:
+        """How many spans were read."""
+        return self._records + self._dropped.total()
+
+    @property
+    def dropped(self) -> dict[str, int]:
+        """Why spans were left out, and how many."""
+        return dict(self._dropped)
+
+    @property
+    def rejected(self) -> int:
+        """As Spans has it."""
+        return self._dropped.total() - self._dropped[NOT_A_CALL]
 
 
 def decode_traces(
-    body: bytes, *, content_type: str, content_encoding: str = "", limit: int = MAX_BODY
+    body: Body, *, content_type: str, content_encoding: str = "", limit: int = MAX_BODY
 ) -> Spans:
-    """An ExportTraceServiceRequest in protobuf (`application/x-protobuf`) or JSON.
-
-    Raises FileDamaged for a body that is none, FileTooLarge for one beyond `limit` bytes unpacked.
-    """
-    data = _unpacked(body, content_encoding, limit)
-    kind = content_type.partition(";")[0].strip().lower()
-    outcomes = _json(data) if kind == "application/json" else _protobuf(data)
+    """A whole request at once. Raises as `unpacked` and Traces do."""
+    traces = Traces(unpacked(body, content_encoding, limit=limit), content_type=content_type)
     records: list[UsageRecord] = []
-    dropped: Counter[str] = Counter()
-    for outcome in outcomes:
-        if isinstance(outcome, str):
-            dropped[outcome] += 1
-        else:
-            records.append(outcome)
-    return Spans(records, len(records) + sum(dropped.values()), dict(dropped))
+    while not traces.ended:
+        records += traces.part()
+    return Spans(records, traces.spans, traces.dropped)
+
+
+def unpacked(
+    body: Body,
+    encoding: str,
+    *,
+    limit: int = MAX_BODY,
+    taking: Callable[[int], None] = lambda size: None,
+) -> Body:
+    """A body without its content encoding (gzip, deflate or none).
+
+    `taking` is told how many bytes are taken before they are, and may refuse by raising; a negative
+    number gives back what was not needed. Raises FileDamaged for what cannot be unpacked,
+    FileTooLarge beyond `limit` bytes.
+    """
+    kind = encoding.strip().lower()
+    if kind not in ("gzip", "deflate"):
+        return body
+    found = bytearray()
+    try:
+        for piece in _pieces(body, 31 if kind == "gzip" else 15, taking):
+            found += piece
+            if len(found) > limit:
+                raise FileTooLarge(
+                    f"The body unpacks to more than {limit >> 20} MiB.",
+                    hint="Send smaller batches.",
+                )
+    except (EOFError, zlib.error):
+        raise FileDamaged("The body cannot be unpacked.", hint="Send it again.") from None
+    return found
+
+
+def _pieces(body: Body, window: int, taking: Callable[[int], None]) -> Iterator[bytes]:
+    """One packed stream after the other. Raises zlib.error or EOFError for what is none."""
+    at = 0
+    packed = zlib.decompressobj(window)
+    while at < len(body):
+        chunk = bytes(body[at : at + _PACKED_STEP])
+        at += len(chunk)
+        while chunk and not packed.eof:
+            taking(_UNPACK_STEP)
+            piece = packed.decompress(chunk, _UNPACK_STEP)
+            taking(len(piece) - _UNPACK_STEP)
+            chunk = packed.unconsumed_tail
+            yield piece
+        if packed.eof:
+            at -= len(packed.unused_data)
+            while at < len(body) and not body[at]:
+                at += 1
+            packed = zlib.decompressobj(window)
+            if at == len(body):
+                return
+    if body:
+        raise EOFError
 
 
 class OtlpImporter(Importer):
@@ -102,23 +191,11 @@ def _is_otlp(row: Mapping[str, Any]) -> bool:
     return any(name in row for name in ("resourceSpans", "resource_spans", *_SCOPES))
 
 
-def _unpacked(body: bytes, encoding: str, limit: int) -> bytes:
-    try:
-        if encoding.strip().lower() == "gzip":
-            with gzip.GzipFile(fileobj=io.BytesIO(body)) as file:
-                body = file.read(limit + 1)
-        elif encoding.strip().lower() == "deflate":
-            body = zlib.decompressobj().decompress(body, limit + 1)
-    except (OSError, EOFError, zlib.error):
-        raise FileDamaged("The body cannot be unpacked.", hint="Send it again.") from None
-    if len(body) > limit:
+def _json(data: Body) -> Iterator[Outcome]:
+    if sum(map(data.count, (b",", b"[", b"{"))) > MAX_VALUES:
         raise FileTooLarge(
-            f"The body unpacks to more than {limit >> 20} MiB.", hint="Send smaller batches."
+            f"The body has more than {MAX_VALUES:,} values.", hint="Send smaller batches."
         )
-    return body
-
-
-def _json(data: bytes) -> Iterator[Outcome]:
     try:
         document = msgspec.json.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -164,7 +241,7 @@ def _from_json(span: Mapping[str, Any], resource: Attributes) -> Outcome:
             parent=text(span.get("parentSpanId") or span.get("parent_span_id")).lower(),
             start_ns=nanoseconds(span.get("startTimeUnixNano") or span.get("start_time_unix_nano")),
             end_ns=nanoseconds(span.get("endTimeUnixNano") or span.get("end_time_unix_nano")),
-            failed=status.get("code") in (_FAILED, "STATUS_CODE_ERROR"),
+            failed=status.get("code") in (FAILED, "STATUS_CODE_ERROR"),
             message=text(status.get("message")),
         )
     except (TypeError, ValueError, KeyError, AttributeError, OverflowError, RecursionError):
@@ -189,66 +266,3 @@ def _value(value: object) -> Any:
             return _attributes(mapping(found).get("values"))
         return found
     return None
-
-
-def _protobuf(data: bytes) -> Iterator[Outcome]:
-    from google.protobuf.message import DecodeError
-    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-
-    request = ExportTraceServiceRequest()
-    try:
-        request.ParseFromString(data)
-    except DecodeError:
-        raise FileDamaged(
-            "The body is no OTLP protobuf.", hint="Send an ExportTraceServiceRequest."
-        ) from None
-    for holder in request.resource_spans:
-        resource = _pb_attributes(holder.resource.attributes)
-        for scope in holder.scope_spans:
-            for span in scope.spans:
-                yield _from_protobuf(span, resource)
-
-
-def _from_protobuf(span: "Span", resource: Attributes) -> Outcome:
-    try:
-        failed = span.status.code == _FAILED
-        return record_of_span(
-            _pb_attributes(span.attributes),
-            resource,
-            trace=span.trace_id.hex(),
-            span=span.span_id.hex(),
-            parent=span.parent_span_id.hex(),
-            start_ns=span.start_time_unix_nano,
-            end_ns=span.end_time_unix_nano,
-            failed=failed,
-            message=span.status.message if failed else "",
-        )
-    except (TypeError, ValueError, KeyError, AttributeError, OverflowError, RecursionError):
-        return UNREADABLE
-
-
-def _pb_attributes(items: "Iterable[KeyValue]") -> dict[str, Any]:
-    """Attributes by key. The two kinds that nearly all are of take no call of ours."""
-    found: dict[str, Any] = {}
-    for item in items:
-        value = item.value
-        kind = value.WhichOneof("value")
-        if kind == "string_value":
-            found[item.key] = value.string_value
-        elif kind == "int_value":
-            found[item.key] = value.int_value
-        else:
-            found[item.key] = _pb_value(value)
-    return found
-
-
-def _pb_value(value: "AnyValue") -> Any:
-    kind = value.WhichOneof("value")
-    if kind is None:
-        return None
-    found = getattr(value, kind)
-    if kind == "array_value":
-        return [_pb_value(item) for item in found.values]
-    if kind == "kvlist_value":
-        return _pb_attributes(found.values)
-    return found

@@ -26,8 +26,13 @@ Result = Mapping[str, Any]
 """One result of a bucket; Any: each provider's own."""
 
 CONSOLE_DAY: Final = "usage_date_utc"
-STARTS: Final = ("start_time", "starting_at", "start_time_iso", CONSOLE_DAY)
-_ROWS: Final = frozenset({CONSOLE_DAY, "num_model_requests", "uncached_input_tokens"})
+STARTS: Final = (
+    "start_time", "starting_at", "start_time_iso", CONSOLE_DAY, "aggregation_timestamp",
+    "timestamp", "date",
+)  # fmt: skip
+_ROWS: Final = frozenset(
+    {CONSOLE_DAY, "num_model_requests", "uncached_input_tokens", "n_context_tokens_total"}
+)
 """Columns of tables in which a row is a bucket and its only result."""
 ENDS: Final = ("end_time", "ending_at", "end_time_iso")
 _DAY: Final = timedelta(days=1)
@@ -49,9 +54,10 @@ class ReportImporter(Importer):
 
     def score(self, rows: Rows) -> float:
         """Sure when a bucket holds a result of this report."""
-        results = [
-            found for row in rows.sample for bucket in buckets(row) for found in results_of(bucket)
-        ]
+        results = [found for row in rows.sample for found in _results(row)]
+        if not results and any(map(_is_empty, rows.sample)):
+            later = (row for row in rows.dicts() if isinstance(row, dict) and not _is_empty(row))
+            results = _results(next(later, {}))
         return 0.98 if any(self.owns(result) for result in results[:50]) else 0.0
 
     def chunks(self, rows: Rows, options: Options) -> Iterator[Chunk]:
@@ -92,6 +98,21 @@ class ReportImporter(Importer):
             return (), refused.reason
         except (TypeError, ValueError, KeyError, AttributeError, OverflowError):
             return (), UNREADABLE
+
+
+def _results(row: Row) -> list[Result]:
+    return [found for bucket in buckets(row) for found in results_of(bucket)]
+
+
+def is_bill(row: Row) -> bool:
+    """Whether a row is of a provider's bill: amounts of money in buckets of time."""
+    timed = any(first(bucket, STARTS) is not None for bucket in buckets(row))
+    return timed and ("amount_value" in row or any("amount" in found for found in _results(row)))
+
+
+def _is_empty(row: Row) -> bool:
+    """Whether nothing was used in the time of a bucket."""
+    return first(row, STARTS) is not None and first(row, ("results", "result")) == []
 
 
 def buckets(row: Row) -> list[Mapping[str, Any]]:

@@ -21,7 +21,8 @@ from netra_optimizer.usage.importers.answers import (
     usage_of,
 )
 from netra_optimizer.usage.importers.attribution import attribution, tags_of
-from netra_optimizer.usage.importers.base import NO_MODEL, Options, Outcome, RowImporter
+from netra_optimizer.usage.importers.base import NO_MODEL, Options, Outcome, Parts, RowImporter
+from netra_optimizer.usage.importers.buckets import parts_of
 from netra_optimizer.usage.importers.prompts import (
     block_names,
     prompt_hash,
@@ -30,7 +31,7 @@ from netra_optimizer.usage.importers.prompts import (
     tokens_a_block,
 )
 from netra_optimizer.usage.importers.tokens import NOTHING, Tokens
-from netra_optimizer.usage.importers.usage_objects import tokens_of
+from netra_optimizer.usage.importers.usage_objects import has_tokens, tokens_of
 from netra_optimizer.usage.importers.values import (
     canonical,
     content_id,
@@ -58,6 +59,8 @@ TIMES: Final = (
     "date",
     "processed_time",
     "logging_time",
+    "@timestamp",
+    "created",
 )
 _ENDS: Final = ("end_time", "endTime", "ended_at", "completed_at", "response_timestamp")
 _REQUESTS: Final = (
@@ -70,6 +73,15 @@ _RESPONSES: Final = (
 )  # fmt: skip
 _BATCHED: Final = ("custom_id", "modelOutput", "processed_time")
 """Keys of the files in which providers hand back the answers of a batch."""
+_SAID: Final = re.compile("output|completion|candidates|eval_count|generated|prompt_tokens", re.I)
+"""Names in a usage object; in counts of a prompt that was only measured there are none."""
+_EMBEDDED: Final = ("embeddings", "embedding", "predictions")
+_ANSWERED_BY_KEY: Final = ({"key", "response"}, {"key", "error"})
+"""What lines of Gemini's batches hold and nothing else."""
+_WRAPPED: Final = ("message", "@message", "jsonPayload", "log", "MESSAGE", "body")
+"""Keys under which collectors of logs (CloudWatch, Cloud Logging, Docker) keep a line of JSON."""
+_MODELS: Final = ("model", "model_name", "modelName", "model_id", "modelId", "deployment")
+_PROVIDERS: Final = ("provider", "provider_name", "llm_provider", "vendor")
 _URLS: Final = ("url", "base_url", "api_base", "endpoint", "target_url")
 _MEANINGLESS_ID: Final = re.compile(r"chatcmpl-\d{1,4}")
 """Ollama numbers its answers by chance, below a thousand."""
@@ -92,7 +104,7 @@ class RequestsImporter(RowImporter):
     def score(self, rows: Rows) -> float:
         """Sure when a request body stands beside a response body."""
         best = 0.0
-        for row in rows.sample[:8]:
+        for row in map(_logged, rows.sample[:8]):
             request, answer = _bodies(row)
             asks = any(key in request for key in ("messages", "input", "prompt", "contents"))
             if asks and any(name in row for name in _RESPONSES):
@@ -102,23 +114,30 @@ class RequestsImporter(RowImporter):
             if request or any(name in row for name in (*_BATCHED, *_RESPONSES, "schemaType")):
                 best = 0.9
             elif model_of(answer) or "id" in answer or answer is not row:
-                best = max(best, 0.6)
+                best = max(best, 0.6 if usage_of(answer_of(row)) else 0.3)
         return best
 
-    def read(self, row: Row, options: Options) -> Outcome:
-        """One call. One without a time happened at `start`, where that is given."""
+    def read(self, row: Row, options: Options) -> Outcome | Parts:
+        """One call, or all of a batch that is told as one.
+
+        One without a time happened at `start`, where that is given.
+        """
+        row = _logged(row)
         request, answer = _bodies(row)
         stamp = _first_time(row, answer)
         start = moment(options.start if stamp is None else stamp, options.timezone)
-        model = (
-            model_of(answer) or text(first(request, ("model", "modelId"))) or text(row.get("model"))
-        )
+        model = _model(row, request, answer)
         if not (model or options.model):
             return NO_MODEL
         failed = error_kind(answer, row.get("error"), _http_status(row))
-        usage = usage_of(answer) or usage_of(row)
-        tokens = NOTHING if failed and not usage else tokens_of(usage)
-        return self._record(row, request, answer, start, model, tokens, failed, options)
+        usage = usage_of(answer) or usage_of(row) or usage_of(_within(row))
+        thinks_silently = "gemini" in model.lower()
+        tokens = NOTHING if failed and not usage else tokens_of(usage, thinks_silently)
+        record = self._record(row, request, answer, start, model, tokens, failed, options)
+        summed = number(mapping(answer.get("request_counts")).get("completed")) or 0
+        if summed < 2:
+            return record
+        return parts_of(record, int(summed), optional_moment(answer.get("completed_at")))
 
     def _record(
         self,
@@ -163,6 +182,18 @@ class RequestsImporter(RowImporter):
         )
 
 
+def _logged(row: Row) -> Row:
+    """What a line says that a collector of logs wrapped, beside the collector's own fields."""
+    for key in _WRAPPED:
+        value = row.get(key)
+        if isinstance(value, str if key != "jsonPayload" else Mapping) and (
+            inner := mapping(value)
+        ):
+            around = {name: held for name, held in row.items() if name != key}
+            return {**around, **inner}
+    return row
+
+
 def _bodies(row: Row) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
     if row.get("schemaType") == "ModelInvocationLog":
         return _invocation(row)
@@ -172,7 +203,22 @@ def _bodies(row: Row) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
     raw = first(row, _RESPONSES)
     if raw is not None:
         return request, answer_of(raw)
-    return request, {} if request else answer_of(row)
+    answer = {} if request else answer_of(row)
+    return request, answer if usage_of(answer) else _within(row) or answer
+
+
+def _within(row: Row) -> Mapping[str, Any]:
+    """The answer, or its usage, that a log keeps under a name of its own; empty where none."""
+    for name, value in row.items():
+        if name in _REQUESTS or not isinstance(value, Mapping | list | str) or not value:
+            continue
+        answer = answer_of(value)
+        if usage_of(answer):
+            return answer
+        held = mapping(value)
+        if _SAID.search(" ".join(held)) and has_tokens(held):
+            return {"usage": held}
+    return {}
 
 
 def _invocation(row: Row) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
@@ -209,7 +255,7 @@ def _identity(
 
 def _provider(row: Row, request: Mapping[str, Any], answer: Mapping[str, Any], model: str) -> str:
     """Who answered, by what the log says, the address asked, or marks only one provider leaves."""
-    named = text(row.get("provider")).strip()
+    named = text(first(row, _PROVIDERS)).strip()
     if named:
         return named
     url = text(first(row, _URLS) or first(request, _URLS))
@@ -217,6 +263,8 @@ def _provider(row: Row, request: Mapping[str, Any], answer: Mapping[str, Any], m
         return found
     if text(answer.get("id")).startswith("gen-") and "provider" in answer:
         return "openrouter"
+    if cloud := _cloud(request, answer):
+        return cloud
     if answer.get("type") == "message" or "anthropic_version" in request:
         return "anthropic" if model.startswith("claude") and "@" not in model else ""
     if "candidates" in answer or "contents" in request:
@@ -227,13 +275,32 @@ def _provider(row: Row, request: Mapping[str, Any], answer: Mapping[str, Any], m
     return ""
 
 
+def _cloud(request: Mapping[str, Any], answer: Mapping[str, Any]) -> str:
+    """The cloud that sold one of Anthropic's answers, by the marks it leaves."""
+    version, name = text(request.get("anthropic_version")), text(answer.get("id"))
+    for mark, prefix, cloud in (("bedrock", "msg_bdrk_", "aws"), ("vertex", "msg_vrtx_", "google")):
+        if version.startswith(mark) or name.startswith(prefix):
+            return cloud
+    return ""
+
+
+def _model(row: Row, request: Mapping[str, Any], answer: Mapping[str, Any]) -> str:
+    """The model that answered; at Bedrock the one asked, whose name says the region."""
+    asked = text(first(request, ("modelId", "model", "model_id")))
+    if "anthropic." in asked and _cloud(request, answer) == "aws":
+        return asked
+    said = first(row, _MODELS) or first(mapping(row.get("metadata")), _MODELS)
+    return model_of(answer) or asked or text(said)
+
+
 def _cost(row: Row, answer: Mapping[str, Any]) -> float | None:
     said = positive(first(row, _COSTS))
     return cost_of(answer) if said is None else said
 
 
 def _operation(request: Mapping[str, Any], answer: Mapping[str, Any]) -> str:
-    if answer.get("object") == "list" or ("input" in request and "encoding_format" in request):
+    listed = answer.get("object") == "list" or not answer.keys().isdisjoint(_EMBEDDED)
+    if listed or ("input" in request and "encoding_format" in request):
         return "embeddings"
     if answer.get("object") == "text_completion":
         return "completion"
@@ -241,7 +308,7 @@ def _operation(request: Mapping[str, Any], answer: Mapping[str, Any]) -> str:
 
 
 def _tier(row: Row, request: Mapping[str, Any], answer: Mapping[str, Any]) -> str:
-    batched = any(name in row for name in _BATCHED)
+    batched = any(name in row for name in _BATCHED) or row.keys() in _ANSWERED_BY_KEY
     if batched or row.get("batch") is True or text(answer.get("object")) == "batch":
         return "batch"
     usage = usage_of(answer)

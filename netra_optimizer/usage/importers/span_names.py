@@ -8,7 +8,8 @@ from netra_optimizer.usage.importers.values import text
 CALLS: Final = {
     "chat": "chat", "text_completion": "completion", "completion": "completion",
     "generate_content": "chat", "embeddings": "embeddings", "embedding": "embeddings",
-    "rerank": "rerank", "llm": "chat", "generation": "chat", "decision": "chat",
+    "rerank": "rerank", "llm": "chat", "chat_model": "chat", "generation": "chat",
+    "decision": "chat",
 }  # fmt: skip
 """Our operation for what a span says it is."""
 NO_CALLS: Final = frozenset(
@@ -22,7 +23,7 @@ NO_CALLS: Final = frozenset(
 _MODEL: Final = (
     "gen_ai.response.model", "gen_ai.request.model", "llm.model_name", "embedding.model_name",
     "llm.response.model", "llm.request.model", "ai.response.model", "ai.model.id",
-    "langfuse.observation.model.name", "decision.model_name",
+    "langfuse.observation.model.name", "decision.model_name", "mlflow.llm.model",
 )  # fmt: skip
 _PROVIDER: Final = (
     "gen_ai.provider.name", "gen_ai.system", "llm.provider", "llm.system", "llm.vendor",
@@ -88,14 +89,18 @@ _NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     "audio_out": (
         "llm.token_count.completion_details.audio", "gen_ai.usage.details.output_audio_tokens",
     ),
-    "usage": ("langfuse.observation.usage_details",),
+    "inside": ("gen_ai.usage.input_token_details",),
+    "outside": ("gen_ai.usage.output_token_details",),
+    "usage": ("langfuse.observation.usage_details", "mlflow.chat.tokenUsage"),
+    "fresh": ("ai.usage.inputTokenDetails.noCacheTokens",),
+    "raw": ("ai.response.providerMetadata",),
     "ttft": _TTFT_S,
     "ttft_ms": ("ai.response.msToFirstChunk",),
     "tier": _TIER,
     "observation": ("langfuse.observation.type",),
     "vercel": ("ai.operationId",),
     "operation": ("gen_ai.operation.name",),
-    "kind": ("openinference.span.kind", "langsmith.span.kind"),
+    "kind": ("openinference.span.kind", "langsmith.span.kind", "mlflow.spanType"),
     "type": ("llm.request.type",),
     "workflow": ("traceloop.span.kind",),
     "agent": ("agent_name",),
@@ -131,7 +136,9 @@ SLOTS: Final = {
 }
 """Attribute → what it says, and its rank among those that say it: the first name wins."""
 PARAMS: Final = "gen_ai.request."
-ASSOCIATED: Final = ("traceloop.association.properties.", "ai.telemetry.metadata.")
+ASSOCIATED: Final = (
+    "traceloop.association.properties.", "ai.telemetry.metadata.", "langsmith.metadata.",
+)  # fmt: skip
 """Before names that callers chose themselves."""
 PREFIXES: Final = (
     *ASSOCIATED, PARAMS, "gen_ai.prompt.", "llm.input_messages.", "gen_ai.completion.",
@@ -172,7 +179,7 @@ def operation_of(seen: Mapping[str, Any], *, counted: bool) -> str:
         return {"Generate": "chat", "Stream": "chat", "Embed": "embeddings"}.get(step, "")
     for slot in ("observation", "kind"):
         if slot in seen:
-            return CALLS.get(text(seen[slot]).lower(), "")
+            return CALLS.get(text(seen[slot]).strip('"').lower(), "")
     for slot in ("operation", "type"):
         if slot in seen:
             named = text(seen[slot]).lower()

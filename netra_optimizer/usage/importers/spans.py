@@ -6,7 +6,7 @@
 | gen_ai, old names | gen_ai.usage.prompt_tokens, completion_tokens | inside the input |
 | OpenLLMetry | the same, llm.usage.total_tokens | inside the input |
 | OpenInference | llm.token_count.prompt, completion | inside the prompt |
-| Vercel AI SDK | ai.usage.inputTokens, outputTokens | inside the input |
+| Vercel AI SDK | ai.usage.inputTokens, outputTokens | inside; before v6 as the provider does |
 | Langfuse | langfuse.observation.usage_details | apart |
 
 Where the numbers say that cached tokens lie beside the input (they exceed it, or a total counts
@@ -31,7 +31,11 @@ from netra_optimizer.usage.importers.base import (
     Outcome,
     RowRefused,
 )
-from netra_optimizer.usage.importers.conventions import inclusive_tokens
+from netra_optimizer.usage.importers.conventions import (
+    ANTHROPIC_READ,
+    ANTHROPIC_WRITE,
+    inclusive_tokens,
+)
 from netra_optimizer.usage.importers.langfuse import details_tokens
 from netra_optimizer.usage.importers.prompts import (
     block_names,
@@ -48,9 +52,11 @@ from netra_optimizer.usage.importers.span_names import (
     provider_named,
 )
 from netra_optimizer.usage.importers.tokens import NOTHING, Tokens
+from netra_optimizer.usage.importers.usage_objects import has_tokens, tokens_of
 from netra_optimizer.usage.importers.values import (
     MAX_TOKENS,
     canonical,
+    count,
     digest,
     first,
     json_or,
@@ -65,6 +71,9 @@ from netra_optimizer.usage.record import UsageRecord
 Attributes = Mapping[str, Any]
 """A span's attributes by key; Any: OpenTelemetry's values."""
 
+_TOLD_APART: Final = frozenset({"total", "audio_in", "audio_out", "inside", "outside"})
+"""Slots that say more of the tokens than input, output, cached and reasoning ones."""
+_BESIDE: Final = ("anthropic", "bedrock")
 _LATEST_NS: Final = 7_258_118_400 * 10**9
 
 
@@ -88,7 +97,7 @@ def record_of_span(
         return NOT_A_CALL
     if not 0 < start_ns < _LATEST_NS:
         return BAD_TIME
-    model = text(seen.get("model")) or _asked_model(seen)
+    model = text(seen.get("model")).strip('"') or _asked_model(seen)
     if not model:
         return NO_MODEL
     kind = text(seen.get("error"))
@@ -101,36 +110,56 @@ def record_of_span(
         if not failed:
             return NO_TOKENS
         tokens = NOTHING
+    # Only what a span says is handed over: defaults cost nothing, and most fields hold them.
+    given: dict[str, Any] = _who(seen, resource, families)
+    given |= {name: count for name, count in msgspec.structs.asdict(tokens).items() if count}
     prompt, params = _prompt(seen, families)
-    first_token, in_ms = positive(seen.get("ttft")), positive(seen.get("ttft_ms"))
+    if params:
+        given["params"] = params
+    if prompt:
+        size = len(prompt.encode("utf-8", "replace"))
+        given["prompt_hash"] = digest("prompt", prompt, params)
+        given["block_hashes"] = block_names(prompt)
+        given["block_tokens"] = tokens_a_block(size, tokens.input_tokens)
+    if families:
+        given["tool_names"] = _tools(families)
+    if failed:
+        given["status"] = "error"
+        given["error_kind"] = (kind or message or "error")[:80]
+    if end_ns >= start_ns:
+        given["latency_ms"] = (end_ns - start_ns) / 1e6
+    if seen.keys() & _SELDOM:
+        given |= _seldom(seen)
     return UsageRecord(
         id=text(seen.get("id")) or f"{trace}:{span}",
         start=EPOCH + timedelta(microseconds=start_ns // 1000),
         model=model,
         provider=provider_named(text(seen.get("provider"))),
         operation=operation,
-        service_tier=tier_of(seen["tier"]) if "tier" in seen else "standard",
-        latency_ms=(end_ns - start_ns) / 1e6 if end_ns >= start_ns else None,
-        ttft_ms=in_ms if first_token is None else first_token * 1000,
-        **msgspec.structs.asdict(tokens),
-        **_who(seen, resource, families),
-        tags=texts(seen["tags"]) if "tags" in seen else (),
         trace=trace,
         span=span,
         parent=parent,
-        status="error" if failed else "ok",
-        error_kind=(kind or message or "error")[:80] if failed else "",
-        params=params,
-        prompt_hash=digest("prompt", prompt, params) if prompt else "",
-        block_hashes=block_names(prompt) if prompt else (),
-        block_tokens=tokens_a_block(len(prompt.encode("utf-8", "replace")), tokens.input_tokens)
-        if prompt
-        else 0,
-        finish_reason=_finish(seen["finish"]) if "finish" in seen else "",
-        tool_names=_tools(families) if families else (),
         source="otlp",
-        cost_recorded=_cost(seen),
+        **given,
     )
+
+
+_SELDOM: Final = frozenset({"tier", "ttft", "ttft_ms", "tags", "finish", "cost", "costs"})
+
+
+def _seldom(seen: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields of what most spans do not say."""
+    first_token, in_ms = positive(seen.get("ttft")), positive(seen.get("ttft_ms"))
+    return {
+        "service_tier": tier_of(seen["tier"]) if "tier" in seen else "standard",
+        "ttft_ms": in_ms if first_token is None else first_token * 1000,
+        "tags": texts(seen["tags"]) if "tags" in seen else (),
+        "finish_reason": _finish(seen["finish"]) if "finish" in seen else "",
+        "cost_recorded": _cost(seen),
+    }
+
+
+_IN_FAMILY: Final = frozenset(key for key in SLOTS if key.startswith("gen_ai.completion."))
 
 
 def _sorted(attributes: Attributes) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -145,9 +174,9 @@ def _sorted(attributes: Attributes) -> tuple[dict[str, Any], dict[str, Any]]:
                 families[key] = value
         elif value is not None and value != "":
             slot, rank = place
-            if rank < ranks.get(slot, 99):
+            if slot not in ranks or rank < ranks[slot]:
                 seen[slot], ranks[slot] = value, rank
-            if key.startswith("gen_ai.completion."):
+            if key in _IN_FAMILY:
                 families[key] = value
     return seen, families
 
@@ -160,6 +189,9 @@ def _asked_model(seen: Mapping[str, Any]) -> str:
     return ""
 
 
+_WHOLE: Final = {int}
+
+
 def _cost(seen: Mapping[str, Any]) -> float | None:
     said = seen.get("cost")
     return positive(
@@ -170,13 +202,20 @@ def _cost(seen: Mapping[str, Any]) -> float | None:
 def _tokens(seen: Mapping[str, Any]) -> Tokens:
     if "usage" in seen and (found := details_tokens(mapping(seen["usage"]))):
         return found
+    if "raw" in seen and (found := _raw_tokens(mapping(seen["raw"]))):
+        return found
     inputs, outputs = seen.get("input", 0), seen.get("output", 0)
     read, write = seen.get("read", 0), seen.get("write", 0)
+    if read and _counts_beside(seen):
+        inputs = count(inputs) + count(read) + count(write)
+        seen = {name: value for name, value in seen.items() if name != "total"}
     reasoning = seen.get("reasoning", 0)
     counts = (inputs, outputs, read, write, reasoning)
     if (
-        not seen.keys() & {"total", "audio_in", "audio_out"}
-        and all(type(value) is int and 0 <= value <= MAX_TOKENS for value in counts)
+        not seen.keys() & _TOLD_APART
+        and {*map(type, counts)} == _WHOLE
+        and min(counts) >= 0
+        and max(counts) <= MAX_TOKENS
         and read + write <= inputs
         and reasoning <= outputs
     ):
@@ -192,13 +231,34 @@ def _tokens(seen: Mapping[str, Any]) -> Tokens:
             "prompt_tokens": inputs,
             "completion_tokens": outputs,
             "total_tokens": seen.get("total"),
-            "cache_read_tokens": read,
-            "cache_write_tokens": write,
+            ANTHROPIC_READ: read,
+            ANTHROPIC_WRITE: write,
             "reasoning_tokens": reasoning,
-            "prompt_tokens_details": {"audio_tokens": seen.get("audio_in")},
-            "completion_tokens_details": {"audio_tokens": seen.get("audio_out")},
+            "prompt_tokens_details": {
+                "audio_tokens": seen.get("audio_in"),
+                **mapping(seen.get("inside")),
+            },
+            "completion_tokens_details": {
+                "audio_tokens": seen.get("audio_out"),
+                **mapping(seen.get("outside")),
+            },
         }
     )
+
+
+def _raw_tokens(metadata: Mapping[str, Any]) -> Tokens | None:
+    """The tokens of Anthropic's own usage object, which Vercel's SDK hands on."""
+    usage = mapping(mapping(metadata.get("anthropic")).get("usage"))
+    return tokens_of(usage) if usage and has_tokens(usage) else None
+
+
+def _counts_beside(seen: Mapping[str, Any]) -> bool:
+    """Whether it is a span of Vercel's SDK before its sixth version, of a provider that counts so.
+
+    From then on it tells what was not cached, and its input holds all.
+    """
+    provider = text(seen.get("provider")).lower()
+    return "vercel" in seen and "fresh" not in seen and any(name in provider for name in _BESIDE)
 
 
 def _who(
@@ -209,13 +269,17 @@ def _who(
         for slot in ("user", "conversation", "feature", "team")
         if slot in seen
     }
-    associated = {
-        key.removeprefix(prefix): value
-        for key, value in families.items()
-        for prefix in ASSOCIATED
-        if key.startswith(prefix)
-    }
-    metadata = mapping(seen.get("metadata"))
+    associated = (
+        {
+            key.removeprefix(prefix): value
+            for key, value in families.items()
+            for prefix in ASSOCIATED
+            if key.startswith(prefix)
+        }
+        if families
+        else {}
+    )
+    metadata = mapping(seen["metadata"]) if "metadata" in seen else {}
     if associated or metadata:
         found = attribution(found, associated, metadata)
         found.pop("trace", None)

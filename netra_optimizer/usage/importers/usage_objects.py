@@ -9,6 +9,7 @@ from netra_optimizer.usage.importers.base import NO_TOKENS, RowRefused
 from netra_optimizer.usage.importers.conventions import (
     ANTHROPIC_READ,
     ANTHROPIC_WRITE,
+    OUTSIDE,
     Usage,
     anthropic_tokens,
     cache_reads,
@@ -42,11 +43,14 @@ _OUTPUTS: Final = {"total": "output_tokens", "reasoning": "reasoning_tokens"}
 _WORD: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[a-z])(?=\d+[mh])")
 
 
-def tokens_of(given: Usage) -> Tokens:
-    """Read a usage object of any provider by its own keys. Raises RowRefused without counts."""
+def tokens_of(given: Usage, thinks_silently: bool = False) -> Tokens:
+    """Read a usage object of any provider by its own keys. Raises RowRefused without counts.
+
+    A model that thinks silently may have thoughts in no count but the total, in OpenAI's shape.
+    """
     usage = _flat(snake_keys(given))
     if _has(usage, "prompt_tokens", "completion_tokens"):
-        return inclusive_tokens(usage)
+        return inclusive_tokens(_with_thoughts(usage) if thinks_silently else usage)
     if _has(usage, *_PLAIN_OUTPUT):
         return _own_counts(usage)
     if _has(usage, *_GEMINI):
@@ -108,6 +112,16 @@ def _flat(usage: Usage) -> Usage:
         **{_INPUTS.get(key, key): value for key, value in mapping(inputs).items()},
         **{_OUTPUTS.get(key, key): value for key, value in mapping(outputs).items()},
     }
+
+
+def _with_thoughts(usage: Usage) -> Usage:
+    """The usage of Gemini by OpenAI's names: what only the total counts are its thoughts."""
+    said = sum(count(usage.get(key)) for key in ("prompt_tokens", "completion_tokens"))
+    silent = count(usage.get("total_tokens")) - said
+    told = first(usage, OUTSIDE)
+    if silent <= 0 or told is not None or has_count(usage.get("reasoning_tokens")):
+        return usage
+    return {**usage, "reasoning_tokens": silent}
 
 
 def _own_counts(usage: Usage) -> Tokens:

@@ -1,10 +1,12 @@
 """Values as sources write them: times in every spelling, counts, text."""
 
+import ast
 import csv
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta, tzinfo
+from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from hashlib import blake2b
 from typing import Any, Final
@@ -22,6 +24,7 @@ from netra_optimizer.usage.importers.base import (
 
 CONTENT_ID: Final = "row:"
 """Begins every id made from a row's content."""
+_LONGEST_LITERAL: Final = 1 << 20
 MAX_TOKENS: Final = 10**12
 _UNITS: Final = ((10**17, 10**9), (10**14, 10**6), (10**11, 10**3), (0, 1))
 """An epoch number at least this large counts so many to the second."""
@@ -29,11 +32,21 @@ _FARTHEST: Final = 1e22
 """No epoch number is larger, whatever its unit; compared so that nan and infinity are none."""
 _EARLIEST: Final = datetime(1990, 1, 1, tzinfo=UTC)
 _LATEST: Final = datetime(2200, 1, 1, tzinfo=UTC)
+_FIRST_DAY, _LAST_DAY = 19900101, 22000101
+"""Whole numbers between are days, written without dashes: as seconds they were in 1970."""
 _WRITTEN: Final = (
     "%m/%d/%Y %H:%M:%S", "%m/%d/%Y %H:%M", "%m/%d/%Y, %H:%M:%S", "%m/%d/%Y %I:%M:%S %p",
     "%m/%d/%Y, %I:%M:%S %p", "%Y/%m/%d %H:%M:%S", "%Y/%m/%d %H:%M", "%d.%m.%Y %H:%M:%S",
     "%b %d, %Y %H:%M:%S", "%b %d, %Y, %I:%M:%S %p", "%d/%b/%Y:%H:%M:%S %z",
+    "%d.%m.%Y %H:%M", "%d.%m.%Y, %H:%M:%S", "%d.%m.%Y", "%m/%d/%Y", "%Y/%m/%d", "%m/%d/%Y %I:%M %p",
+    "%m/%d/%Y, %I:%M:%S.%f %p", "%Y-%m-%d %I:%M:%S %p", "%b %d, %Y %I:%M:%S %p", "%b %d, %Y",
+    "%b %d, %Y @ %H:%M:%S.%f",
+    "%d %b %Y %H:%M:%S", "%d %b %Y", "%a %b %d %H:%M:%S %Y", "%a %b %d %H:%M:%S UTC %Y",
 )  # fmt: skip
+_NOTHING: Final = frozenset({"", "null", "none", "nan", "na", "n/a", "-"})
+"""What tables write where there is no count."""
+_THOUSANDS: Final = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?")
+_DECIMAL_COMMA: Final = re.compile(r"[+-]?(\d+|\d{1,3}(\.\d{3})+),\d+([eE][+-]?\d+)?")
 _MAIL: Final = re.compile(r"[A-Z][a-z]{2}, \d")
 _NUMBER: Final = re.compile(r"[+-]?\d+(\.\d*)?([eE][+-]?\d+)?")
 _SPACED_ZONE: Final = re.compile(r"\s*(UTC|Z|GMT)$", re.IGNORECASE)
@@ -62,8 +75,8 @@ def optional_moment(value: object, zone: tzinfo = UTC) -> datetime | None:
 
 
 def _moment(value: object, zone: tzinfo) -> datetime:
-    if isinstance(value, Mapping):  # as MongoDB exports it
-        value = value.get("$date")
+    if isinstance(value, Mapping):
+        value = _wrapped_time(value)
     if isinstance(value, str):
         value = value.strip()
         if not value:
@@ -71,6 +84,10 @@ def _moment(value: object, zone: tzinfo) -> datetime:
         if not _NUMBER.fullmatch(value):
             return _parsed(value, zone)
         value = float(value) if "." in value or "e" in value.lower() else int(value)
+    if isinstance(value, Decimal):
+        value = int(value) if value == value.to_integral_value() else float(value)
+    if type(value) is int and _FIRST_DAY <= value < _LAST_DAY:
+        return _parsed(str(value), zone)
     if isinstance(value, bool) or value is None:
         raise RowRefused(NO_TIME)
     if isinstance(value, int | float):
@@ -80,6 +97,15 @@ def _moment(value: object, zone: tzinfo) -> datetime:
     if isinstance(value, date):
         return datetime(value.year, value.month, value.day, tzinfo=zone).astimezone(UTC)
     raise RowRefused(BAD_TIME)
+
+
+def _wrapped_time(value: Mapping[str, Any]) -> object:
+    """The time in the object that a database makes of one: MongoDB's, Firestore's."""
+    seconds = first(value, ("_seconds", "seconds"))
+    if isinstance(seconds, int | str):
+        return seconds
+    found = value.get("$date")
+    return found.get("$numberLong") if isinstance(found, Mapping) else found
 
 
 def _parsed(text: str, zone: tzinfo) -> datetime:
@@ -142,18 +168,21 @@ def count(value: object, missing: int = 0) -> int:
 
 def has_count(value: object) -> bool:
     """Whether a count is given at all."""
-    return value is not None and value != ""
+    if isinstance(value, str):
+        return value.strip().lower() not in _NOTHING
+    return value is not None and value == value  # nan is none
 
 
 def _whole(value: object) -> int:
     if isinstance(value, str):
-        text = value.strip().replace(",", "").replace("_", "")
-        if text.lower() in ("", "null", "none", "nan", "na"):
+        if value.strip().lower() in _NOTHING:
             return 0
-        try:
-            value = float(text)
-        except ValueError:
-            raise RowRefused(BAD_TOKENS) from None
+        found = _parsed_number(value.strip().replace("_", ""))
+        if found is None:
+            raise RowRefused(BAD_TOKENS)
+        value = found
+    if isinstance(value, Decimal):
+        value = float(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise RowRefused(BAD_TOKENS)
     if isinstance(value, float) and math.isnan(value):
@@ -166,15 +195,29 @@ def _whole(value: object) -> int:
 def number(value: object) -> float | None:
     """A finite number, None where there is none."""
     if isinstance(value, str):
-        try:
-            value = float(value.strip().lstrip("$"))
-        except ValueError:
-            return None
+        value = _parsed_number(value.strip().strip("$€ "))
+    if isinstance(value, Decimal):
+        value = float(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:
         return float(value) if math.isfinite(value) else None
     except OverflowError:  # a whole number beyond every float
+        return None
+
+
+def _parsed_number(text: str) -> float | None:
+    """The number a text writes: plain, with thousands set apart, or with a decimal comma."""
+    if "," in text:
+        if _THOUSANDS.fullmatch(text):
+            text = text.replace(",", "")
+        elif _DECIMAL_COMMA.fullmatch(text):
+            text = text.replace(".", "").replace(",", ".")
+        else:
+            return None
+    try:
+        return float(text)
+    except ValueError:
         return None
 
 
@@ -218,11 +261,21 @@ def mapping(value: object) -> Mapping[str, Any]:
     if type(value) is dict or isinstance(value, Mapping):
         return value
     if isinstance(value, str) and value.lstrip().startswith("{"):
-        found = json_or(value, {})
+        found = json_or(value, None) or _literal(value)
         return found if isinstance(found, Mapping) else {}
     if isinstance(value, list) and value and all(isinstance(item, tuple) for item in value):
         return {text(pair[0]): pair[1] for pair in value if len(pair) == 2}
     return {}
+
+
+def _literal(value: str) -> Any:
+    """What Python writes of an object where a table has it as text."""
+    if "'" not in value or len(value) > _LONGEST_LITERAL:
+        return None
+    try:
+        return ast.literal_eval(value.strip())
+    except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
+        return None
 
 
 def json_or(value: str, fallback: Any) -> Any:

@@ -16,7 +16,15 @@ csv.field_size_limit(MAX_LINE)
 
 def delimiter_of(header: str) -> str:
     """The delimiter that splits the header into most columns."""
-    return max(DELIMITERS, key=lambda mark: len(next(csv.reader([header], delimiter=mark), [])))
+    return max(DELIMITERS, key=lambda mark: len(fields_of(header, mark)))
+
+
+def fields_of(line: str, delimiter: str) -> list[str]:
+    """The fields of one line; one that no reader can tell is a single field."""
+    try:
+        return next(csv.reader([line], delimiter=delimiter), [])
+    except csv.Error:
+        return [line]
 
 
 def records(

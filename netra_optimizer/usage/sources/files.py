@@ -1,14 +1,14 @@
 """Bytes of a file: unpacked, without byte order mark, in bounded memory."""
 
 import codecs
-import gzip
 import io
-import zlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final
 
 from netra_optimizer.usage.errors import FileBinary, FileDamaged, FileMissing, FileTooLarge
+from netra_optimizer.usage.sources.packed import BROKEN, ZIP, kind_of, members_of, unpacking
 
 CHUNK: Final = 1 << 20
 MAX_LINE: Final = 32 << 20
@@ -23,23 +23,25 @@ _BOMS: Final = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
+_NAMED_DELIMITER: Final = re.compile(rb'"?sep=[,;|\t]"?\r?\n', re.IGNORECASE)
 _OTHER_KINDS: Final = {
-    b"PK\x03\x04": "a zip or Excel file",
+    ZIP: "a zip or Excel file",
     b"%PDF": "a PDF",
     b"SQLite format 3": "an SQLite database",
-    b"\x28\xb5\x2f\xfd": "a zstd archive",
-    b"BZh": "a bzip2 archive",
-    b"\xfd7zXZ": "an xz archive",
     b"\x89PNG": "an image",
 }
 
 
 class Source:
-    """One file to import: a path or bytes in memory, read as often as needed."""
+    """One file to import: a path, a member of the zip archive there, or bytes in memory.
 
-    def __init__(self, path: Path, content: bytes | None = None) -> None:
+    Read as often as needed.
+    """
+
+    def __init__(self, path: Path, content: bytes | None = None, *, member: str = "") -> None:
         self.path = path
-        self.name = path.name
+        self.name = f"{path.name}/{member}" if member else path.name
+        self._member = member
         self._content = content
         self.bytes_read = 0
         """Compressed bytes consumed by the latest reading."""
@@ -72,19 +74,32 @@ class Source:
         return self.path.open("rb")
 
     def chunks(self) -> Iterator[bytes]:
-        """Unpacked UTF-8 text in pieces, without byte order mark."""
+        """Unpacked UTF-8 text in pieces, its lines ended by a line feed.
+
+        Without byte order mark and the line by which spreadsheets name a table's delimiter.
+        """
+        pieces = self._text()
+        first = next(pieces, b"")
+        if named := _NAMED_DELIMITER.match(first):
+            first = first[named.end() :]
+        if b"\r" in first and b"\n" not in first:  # lines ended by \r alone
+            first, pieces = first.replace(b"\r", b"\n"), (p.replace(b"\r", b"\n") for p in pieces)
+        if first:
+            yield first
+        yield from pieces
+
+    def _text(self) -> Iterator[bytes]:
         pieces = self._unpacked()
         first = next(pieces, b"")
-        while len(first) < 8 and (more := next(pieces, b"")):
+        while len(first) < 64 and (more := next(pieces, b"")):
             first += more
         bom, encoding = next(((b, e) for b, e in _BOMS if first.startswith(b)), (b"", ""))
         first = first[len(bom) :]
-        if encoding:
+        if encoding := encoding or _unmarked(first):
             yield from _transcoded(first, pieces, encoding)
             return
         _refuse_binary(first, self.name)
-        if first:
-            yield first
+        yield first
         yield from pieces
 
     def lines(self, max_line: int = MAX_LINE) -> Iterator[bytes]:
@@ -130,13 +145,14 @@ class Source:
         self.bytes_read = 0
         self.cut_off = False
         with self.open() as raw:
-            if not self.head.startswith(b"\x1f\x8b"):
+            kind = kind_of(self.head)
+            if not kind or (kind == "zip" and not self._member):
                 while piece := raw.read(CHUNK):
                     self.bytes_read += len(piece)
                     yield piece
                 return
             total = 0
-            with gzip.GzipFile(fileobj=raw) as file:
+            with unpacking(raw, kind, self._member, self.name) as file:
                 while piece := self._unpack(file, total):
                     self.bytes_read = min(raw.tell(), self.size)
                     total += len(piece)
@@ -147,17 +163,39 @@ class Source:
                         )
                     yield piece
 
-    def _unpack(self, file: gzip.GzipFile, before: int) -> bytes:
+    def _unpack(self, file: Any, before: int) -> bytes:
+        """The next piece. Any: a reader as `unpacking` makes them."""
         try:
             return file.read1(CHUNK)
-        except (EOFError, OSError, zlib.error):
+        except BROKEN:
             self.cut_off = True
             if before:
                 return b""  # what came before the break counts
             raise FileDamaged(
-                f"{self.name} cannot be unpacked: its gzip data is damaged.",
+                f"{self.name} cannot be unpacked: its packed data is damaged.",
                 hint="Transfer it again.",
             ) from None
+
+
+def sources_of(path: Path) -> list[Source]:
+    """A file, or what it stands for: a folder for its files, an archive for its members."""
+    if path.is_dir():
+        inner = sorted(path.rglob("*"))
+        files = [found for found in inner if found.is_file() and found.name[:1] != "."]
+        return [source for found in files for source in sources_of(found)]
+    source = Source(path)
+    members = members_of(path) if source.head.startswith(ZIP) else []
+    return [Source(path, member=member) for member in members] or [source]
+
+
+def _unmarked(first: bytes) -> str:
+    """The UTF-16 of a text without byte order mark: every other byte of its beginning is zero."""
+    even, odd = first[:64:2], first[1:64:2]
+    if len(odd) > 1 and 0 not in even and not any(odd):
+        return "utf-16-le"
+    if len(odd) > 1 and 0 not in odd and not any(even):
+        return "utf-16-be"
+    return ""
 
 
 def _transcoded(first: bytes, pieces: Iterator[bytes], encoding: str) -> Iterator[bytes]:
@@ -172,5 +210,5 @@ def _refuse_binary(first: bytes, name: str) -> None:
     if kind or b"\0" in first[:8192]:
         raise FileBinary(
             f"{name} is {kind or 'binary data, neither text nor Parquet'}.",
-            hint="Give JSON Lines, JSON, CSV or Parquet, plain or gzip.",
+            hint="Give JSON Lines, JSON, CSV or Parquet, plain or packed (gzip, zstd, zip).",
         )

@@ -3,8 +3,8 @@
 import codecs
 import json
 import re
-from collections.abc import Iterator
-from typing import Any, Final
+from collections.abc import Iterator, Sequence
+from typing import Any, Final, TypeAlias
 
 from netra_optimizer.usage.sources.files import MAX_LINE
 
@@ -12,30 +12,116 @@ BROKEN: Final = "broken_json"
 TOO_LONG: Final = "too_long"
 
 _DECODER: Final = json.JSONDecoder()
-_SPACE: Final = re.compile(r"[\s,]*")
+_SPACE: Final = re.compile(r"[\s,\x1e]*")
 _NEXT: Final = re.compile(r"[}\]]\s*,\s*(?=\{)|\n\s*(?=\{)")
 _MARGIN: Final = 64
+_DEEPEST: Final = 4
+
+Path: TypeAlias = tuple[str, ...]
+"""Keys that lead to the array of rows in a document; none: the rows lie at the top."""
 
 
-def elements(pieces: Iterator[bytes], key: str | None) -> Iterator[Any]:
-    """Elements of the top array (or of the array under `key`), each a JSON value.
+def elements(pieces: Iterator[bytes], path: Path = ()) -> Iterator[Any]:
+    """The rows of all JSON documents of a text, whatever stands between these, as JSON values.
 
-    In place of an element that cannot be read stands the exception BrokenElement; reading goes on
-    at the next element.
+    With a path, the elements of the array it leads to in each document that is an object; else the
+    documents themselves. Documents that are arrays stand for their elements. In place of a value
+    that cannot be read stands the exception BrokenElement; reading goes on at the next one.
     """
     text = _Text(pieces)
-    if not text.find_array(key):
-        return
-    while True:
-        text.skip_space()
-        if text.at_end() or text.peek() == "]":
-            return
+    while mark := text.mark():
+        try:
+            if mark == "[":
+                yield from _items(text)
+            elif mark == "{" and path:
+                yield from _members(text, path)
+            elif mark in "]}:":  # left behind by something broken
+                text.step()
+            else:
+                yield text.value()
+        except BrokenElement as broken:
+            yield broken
+            if not text.skip_to_next():
+                return
+
+
+def _items(text: "_Text") -> Iterator[Any]:
+    """Elements of the array the text stands at, and what is broken among them."""
+    text.step()
+    while (mark := text.mark()) and mark != "]":
         try:
             yield text.value()
         except BrokenElement as broken:
             yield broken
             if not text.skip_to_next():
                 return
+    if mark:
+        text.step()
+
+
+def _members(text: "_Text", path: Sequence[str]) -> Iterator[Any]:
+    """Elements of the array under `path` in the object the text stands at; all else is passed over.
+
+    Raises BrokenElement where the object cannot be read, and for one without such an array.
+    """
+    text.step()
+    (wanted, *below), found = path, False
+    while text.mark() == '"':
+        key = text.value()
+        if text.mark() != ":":
+            raise BrokenElement(BROKEN)
+        text.step()
+        mark = text.mark()
+        if key == wanted and mark == "[" and not below:
+            found = True
+            yield from _items(text)
+        elif key == wanted and mark == "{" and below:
+            found = True
+            yield from _members(text, below)
+        else:
+            text.value()
+    if text.mark() != "}":
+        raise BrokenElement(BROKEN)
+    text.step()
+    if not found:
+        raise BrokenElement(BROKEN)
+
+
+def array_paths(head: str) -> list[Path]:
+    """Paths to all arrays of objects, or empty ones, in the document that begins with `head`.
+
+    In the order of the document, as far as the head tells.
+    """
+    found: list[Path] = []
+    try:
+        _walk(head, _SPACE.match(head, 0).end(), (), found)  # type: ignore[union-attr]
+    except (ValueError, IndexError, RecursionError):
+        pass
+    return found
+
+
+def _walk(head: str, at: int, path: Path, found: list[Path]) -> int:
+    """Behind the object at `at`. Raises ValueError or IndexError where the head ends."""
+    at = _blank(head, at + 1)
+    while head[at] != "}":
+        key, at = _DECODER.raw_decode(head, at)
+        at = _blank(head, at)
+        if not isinstance(key, str) or head[at] != ":":
+            raise ValueError
+        at = _blank(head, at + 1)
+        here = (*path, key)
+        if head[at] == "[" and head[_blank(head, at + 1)] in "{]":
+            found.append(here)
+        if head[at] == "{" and len(here) < _DEEPEST:
+            at = _walk(head, at, here, found)
+        else:
+            _, at = _DECODER.raw_decode(head, at)
+        at = _blank(head, at)
+    return at + 1
+
+
+def _blank(head: str, at: int) -> int:
+    return _SPACE.match(head, at).end()  # type: ignore[union-attr]
 
 
 class BrokenElement(Exception):
@@ -54,31 +140,24 @@ class _Text:
         self._at = 0
         self._ended = False
 
-    def peek(self) -> str:
-        return self._text[self._at]
-
-    def at_end(self) -> bool:
-        return self._at >= len(self._text) and not self._more()
-
-    def skip_space(self) -> None:
+    def mark(self) -> str:
+        """The character at which the next value begins; empty at the end."""
         while True:
             self._at = _SPACE.match(self._text, self._at).end()  # type: ignore[union-attr]
-            if self._at < len(self._text) or not self._more():
-                return
+            if self._at < len(self._text):
+                return self._text[self._at]
+            if not self._more():
+                return ""
 
-    def find_array(self, key: str | None) -> bool:
-        pattern = re.compile(r"\s*\[" if key is None else rf'"{re.escape(key)}"\s*:\s*\[')
-        while not (found := pattern.search(self._text)):
-            if len(self._text) > MAX_LINE or not self._more():
-                return False
-        self._at = found.end()
-        return True
+    def step(self) -> None:
+        """Go behind that character."""
+        self._at += 1
 
     def value(self) -> Any:
         """The value at the present place. Raises BrokenElement."""
         while True:
             try:
-                found, self._at = _DECODER.raw_decode(self._text, self._at)
+                found, end = _DECODER.raw_decode(self._text, self._at)
             except json.JSONDecodeError as error:
                 complete = error.pos < len(self._text) - _MARGIN
                 if complete and not error.msg.startswith("Unterminated"):
@@ -86,7 +165,12 @@ class _Text:
             except (RecursionError, ValueError):
                 raise BrokenElement(BROKEN) from None
             else:
-                return found
+                cut = end == len(self._text) and not self._ended
+                if not cut or not isinstance(found, int | float):
+                    self._at = end
+                    return found
+                self._more(end - self._at)  # the number may go on
+                continue
             if len(self._text) - self._at > MAX_LINE:
                 raise BrokenElement(TOO_LONG)
             if not self._more(len(self._text) - self._at):
@@ -101,6 +185,7 @@ class _Text:
                 return True
             self._at = max(self._at, len(self._text) - _MARGIN)
             if not self._more():
+                self._at = len(self._text)
                 return False
 
     def _more(self, at_least: int = 0) -> bool:

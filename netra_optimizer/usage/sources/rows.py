@@ -1,17 +1,30 @@
 """The shape of a file (JSON Lines, JSON, CSV, Parquet) and its rows as dictionaries."""
 
-import csv
-import re
+import json
+from codecs import BOM_UTF8
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
 
 from netra_optimizer.usage.errors import FileDamaged, FileEmpty
-from netra_optimizer.usage.sources.csv_text import WRONG_COLUMNS, delimiter_of, records
+from netra_optimizer.usage.sources.csv_text import (
+    WRONG_COLUMNS,
+    delimiter_of,
+    fields_of,
+    records,
+)
 from netra_optimizer.usage.sources.files import MAX_LINE, Source
-from netra_optimizer.usage.sources.json_text import BROKEN, TOO_LONG, BrokenElement, elements
+from netra_optimizer.usage.sources.json_text import (
+    BROKEN,
+    TOO_LONG,
+    BrokenElement,
+    Path,
+    array_paths,
+    elements,
+)
 
 Shape: TypeAlias = Literal["jsonl", "json", "csv", "parquet"]
 Row: TypeAlias = dict[str, Any]
@@ -21,12 +34,19 @@ UNREADABLE_VALUES: Final = "unreadable_values"
 NOT_AN_OBJECT: Final = "not_an_object"
 CHUNK_ROWS: Final = 8192
 SAMPLE_ROWS: Final = 64
+_FEW: Final = 8
+"""As many of a sample's rows all importers look at."""
+LATER_ROWS: Final = 100 * SAMPLE_ROWS
+"""As far a log is looked into for the first row that is somebody's."""
 _HEAD: Final = 1 << 18
 _WRAPPERS: Final = (
-    "data", "results", "observations", "items", "records", "rows", "logs", "requests", "calls",
+    "data", "results", "items", "records", "rows", "logs", "requests", "calls",
     "traces", "spans", "resourceSpans", "resource_spans",
 )  # fmt: skip
+_BLANKS: Final = b" \t\r\n\x1e"
+"""Before a value; the last as in JSON text sequences."""
 _decode = msgspec.json.Decoder().decode
+_json = json.JSONDecoder()
 
 
 @dataclass(frozen=True)
@@ -37,10 +57,8 @@ class Rows:
     shape: Shape
     header: tuple[str, ...] = ()
     delimiter: str = ","
-    array_key: str | None = None
-    """Where the rows lie in a JSON document: under this key, or (None) at the top."""
-    document: bool = False
-    """The whole JSON document is one row."""
+    path: Path = ()
+    """Where the rows lie in JSON documents: in the array these keys lead to, or at the top."""
     sample: list[Row] = field(default_factory=list)
 
     def dicts(self) -> Iterator[Row | str]:
@@ -94,11 +112,7 @@ class Rows:
         return WRONG_COLUMNS if fields is None else dict(zip(self.header, fields, strict=True))
 
     def _json(self) -> Iterator[Row | str]:
-        if self.document:
-            text = b"".join(self.source.chunks())
-            yield decode_line(text)
-            return
-        for value in elements(self.source.chunks(), self.array_key):
+        for value in elements(self.source.chunks(), self.path):
             if isinstance(value, BrokenElement):
                 yield value.reason
             else:
@@ -115,7 +129,7 @@ class Rows:
         try:
             with self.source.open() as raw:
                 for batch in pq.ParquetFile(raw).iter_batches(batch_size=CHUNK_ROWS):
-                    yield from _batch_rows(batch)
+                    yield from _batch_rows(_as_text(batch))
         except (pa.ArrowException, OSError) as error:
             raise _damaged(self.source, error) from None
 
@@ -143,6 +157,19 @@ class _Waiting:
         self.lines = lines[::-1]
 
 
+def _as_text(batch: Any) -> Any:
+    """The batch with columns of bytes as text, where they are that. Any: pyarrow has no types."""
+    import pyarrow as pa
+
+    for place, field_ in enumerate(batch.schema):
+        if pa.types.is_binary(field_.type) or pa.types.is_large_binary(field_.type):
+            try:
+                batch = batch.set_column(place, field_.name, batch.column(place).cast(pa.string()))
+            except pa.ArrowInvalid:
+                continue
+    return batch
+
+
 def _batch_rows(batch: Any) -> Iterator[Row | str]:
     """Rows of a batch (Any: pyarrow has no types); one whose values are none costs itself alone."""
     try:
@@ -163,8 +190,7 @@ def open_rows(source: Source) -> Rows:
         raise FileEmpty(f"{source.name} is empty.", hint="Export the calls again.")
     if source.is_parquet:
         return _sampled(Rows(source, "parquet", header=_parquet_columns(source)))
-    head = _head(source)
-    text = head.lstrip()
+    text = _head(source).lstrip(_BLANKS)
     if not text:
         raise FileEmpty(f"{source.name} holds nothing but blanks.", hint="Export the calls again.")
     if text[:1] == b"[":
@@ -173,7 +199,7 @@ def open_rows(source: Source) -> Rows:
         return _sampled(_json_rows(source, text))
     first = text.split(b"\n", 1)[0].decode("utf-8", "replace").strip("\r")
     delimiter = delimiter_of(first)
-    header = next(csv.reader([first], delimiter=delimiter), [])
+    header = fields_of(first, delimiter)
     names = tuple(name.strip().strip("\ufeff") for name in header)
     return _sampled(Rows(source, "csv", header=names, delimiter=delimiter))
 
@@ -185,8 +211,45 @@ def decode_line(line: bytes) -> Row | str:
     try:
         value = _decode(line)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return _leniently(line)
+    return value if isinstance(value, dict) else NOT_AN_OBJECT
+
+
+def _leniently(line: bytes) -> Row | str:
+    """An object with what JSON does not have, or the reason.
+
+    That are NaN and Infinity, and byte order marks of files that were appended to others.
+    """
+    if b"NaN" not in line and b"Infinity" not in line and not line.startswith(BOM_UTF8):
+        return BROKEN
+    try:
+        value = json.loads(line.removeprefix(BOM_UTF8))
+    except (ValueError, RecursionError):
         return BROKEN
     return value if isinstance(value, dict) else NOT_AN_OBJECT
+
+
+def nested_rows(source: Source) -> Iterator[Rows]:
+    """Other readings of a file of JSON objects: as documents, then by each array within the first.
+
+    For files whose rows `open_rows` took are nobody's.
+    """
+    text = _head(source).lstrip(_BLANKS)
+    if text[:1] != b"{":
+        return
+    yield _sampled(Rows(source, "json"))
+    for path in array_paths(text.decode("utf-8", "replace")):
+        yield _sampled(Rows(source, "json", path=path))
+
+
+def later_rows(rows: Rows) -> Iterator[Rows]:
+    """The same rows with later ones as their sample, for logs that begin with something else."""
+    if rows.shape in ("csv", "parquet"):
+        return  # all rows have the same columns
+    found = (row for row in rows.dicts() if isinstance(row, dict))
+    found = islice(found, len(rows.sample), LATER_ROWS)
+    while sample := list(islice(found, _FEW)):
+        yield replace(rows, sample=sample)
 
 
 def _json_rows(source: Source, text: bytes) -> Rows:
@@ -194,21 +257,30 @@ def _json_rows(source: Source, text: bytes) -> Rows:
     complete = lines[:-1] if len(text) >= _HEAD // 2 else lines
     whole = [isinstance(decode_line(line), dict) for line in complete[:SAMPLE_ROWS]]
     objects = [line.lstrip()[:1] == b"{" for line in lines[:SAMPLE_ROWS]]
-    if len(lines) > 1 and (whole[:1] == [True] or sum(objects) > len(objects) / 2):
+    if len(lines) > 1 and whole[:1] == [True]:
         return Rows(source, "jsonl")
-    if len(lines) == 1 and not _wrapper(text):
-        return Rows(source, "jsonl")
-    key = _wrapper(text)
-    return Rows(source, "json", array_key=key, document=key is None)
+    path = _wrapper(text)
+    if not path and not _several(lines[0]):
+        if len(lines) == 1 or sum(objects) > len(objects) / 2:
+            return Rows(source, "jsonl")
+    return Rows(source, "json", path=path)
 
 
-def _wrapper(text: bytes) -> str | None:
-    """The key right below the top whose array holds the rows."""
-    for key in _WRAPPERS:
-        found = re.search(rb'"%s"\s*:\s*\[\s*[{\]]' % key.encode(), text)
-        if found and text[: found.start()].count(b"{") - text[: found.start()].count(b"}") == 1:
-            return key
-    return None
+def _several(line: bytes) -> bool:
+    """Whether a line is a JSON object and more: another one, or a comma behind it."""
+    try:
+        _, end = _json.raw_decode(line.decode("utf-8", "replace"))
+    except (ValueError, RecursionError):
+        return False
+    return end > 1
+
+
+def _wrapper(text: bytes) -> Path:
+    """The path to the rows where the document has them under a usual key right below the top."""
+    head = text.decode("utf-8", "replace")
+    found = {path[0] for path in array_paths(head) if len(path) == 1}
+    key = next((key for key in _WRAPPERS if key in found), None)
+    return (key,) if key else ()
 
 
 def _sampled(rows: Rows) -> Rows:

@@ -159,6 +159,67 @@ export interface components {
             approve: boolean;
         };
         /**
+         * EraseUsage
+         * @description Which calls are to go; all of the workspace only where that is said.
+         */
+        EraseUsage: {
+            /**
+             * Everything
+             * @default false
+             */
+            everything: boolean;
+            /**
+             * Feature
+             * @description Only these calls; empty: those without one.
+             */
+            feature?: string | null;
+            /**
+             * From
+             * @description RFC 3339; UTC without a zone.
+             */
+            from?: string | null;
+            /**
+             * Model
+             * @description Only these calls; empty: those without one.
+             */
+            model?: string | null;
+            /**
+             * Provider
+             * @description Only these calls; empty: those without one.
+             */
+            provider?: string | null;
+            /**
+             * Service Tier
+             * @description Only these calls; empty: those without one.
+             */
+            service_tier?: string | null;
+            /**
+             * Status
+             * @description Only these calls; empty: those without one.
+             */
+            status?: string | null;
+            /**
+             * Tag
+             * @description Only these calls; empty: those without one.
+             */
+            tag?: string | null;
+            /**
+             * Team
+             * @description Only these calls; empty: those without one.
+             */
+            team?: string | null;
+            /**
+             * To
+             * @description RFC 3339; UTC without a zone.
+             */
+            to?: string | null;
+            /**
+             * User
+             * @description Only these calls; empty: those without one.
+             */
+            user?: string | null;
+        };
+        /**
          * Figure
          * @description One number with where it comes from; `assumption` marks what no row proves.
          */
@@ -308,13 +369,24 @@ export interface components {
         };
         /**
          * LatencyOut
-         * @description Median latency in milliseconds, None where the records do not tell.
+         * @description Latency in milliseconds, None where the records do not tell.
+         *
+         *     Medians, and means over the `requests` whose latency is known.
          */
         LatencyOut: {
+            /** Mean After */
+            mean_after?: number | null;
+            /** Mean Before */
+            mean_before?: number | null;
             /** P50 After */
             p50_after: number | null;
             /** P50 Before */
             p50_before: number | null;
+            /**
+             * Requests
+             * @default 0
+             */
+            requests: number;
         };
         /**
          * MessageOut
@@ -525,6 +597,60 @@ export interface components {
             verified: boolean;
         };
         /**
+         * RemovalOut
+         * @description One removal. `calls_before`, `calls_removed` and `calls_after` count the workspace's calls.
+         *
+         *     `asked_by` is a user's id; null where a setting asked.
+         */
+        RemovalOut: {
+            /** Asked By */
+            asked_by: string | null;
+            /** Calls After */
+            calls_after: number | null;
+            /** Calls Before */
+            calls_before: number | null;
+            /** Calls Removed */
+            calls_removed: number | null;
+            /** Chosen */
+            chosen: {
+                [key: string]: string;
+            };
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Ended At */
+            ended_at: string | null;
+            error: components["schemas"]["RunErrorOut"] | null;
+            /** First Removed */
+            first_removed: string | null;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "retention" | "request";
+            /** Last Removed */
+            last_removed: string | null;
+            /** Removal Id */
+            removal_id: string;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "queued" | "running" | "completed" | "failed";
+        };
+        /**
+         * RemovalPage
+         * @description Removals, the newest first.
+         */
+        RemovalPage: {
+            /** Items */
+            items: components["schemas"]["RemovalOut"][];
+            /** Next */
+            next: string | null;
+        };
+        /**
          * Report
          * @description The whole answer. Never empty, and never a number without its evidence.
          */
@@ -591,6 +717,19 @@ export interface components {
             }[];
             /** Title */
             title: string;
+        };
+        /**
+         * RetentionOut
+         * @description How long calls are kept: null for ever. Those before `kept_since` go; `calls_due` are there
+         *     still.
+         */
+        RetentionOut: {
+            /** Calls Due */
+            calls_due: number;
+            /** Keep Days */
+            keep_days: number | null;
+            /** Kept Since */
+            kept_since: string | null;
         };
         /**
          * RunErrorOut
@@ -849,6 +988,7 @@ export type Column = components['schemas']['Column'];
 export type CombinedOut = components['schemas']['CombinedOut'];
 export type Constraint = components['schemas']['Constraint'];
 export type Decision = components['schemas']['Decision'];
+export type EraseUsage = components['schemas']['EraseUsage'];
 export type Figure = components['schemas']['Figure'];
 export type ForkRun = components['schemas']['ForkRun'];
 export type FoundOpportunityOut = components['schemas']['FoundOpportunityOut'];
@@ -869,8 +1009,11 @@ export type PauseOut = components['schemas']['PauseOut'];
 export type Plot = components['schemas']['Plot'];
 export type Problem = components['schemas']['Problem'];
 export type QualityOut = components['schemas']['QualityOut'];
+export type RemovalOut = components['schemas']['RemovalOut'];
+export type RemovalPage = components['schemas']['RemovalPage'];
 export type Report = components['schemas']['Report'];
 export type ReportTable = components['schemas']['ReportTable'];
+export type RetentionOut = components['schemas']['RetentionOut'];
 export type RunErrorOut = components['schemas']['RunErrorOut'];
 export type RunOut = components['schemas']['RunOut'];
 export type RunPage = components['schemas']['RunPage'];

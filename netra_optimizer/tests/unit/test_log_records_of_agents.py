@@ -1,0 +1,123 @@
+"""Agents' log records in OTLP JSON: each event by its own provider's convention."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from netra_optimizer import read_files
+from netra_optimizer.results import Audit
+from netra_optimizer.usage.record import TOKEN_BUCKETS
+
+
+def record(**attributes: object) -> dict:
+    listed = [
+        {"key": key.replace("__", "."), "value": {"stringValue": value} if isinstance(value, str)
+         else {"intValue": str(value)}}
+        for key, value in attributes.items()
+    ]  # fmt: skip
+    return {"timeUnixNano": "1795168801000000000", "attributes": listed}
+
+
+def read(folder: Path, *records: dict) -> tuple[list[dict], Audit, str]:
+    resource = {"attributes": [{"key": "service.name", "value": {"stringValue": "agent"}}]}
+    path = folder / "logs.json"
+    path.write_text(json.dumps({"resourceLogs": [
+        {"resource": resource, "scopeLogs": [{"logRecords": list(records)}]}]}))  # fmt: skip
+    imported = read_files(path)
+    rows = [row for batch in imported.batches() for row in batch.to_pylist()]
+    return rows, imported.audit, imported.format
+
+
+CLAUDE = {
+    "event__name": "claude_code.api_request", "session__id": "s-1", "user__id": "u-1",
+    "model": "claude-sonnet-4-5", "input_tokens": "10", "output_tokens": "5",
+    "cache_read_tokens": "100", "cache_creation_tokens": "20", "cost_usd": "0.1",
+    "duration_ms": "1000", "request_id": "req_1",
+}  # fmt: skip
+CODEX = {
+    "event__name": "codex.sse_event", "event__kind": "response.completed", "model": "gpt-5-codex",
+    "conversation__id": "c-1", "input_token_count": 1000, "output_token_count": 50,
+    "cached_token_count": 400, "reasoning_token_count": 20,
+}  # fmt: skip
+GEMINI = {
+    "event__name": "gemini_cli.api_response", "model": "gemini-2.5-pro", "input_token_count": 100,
+    "output_token_count": 10, "cached_content_token_count": 40, "thoughts_token_count": 30,
+    "tool_token_count": 0, "total_token_count": 140, "duration_ms": 500,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("event", "expected", "provider"),
+    [
+        (CLAUDE, {"input_uncached": 10, "cache_read": 100, "cache_write_5m": 20, "output_text": 5},
+         "anthropic"),
+        (CODEX, {"input_uncached": 600, "cache_read": 400, "output_text": 30, "reasoning": 20},
+         "openai"),
+        (GEMINI, {"input_uncached": 60, "cache_read": 40, "output_text": 10, "reasoning": 30},
+         "google"),
+        ({"event__name": "gen_ai.client.inference.operation.details",
+          "gen_ai__provider__name": "openai", "gen_ai__request__model": "gpt-4o",
+          "gen_ai__usage__input_tokens": 10, "gen_ai__usage__output_tokens": 5},
+         {"input_uncached": 10, "output_text": 5}, "openai"),
+    ],
+)  # fmt: skip
+def test_an_agent_s_event_counts_as_its_provider_does(
+    event: dict, expected: dict, provider: str, tmp_path: Path
+) -> None:
+    rows, audit, name = read(tmp_path, record(**event), record(**event))
+    kept = 1 if "request_id" in event else 2  # without an id equal events are different calls
+    assert (name, audit.rows_read, audit.rows_kept) == ("otlp_logs", 2, kept)
+    found = {bucket: rows[0][bucket] for bucket in TOKEN_BUCKETS if rows[0][bucket]}
+    assert (found, rows[0]["provider"]) == (expected, provider)
+
+
+def test_a_call_began_as_long_before_its_event_as_it_lasted(tmp_path: Path) -> None:
+    [row], _, _ = read(tmp_path, record(**CLAUDE))
+    assert row["start"].isoformat() == "2026-11-20T10:00:00+00:00"
+    known = ("id", "latency_ms", "cost_recorded", "user", "conversation", "feature")
+    assert [row[key] for key in known] == ["req_1", 1000.0, 0.1, "u-1", "s-1", "agent"]
+
+
+def test_events_that_are_no_calls_are_left_out_and_failures_kept(tmp_path: Path) -> None:
+    rows, audit, _ = read(
+        tmp_path,
+        record(event__name="claude_code.user_prompt", prompt_length=9),
+        record(**{**CODEX, "event__kind": "response.output_text.delta"}),
+        record(event__name="claude_code.api_error", model="claude-sonnet-4-5", error="overloaded"),
+        {"attributes": "none"},
+    )
+    assert audit == Audit(4, 1, {"not_a_model_call": 3})
+    assert (rows[0]["status"], rows[0]["error_kind"]) == ("error", "overloaded")
+
+
+def counted(total: int, last: int, cached: int = 0) -> dict:
+    def usage(tokens: int) -> dict:
+        return {"input_tokens": tokens, "cached_input_tokens": cached, "output_tokens": 50,
+                "reasoning_output_tokens": 20, "total_tokens": tokens + 50}  # fmt: skip
+
+    info = {"total_token_usage": usage(total), "last_token_usage": usage(last)}
+    return line("event_msg", type="token_count", info=info)
+
+
+def line(kind: str, **payload: object) -> dict:
+    return {"timestamp": "2026-11-20T10:00:00Z", "type": kind, "payload": payload}
+
+
+def test_codex_s_session_counts_each_call_once_with_the_model_of_its_turn(tmp_path: Path) -> None:
+    lines = [
+        line("session_meta", id="s-1", cwd="/home/ann/shop"), line("turn_context", model="gpt-5"),
+        line("event_msg", type="token_count", info=None), counted(1000, 1000, 400),
+        counted(1000, 1000, 400), line("response_item", type="message"),
+        line("turn_context", model="gpt-5-mini"), counted(1700, 700),
+    ]  # fmt: skip
+    path = tmp_path / "rollout.jsonl"
+    path.write_text("\n".join(map(json.dumps, lines)))
+    imported = read_files(path)
+    rows = [row for batch in imported.batches() for row in batch.to_pylist()]
+    assert imported.format == "codex"
+    assert imported.audit == Audit(8, 2, {"duplicate": 1, "not_a_model_call": 5})
+    assert [(row["model"], row["input_uncached"], row["cache_read"], row["output_text"],
+             row["reasoning"], row["conversation"], row["feature"]) for row in rows] == [
+        ("gpt-5", 600, 400, 30, 20, "s-1", "shop"), ("gpt-5-mini", 700, 0, 30, 20, "s-1", "shop"),
+    ]  # fmt: skip

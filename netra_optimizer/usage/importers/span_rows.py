@@ -1,0 +1,120 @@
+"""Spans one a row, as SDKs print them and as stores of traces export them.
+
+OpenTelemetry's console exporters (`{"context", "start_time", "attributes"}`), ClickHouse's table of
+traces (`SpanAttributes`), Phoenix's and Arize's tables (`attributes.…`, a column each), Logfire's
+records. Token conventions are those of the spans (see spans.py).
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from netra_optimizer.usage.batch import to_us
+from netra_optimizer.usage.importers.base import NOT_A_CALL, Options, Outcome, RowImporter
+from netra_optimizer.usage.importers.span_names import PREFIXES, SLOTS
+from netra_optimizer.usage.importers.spans import record_of_span
+from netra_optimizer.usage.importers.values import first, has_count, mapping, moment, number, text
+from netra_optimizer.usage.sources.rows import Row, Rows
+
+_ATTRIBUTES: Final = ("attributes", "SpanAttributes", "span_attributes", "Attributes")
+_RESOURCES: Final = ("ResourceAttributes", "resource_attributes")
+_PENDING: Final = "pending_span"
+"""Logfire's row of a span that has only begun; another one follows at its end."""
+_FLAT: Final = "attributes."
+_STARTS: Final = (
+    "start_time", "startTime", "Timestamp", "startTimeUnixNano", "start_time_unix_nano",
+    "timestamp", "start_timestamp",
+)  # fmt: skip
+_ENDS: Final = ("end_time", "endTime", "endTimeUnixNano", "end_time_unix_nano", "end_timestamp")
+_TRACES: Final = ("trace_id", "traceId", "TraceId", "context.trace_id")
+_SPANS: Final = ("span_id", "spanId", "SpanId", "context.span_id")
+_PARENTS: Final = ("parent_id", "parentId", "parent_span_id", "parentSpanId", "ParentSpanId")
+_STATUS: Final = ("status", "StatusCode", "status_code", "otel_status_code")
+_MESSAGES: Final = (
+    "StatusMessage", "status_message", "statusMessage", "otel_status_message", "exception_type",
+)  # fmt: skip
+
+
+class SpanRowsImporter(RowImporter):
+    """One row a span."""
+
+    name = "spans"
+    title = "OpenTelemetry spans, one a row"
+    convention = "input tokens include cached ones, unless the numbers say otherwise"
+
+    def score(self, rows: Rows) -> float:
+        """Sure by a span's id beside attributes of calls."""
+        for row in rows.sample:
+            if _id(row, _SPANS) and any(_speaks(name) for name in _attributes(row)):
+                return 0.96
+        return 0.0
+
+    def read(self, row: Row, options: Options) -> Outcome:
+        """One span."""
+        if row.get("kind") == _PENDING:
+            return NOT_A_CALL
+        resource = mapping(first(row, _RESOURCES)) or mapping(row.get("resource"))
+        resource = mapping(resource.get("attributes")) or resource
+        if service := text(row.get("ServiceName")):
+            resource = {**resource, "service.name": service}
+        attributes = _attributes(row)
+        kind = text(row.get("span_kind"))
+        if kind and "openinference.span.kind" not in attributes and _FLAT in "".join(row):
+            attributes = {**attributes, "openinference.span.kind": kind}
+        status = first(row, _STATUS)
+        said = mapping(status)
+        code = text(first(said, ("status_code", "code")) if said else status).upper()
+        start = moment(first(row, _STARTS), options.timezone)
+        return record_of_span(
+            attributes,
+            resource,
+            trace=_id(row, _TRACES),
+            span=_id(row, _SPANS),
+            parent=_id(row, _PARENTS),
+            start_ns=to_us(start) * 1000,
+            end_ns=_end_ns(row, start, options),
+            failed=code in ("ERROR", "STATUS_CODE_ERROR", "2"),
+            message=text(first(said, ("description", "message")) or first(row, _MESSAGES)),
+        )
+
+
+def _speaks(name: str) -> bool:
+    return name in SLOTS or name.startswith(PREFIXES)
+
+
+def _attributes(row: Row) -> Mapping[str, Any]:
+    """A span's attributes, of a flat table those that hold something."""
+    for name in _ATTRIBUTES:
+        if found := mapping(row.get(name)):
+            return _flattened(found)
+    return {
+        name.removeprefix(_FLAT): value
+        for name, value in row.items()
+        if name.startswith(_FLAT) and has_count(value)
+    }
+
+
+def _flattened(attributes: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Attributes by their whole names, also where the table has them as objects in objects."""
+    if not any(isinstance(value, Mapping) for value in attributes.values()):
+        return attributes
+    found: dict[str, Any] = {}
+    for name, value in attributes.items():
+        if isinstance(value, Mapping) and name not in SLOTS:
+            found |= {f"{name}.{inner}": held for inner, held in _flattened(value).items()}
+        else:
+            found[name] = value
+    return found
+
+
+def _id(row: Row, names: tuple[str, ...]) -> str:
+    value = first(row, names) or first(mapping(row.get("context")), names)
+    return text(value).lower().removeprefix("0x")
+
+
+def _end_ns(row: Row, start: datetime, options: Options) -> int:
+    ended = first(row, _ENDS)
+    if ended is not None:
+        return to_us(moment(ended, options.timezone)) * 1000
+    lasted = number(row.get("Duration"))  # ClickHouse's, in nanoseconds
+    return to_us(start) * 1000 + int(lasted or 0)
