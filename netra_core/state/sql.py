@@ -188,7 +188,11 @@ class SqlStateStore:
             .distinct()
             .order_by(*columns)
         )
-        return await self._rows(ctx, chosen, lambda row: Owner(scope, *row))
+
+        def fetch(connection: Connection) -> list[Owner]:
+            return [Owner(scope, *row) for row in connection.execute(chosen)]
+
+        return await self._sessions.read(ctx, fetch)
 
     async def holds(self, ctx: AnyContext, fence: Fence) -> bool:
         """True while no newer fence of this name was taken."""

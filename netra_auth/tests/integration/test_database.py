@@ -13,6 +13,7 @@ from netra_auth.housekeeping import Housekeeping
 from netra_auth.tests.kit import BASE_URL, Kit
 from netra_core.database import DatabaseOptions, SessionIsolationError
 from netra_core.database.migrations import MigrationRunner
+from netra_core.testing.waiting import eventually
 
 pytestmark = pytest.mark.integration
 
@@ -98,10 +99,7 @@ async def test_a_transaction_that_nobody_ends_is_closed_while_the_service_runs(
     await session.execute(select(heads.c.name))
     housekeeping = Housekeeping(deps, leaks_every_s=0.01)
     housekeeping.start()
-    while True:
-        if not database.sessions.stats().open_now:
-            break
-        await asyncio.sleep(0.01)
+    await eventually(lambda: not database.sessions.stats().open_now)
     await housekeeping.aclose()
     assert database.sessions.stats().leaked == 1
     assert f"opened at {__file__}" in capsys.readouterr().out

@@ -1,6 +1,5 @@
 """After a deletion nothing is left: every table is read, whatever tables there are."""
 
-import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -29,6 +28,7 @@ from netra_core.database import SystemContext
 from netra_core.database.postgres import set_row_scope
 from netra_core.state import Scope
 from netra_core.testing.postgres import MIGRATION_ROLE, TestDatabase
+from netra_core.testing.waiting import eventually
 
 pytestmark = [pytest.mark.integration, pytest.mark.both_databases]
 SECRET = "canary"
@@ -253,10 +253,10 @@ async def erase(who: Person, name: str) -> None:
 
 
 async def until_gone(at: Place, word: str) -> None:
-    while True:
-        if not await at.tables_with(word):
-            return
-        await asyncio.sleep(0.1)
+    async def gone() -> bool:
+        return not await at.tables_with(word)
+
+    await eventually(gone, every_s=0.1)
 
 
 async def usage_of(at: Place, who: Person) -> int:

@@ -12,6 +12,7 @@ from netra_backend.tests.integration.test_config_api import configured
 from netra_backend.tests.integration.test_model_reads_questions import KEY, QUESTION, READ
 from netra_backend.tests.kit import GatedReasoner, Person, Stack, is_terminal, person, stack
 from netra_backend.tests.model_provider import model_provider
+from netra_core.testing.waiting import eventually
 
 pytestmark = pytest.mark.integration
 
@@ -42,10 +43,7 @@ async def followed(who: Person, run_id: str) -> list[dict[str, Any]]:
 
 async def until_read_by(platform: Stack, many: int) -> None:
     """Wait until so many sockets and event streams are open."""
-    while True:
-        if platform.platform.sockets.get_stats().subscribers >= many:
-            return
-        await asyncio.sleep(0.005)
+    await eventually(lambda: platform.platform.sockets.get_stats().subscribers >= many)
 
 
 async def test_the_answer_grows_on_each_tab_and_in_the_event_stream_before_it_is_logged(
@@ -92,9 +90,12 @@ async def test_a_models_reading_is_seen_while_it_answers_and_becomes_the_thought
             await ada.ask(QUESTION)
             events: list[dict[str, Any]] = []
             reading = asyncio.create_task(tab.until_end())
-            while "gpt-4o" not in joined(tab.texts):
+
+            def one_more_piece() -> bool:
                 turns.put_nowait(None)
-                await asyncio.sleep(0.005)
+                return "gpt-4o" in joined(tab.texts)
+
+            await eventually(one_more_piece)
             shown, asked = joined(tab.texts), len(provider.asked)
             for _ in range(1000):
                 turns.put_nowait(None)

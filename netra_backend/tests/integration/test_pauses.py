@@ -15,6 +15,7 @@ from netra_backend.tables import runs
 from netra_backend.tests.integration.test_config_api import configured, people
 from netra_backend.tests.state_database import Database, user
 from netra_core.database import SystemContext
+from netra_core.testing.waiting import eventually
 
 
 @pytest.mark.integration
@@ -77,10 +78,10 @@ async def test_a_pause_of_a_model_holds_those_whose_questions_it_reads(tmp_path:
         path = "/api/config/keys/llm.model"
         (await ada.http.put(path, json=chosen, params={"scope": "user"})).raise_for_status()
         asked = [await ask(person.http) for person in (ada, bob)]
-        ended = await status_of(bob.http, asked[1], until_ended=True)
+        ended = await end_of(bob.http, asked[1])
         waits = await status_of(ada.http, asked[0])
         (await ada.http.delete("/api/pauses/model/gpt-4.1-mini")).raise_for_status()
-        began = await status_of(ada.http, asked[0], until_ended=True)
+        began = await end_of(ada.http, asked[0])
     assert (waits, ended, began) == ("pending", "completed", "completed")
 
 
@@ -91,9 +92,13 @@ async def ask(http: httpx.AsyncClient) -> str:
     return asked.raise_for_status().json()["run_id"]
 
 
-async def status_of(http: httpx.AsyncClient, run_id: str, *, until_ended: bool = False) -> str:
-    while True:
-        status = (await http.get(f"/api/runs/{run_id}")).raise_for_status().json()["status"]
-        if not until_ended or status not in ("pending", "running"):
-            return status
-        await asyncio.sleep(0.02)
+async def status_of(http: httpx.AsyncClient, run_id: str) -> str:
+    return (await http.get(f"/api/runs/{run_id}")).raise_for_status().json()["status"]
+
+
+async def end_of(http: httpx.AsyncClient, run_id: str) -> str:
+    async def ended() -> str:
+        status = await status_of(http, run_id)
+        return "" if status in ("pending", "running") else status
+
+    return await eventually(ended)

@@ -1,6 +1,5 @@
 """A run that ends has the next one begin, and keeps no trace of it among its own steps."""
 
-import asyncio
 from typing import Any
 
 import pytest
@@ -8,6 +7,7 @@ from dbos import DBOS
 
 from netra_backend.composition import Platform
 from netra_backend.tests.kit import Person, ServerThread, Stack, ended, person
+from netra_core.testing.waiting import eventually
 
 pytestmark = [pytest.mark.integration, pytest.mark.both_databases]
 
@@ -21,12 +21,13 @@ async def steps_of(server: ServerThread, run_id: str) -> list[str]:
 
 async def released(server: ServerThread, who: Person, run_id: str) -> dict[str, Any]:
     """The run once it has ended; what waits at the gate is let through meanwhile."""
-    while True:
-        run = await who.run(run_id)
-        if run["status"] not in ("pending", "running"):
-            return run
+
+    async def ended_run() -> dict[str, Any]:
         server.release()
-        await asyncio.sleep(0.02)
+        run = await who.run(run_id)
+        return {} if run["status"] in ("pending", "running") else run
+
+    return await eventually(ended_run)
 
 
 async def test_a_run_that_was_cancelled_with_another_behind_it_can_be_resumed(

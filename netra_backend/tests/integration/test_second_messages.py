@@ -10,6 +10,7 @@ import pytest
 from netra_backend.runs.approvals import Approvals
 from netra_backend.tests.kit import ServerThread, Socket, ended, person
 from netra_backend.tests.state_database import Database, user
+from netra_core.testing.waiting import eventually
 
 pytestmark = pytest.mark.integration
 
@@ -47,10 +48,7 @@ async def test_two_executions_that_ask_the_same_at_once_make_one_request(
     ctx = user(run_id="r", thread_id="t")
     asking = [Approvals(database.sessions, lambda: datetime.now(UTC)) for _ in range(8)]
     waiting = [asyncio.create_task(one.ask(ctx, "q", title="Go on?", detail={})) for one in asking]
-    while True:
-        if found := await asking[0].pending(ctx):
-            break
-        await asyncio.sleep(0.01)
+    found = await eventually(lambda: asking[0].pending(ctx))
     await asking[0].decide(ctx, "q", approve=True)
     assert await asyncio.gather(*waiting) == [True] * 8
     assert [one.id for one in found] == ["q"]

@@ -18,6 +18,7 @@ from netra_backend.tests.kit import Person, ServerThread, Stack, person, stack
 from netra_backend.tests.socket_child import keep
 from netra_core.database import SystemContext
 from netra_core.state import Scope
+from netra_core.testing.waiting import eventually
 
 if TYPE_CHECKING:
     from netra_core.testing.postgres import PostgresTestServer
@@ -46,10 +47,10 @@ async def subjects(made: Stack) -> list[str]:
 
 
 async def until_left(node: ServerThread, wanted: list[str]) -> None:
-    while True:
-        if await node.call(subjects) == wanted:
-            return
-        await asyncio.sleep(0.05)
+    async def so() -> bool:
+        return await node.call(subjects) == wanted
+
+    await eventually(so)
 
 
 async def kept_by(node: ServerThread, ada: Person, connection_id: str) -> None:
