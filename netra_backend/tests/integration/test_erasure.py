@@ -256,7 +256,7 @@ async def until_gone(at: Place, word: str) -> None:
     async def gone() -> bool:
         return not await at.tables_with(word)
 
-    await eventually(gone, every_s=0.1)
+    await eventually(gone, what="the last row of it to go")
 
 
 async def usage_of(at: Place, who: Person) -> int:
