@@ -51,9 +51,39 @@ _UP: Final = re.compile(
 )
 _DOWN: Final = re.compile(
     r"\b(?:less|lower\w*|down|fall\w*|fell|drop\w*|decreas\w*|reduc\w*|cut\w*|shrink\w*|sav\w*|"
-    r"cheaper|halv\w*|trim\w*|slash\w*|improv\w*|fewer)\b|[-−–]\s*$",
+    r"cheap\w*|halv\w*|trim\w*|slash\w*|improv\w*|fewer|los(?:e|es|ing))\b|[-−–]\s*$",
     re.I,
 )
+_UNWANTED: Final = re.compile(
+    r"\b(?:do(?:es)?n['’]?t|do(?:es)? not|not|no|never) (?:really |even )?"
+    r"(?:need|want|have|look\w*|ask\w*|try\w*|expect\w*)\b"
+    r"|\bthan (?:gpt|claude|gemini|llama|mistral|deepseek|qwen|grok|o\d)[\w.-]*\b",
+    re.I,
+)
+"""What such a clause names is no goal: nor is it how one model compares with another."""
+_PAST: Final = re.compile(
+    r"\b(?:grew|rose|fell|jumped|climbed|shrank|dropped|went (?:up|down))\b"
+    r"|\b(?:has|have|had)(?: \w+){0,2}? (?:grown|risen|fallen|gone|shrunk|(?!need|want)\w+ed)\b"
+    r"|\b(?:doubled|tripled|quadrupled|increased|decreased)\b.{0,60}"
+    r"\b(?:since|last|this|ago|yesterday|already)\b",
+    re.I,
+)
+_WISHED: Final = re.compile(
+    r"\b(?:will|next|expect\w*|plan\w*|going to|would|want\w*|need\w*|should|must|how|can|could"
+    r"|get|bring|make|target|goal)\b",
+    re.I,
+)
+_COSTS_GROW: Final = re.compile(
+    r"\b(costs?|spend(?:ing)?|bills?|prices?|invoices?|latenc(?:y|ies))"
+    r"((?: (?:has|have|had|is|are|will|would|may|might|could|can|must|should|not|also|already)"
+    r"){0,3}) gr(?:ow(?:s|n|ing)?|ew)\b",
+    re.I,
+)
+_UNIT: Final = re.compile(
+    r"\b(?:per|each|every) (?:request|call|user|customer|quer)(?:s|y|ies)?\b", re.I
+)
+_LITTLE: Final = re.compile(r"\s*(?:(?:the|our|my|of|off|its|as|more|less|fewer)\s+){0,2}", re.I)
+"""What stands between an amount and its own word: half the cost."""
 _ALLOWED: Final = re.compile(
     r"\b(?:(?-i:may)|can|could|at most|up to|no more than|not more than)\b", re.I
 )
@@ -83,10 +113,14 @@ _BOUND: Final = re.compile(
     r"exceed(?:ing)?|budget(?: of| is)?|up to|by)\W*$",
     re.I,
 )
+_A_MINUTE: Final = r"(?:/|per|a|each)\s*min(?:ute)?\b"
 _RATE: Final = re.compile(
-    rf"{NUMBER}\s*(k|m)?\s*(rpm|tpm|(?:requests?|calls|tokens?)\s*(?:/|per|a|each)\s*min(?:ute)?)\b",
+    rf"{NUMBER}\s*(k|m)?\s*(rpm\b|tpm\b|(?:requests?|calls|tokens?)"
+    rf"(?:\s*{_A_MINUTE}|(?=\s*(?:,|/|\+|and|&|or)\s*\d[\d.,]{{0,20}}\s*[km]?\s*"
+    rf"(?:requests?|calls|tokens?)\s*{_A_MINUTE})))",
     re.I,
 )
+"""500 requests and 100k tokens a minute are two."""
 _PERIOD: Final = re.compile(
     r"\W*(?:a|per|an|each|every|/)?\W*(day|daily|week|weekly|quarter|quarterly|year|yearly|annum|"
     r"annually)\b",
@@ -100,12 +134,15 @@ def goals_of(text: str) -> Goals:
     """The goals of a question; what names no amount is none."""
     capped = _CAP.search(text) is not None
     found: dict[str, float] = {}
-    for clause in _CLAUSE.split(_CAP.sub(" ; ", text)):
+    told = _COSTS_GROW.sub(r"\1\2 rising", _UNIT.sub("", _CAP.sub(" ; ", text)))
+    for clause in _CLAUSE.split(told):
+        if _UNWANTED.search(clause) or (_PAST.search(clause) and not _WISHED.search(clause)):
+            continue
         for amount in amounts(clause):
-            subject = _subject(clause, amount)
+            subject, word = _subject(clause, amount)
             if subject is None:
                 continue
-            name, value = _goal(subject, clause, amount)
+            name, value = _goal(subject, word, clause, amount)
             if value is not None:
                 found.setdefault(name, value)
     return Goals(
@@ -152,26 +189,30 @@ def speaks_of_cost(text: str) -> bool:
     return any(m.lastgroup == "COST" for m in _SUBJECT.finditer(_CAP.sub(" ", text)))
 
 
-def _subject(clause: str, amount: Amount) -> Subject | None:
+def _subject(clause: str, amount: Amount) -> tuple[Subject | None, str]:
     """Of the words nearest to the amount; a factor of two words as near is of the one after it."""
     best: tuple[int, int] | None = None
-    found: Subject | None = None
+    found: tuple[Subject | None, str] = None, ""
+    little = _LITTLE.match(clause, amount.end)
+    begins = little.end() if little else amount.end
     for match in _SUBJECT.finditer(clause):
         assert match.lastgroup is not None
         after = match.start() >= amount.end
-        gap = match.start() - amount.end if after else amount.start - match.end()
+        gap = match.start() - begins if after else amount.start - match.end()
         rank = (max(gap, 0), 0 if after else 1)
         if best is None or rank < best:
-            best, found = rank, Subject[match.lastgroup]
+            best, found = rank, (Subject[match.lastgroup], match[0].lower())
     return found
 
 
-def _goal(subject: Subject, clause: str, amount: Amount) -> tuple[str, float | None]:
+def _goal(subject: Subject, word: str, clause: str, amount: Amount) -> tuple[str, float | None]:
     match subject:
         case Subject.COST:
             return "cost", _cost(clause, amount)
         case Subject.TRAFFIC:
             return "traffic", _traffic(clause, amount)
+        case Subject.LATENCY if word == "slower" or amount.sign > 0 or _rises(clause):
+            return "speed", None  # what is allowed, or a complaint
         case _:
             return "speed", _speed(subject, amount)
 
@@ -187,8 +228,8 @@ def _cost(clause: str, amount: Amount) -> float | None:
         case Form.REST:
             return amount.value - 1
         case Form.FACTOR:
-            if rises or amount.value <= 1:
-                return None
+            if amount.value <= 1 or not _DOWN.search(clause):
+                return None  # twice as much is a complaint
             return 1 / amount.value - 1
 
 
@@ -202,9 +243,9 @@ def _traffic(clause: str, amount: Amount) -> float:
         case Form.SHARE:
             return -amount.value if falls else amount.value
         case Form.REST:
-            return amount.value - 1 if falls or amount.value != 0.5 else -0.5
-        case Form.FACTOR:
             return amount.value - 1
+        case Form.FACTOR:
+            return (1 / amount.value if falls and amount.value > 1 else amount.value) - 1
 
 
 def _falls(clause: str) -> bool:
@@ -219,7 +260,7 @@ def _speed(subject: Subject, amount: Amount) -> float | None:
                 amount.value if amount.value >= 1 else (1 / amount.value if amount.value else None)
             )
         case Form.REST:
-            return 1 / amount.value
+            return 1 / amount.value if 0 < amount.value <= 1 else None
         case Form.SHARE if subject is Subject.SPEED and amount.sign >= 0:
             return 1 + amount.value
         case Form.SHARE:
