@@ -19,7 +19,17 @@ def forecast_report(
     analysis = evidence.computed.analysis
     limited = [rate for rate in told.rates if rate.limit is not None]
     lines = [_limit_line(rate) for rate in limited]
-    if not limited:
+    known = {rate.model.lower() for rate in limited}
+    absent = [
+        limit.model
+        for limit in evidence.intent.limits
+        if limit.model is not None and limit.model.lower() not in known
+    ]
+    if absent:
+        names = ", ".join(absent)
+        has = ", ".join(rate.model for rate in told.rates[:8])
+        lines.append(f"No call is of {names}: that limit was held against none of {has}.")
+    elif not limited:
         lines.append(
             "Your providers' limits are not in the records: hold the busiest minute against them, "
             "or name them in the question (500 requests and 100k tokens a minute)."

@@ -143,7 +143,7 @@ def goals_of(text: str) -> Goals:
             if subject is None:
                 continue
             name, value = _goal(subject, word, clause, amount)
-            if value is not None:
+            if value is not None and (name != "traffic" or value > -1):
                 found.setdefault(name, value)
     return Goals(
         cost_change=found.get("cost"),

@@ -175,3 +175,74 @@ async def test_why_the_bill_rose_is_answered_by_what_left_its_pattern(prices: Pr
     )
     assert "user loop (100 %)" in report.headline
     assert report.tables[0].title == "What left its pattern"
+
+
+async def test_no_more_money_counts_the_traffic_that_grows(
+    frame: UsageFrame, prices: PriceTable
+) -> None:
+    grown = await answer("Traffic grows 400% next month, no more money, save", frame, prices)
+    (cap,) = [wish for wish in grown.constraints if wish.text == "No more money than now"]
+    assert cap.honoured is False
+    assert "with +400% traffic" in cap.detail
+    falls = await answer("Save 10% of our cost while traffic falls 20%", frame, prices)
+    (cost,) = [wish for wish in falls.constraints if wish.text.startswith("Cost ")]
+    assert cost.text == "Cost -10% while traffic falls 20%"
+    assert (cost.honoured, "with 20% less traffic" in cost.detail) == (True, True)
+
+
+async def test_what_unpriced_calls_would_cost_elsewhere_is_not_said_to_be_nothing(
+    prices: PriceTable,
+) -> None:
+    records = [
+        UsageRecord(id=f"c{at}", start=NOON + timedelta(hours=at), model="no-such", output_text=9)
+        for at in range(30)
+    ]
+    rows = UsageFrame.from_arrow(pa.Table.from_batches([batch_of_records(records)]), prices)
+    report = await answer("Would gpt-4o work in our setup?", rows, prices)
+    assert report.headline == (
+        "None of your calls has a known price that gpt-4o could be held against."
+    )
+    assert not [figure for figure in report.figures if figure.value == 0]
+
+
+async def test_each_model_asked_about_has_variants_of_its_own(
+    frame: UsageFrame, prices: PriceTable
+) -> None:
+    report = await answer("Would gpt-5 or gpt-4o work in our setup?", frame, prices)
+    said = [line for line in report.summary if line.startswith("Variants of ")]
+    assert [line.split(" at ")[0] for line in said] == ["Variants of gpt-5", "Variants of gpt-4o"]
+    for line, name in zip(said, ("gpt-5-", "gpt-4o-"), strict=True):
+        assert all(part.startswith(name) for part in line.split(": ")[1].split(", "))
+
+
+async def test_where_nothing_is_cheaper_than_a_model_to_get_away_from_it_is_said(
+    frame: UsageFrame, prices: PriceTable
+) -> None:
+    unknown = await answer("gpt-99 is too expensive, what else?", frame, prices)
+    assert unknown.headline.startswith("What gpt-99 costs is not known here. ")
+    cheap = await answer("gpt-5-nano is too expensive, what else?", frame, prices)
+    assert "None of the models asked about" not in cheap.headline
+
+
+async def test_a_limit_of_a_model_that_is_not_in_the_records_is_said_to_be_held_against_none(
+    frame: UsageFrame, prices: PriceTable
+) -> None:
+    report = await answer(
+        "Traffic grows 50%, gpt-4.1 is limited to 500 rpm: rate limits?", frame, prices
+    )
+    assert (
+        "No call is of gpt-4.1: that limit was held against none of claude-sonnet-4-5, gpt-4o-mini."
+        in report.summary
+    )
+    assert not any("name them in the question" in line for line in report.summary)
+
+
+async def test_output_is_a_share_of_the_cost_of_the_very_same_calls(prices: PriceTable) -> None:
+    records = [
+        UsageRecord(id=f"c{at}", start=NOON, model=model, input_uncached=100, output_text=900)
+        for at, model in enumerate(["gpt-4o-mini", *["no-such"] * 50])
+    ]
+    rows = UsageFrame.from_arrow(pa.Table.from_batches([batch_of_records(records)]), prices)
+    (row, *_) = columns.reprice(rows, prices, ["gpt-4o"], 0)
+    assert (row.requests, row.cost_then_usd) == (1, pytest.approx(100 * 2.5e-6 + 900 * 10e-6))
+    assert row.output_then_usd == pytest.approx(900 * 10e-6)
