@@ -28,7 +28,7 @@ def savings_report(evidence: Evidence, analysis: Analysis, profile: Profile) -> 
         question=evidence.intent.question,
         headline=_of_what_is_there(evidence) + _goals_first(evidence) + headline(analysis),
         summary=_summary(evidence, analysis, profile),
-        figures=savings_figures(analysis, profile) + parts.usage_figures(profile)[1:2],
+        figures=[*savings_figures(analysis), _requests(analysis)],
         opportunities=[parts.opportunity_out(o) for o in analysis.opportunities],
         combined=combined_out(analysis),
         constraints=constraints_of(evidence),
@@ -100,12 +100,24 @@ def headline(analysis: Analysis) -> str:
     )
 
 
-def savings_figures(analysis: Analysis, profile: Profile) -> list[Figure]:
+def _requests(analysis: Analysis) -> Figure:
+    source = _calls(analysis)
+    return Figure(label="Requests", value=analysis.usage.requests, unit="count", evidence=source)
+
+
+def _calls(analysis: Analysis) -> str:
+    """The calls that were looked at: of some features alone, where the question names them."""
+    usage = analysis.usage
+    calls = parts.counted(usage.requests, "call", "calls")
+    return f"{calls}, {usage.first} to {usage.last}, at list prices"
+
+
+def savings_figures(analysis: Analysis) -> list[Figure]:
     """Cost before, after, and saved, with the interval of the replay."""
     combined = analysis.combined
-    source = f"joint replay of your own calls; {parts.evidence(profile)}"
+    source = f"joint replay of your own calls; {_calls(analysis)}"
     period = combined.period
-    if _is_later(period.start, profile.first):
+    if _is_later(period.start, analysis.usage.first):
         source = (
             f"joint replay of your own calls from {period.start} to {period.end}, at list prices; "
             "the calls before chose the changes"

@@ -67,7 +67,9 @@ _TOPICS: Final[tuple[tuple[Topic, str], ...]] = (
         r"\b(worth|pay off|paid off|help|hurt|sense)\b|"
         r"\b(bill|cost|costs|spend|spending)\b.{0,300}"
         r"\b(doubled|tripled|jump(ed)?|exploded|spiked?|(go|goes|going|gone|went) up|rose|risen|"
-        r"rising|increas(ed|ing)|climb\w*|suddenly)\b",
+        r"rising|increas(ed|ing)|climb\w*|suddenly)\b|"
+        r"\bwhy\b.{0,300}\b(bill|costs?|spend|spending)\b.{0,300}"
+        r"\b(double|triple|twice|higher|jump|rise|grow|explode|increase)\b",
     ),
     (
         Topic.CHARGEBACK,

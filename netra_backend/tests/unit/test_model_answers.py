@@ -246,3 +246,18 @@ async def test_output_is_a_share_of_the_cost_of_the_very_same_calls(prices: Pric
     (row, *_) = columns.reprice(rows, prices, ["gpt-4o"], 0)
     assert (row.requests, row.cost_then_usd) == (1, pytest.approx(100 * 2.5e-6 + 900 * 10e-6))
     assert row.output_then_usd == pytest.approx(900 * 10e-6)
+
+
+async def test_requests_beside_a_saving_are_those_that_were_looked_at(
+    frame: UsageFrame, prices: PriceTable
+) -> None:
+    """The profile is of all calls; the analysis may be of some features alone."""
+    intent = await DeterministicReasoner().understand("How can feature chat be cheaper?")
+    data = DataFinding(profile=columns.profile(frame), known=("chat",))
+    chat = frame.take(frame.feature.equals("chat"))
+    report = write_report(
+        Evidence(intent=intent, data=data, computed=Computed(analysis=analyze(chat, prices=prices)))
+    )
+    figures = {figure.label: figure for figure in report.figures}
+    assert figures["Requests"].value == 60
+    assert all("60 calls" in figure.evidence for figure in figures.values())

@@ -198,6 +198,8 @@ OTHER_WORDS = {
     "Latency must not exceed 800 ms, cost should go down 25%": Topic.SAVINGS,
     "Why did costs spike last Tuesday?": Topic.CHANGE_REVIEW,
     "Why did our bill go up last week?": Topic.CHANGE_REVIEW,
+    "Why did our bill double?": Topic.CHANGE_REVIEW,
+    "Why is our bill twice as high as last month?": Topic.CHANGE_REVIEW,
     "Which customers cost the most?": Topic.CHARGEBACK,
     "If agent traffic rises by half next month, do we hit rate limits?": Topic.FORECAST,
     "Could we run on gemini-2.5-flash instead?": Topic.MODEL_FIT,
