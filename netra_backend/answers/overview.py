@@ -54,6 +54,7 @@ class _Body:
             headline=self._headline,
             summary=[
                 *self._summary,
+                *parts.unpriced(self._profile),
                 *pattern_lines(self._computed.anomalies),
                 *parts.unknown_names(self._evidence.data),
             ],
@@ -162,8 +163,9 @@ class _Body:
     def chargeback(self) -> None:
         teams = [row for row in self._profile.teams if row.key != "(none)"]
         if teams:
+            theirs = sum(row.cost_usd for row in teams)
             self._headline = (
-                f"{parts.counted(len(teams), 'team pays', 'teams share')} "
+                f"{parts.counted(len(teams), 'team pays', 'teams share')} {parts.money(theirs)} of "
                 f"{parts.money(self._profile.cost_usd)}; "
                 f"{teams[0].key} pays most, {parts.money(teams[0].cost_usd)}."
             )

@@ -138,6 +138,16 @@ def opportunity_out(opportunity: Opportunity) -> OpportunityOut:
     return OpportunityOut.model_validate(msgspec.to_builtins(opportunity))
 
 
+def unpriced(profile: Profile) -> list[str]:
+    """A sentence for calls that are in no figure of money."""
+    count = profile.requests - round(profile.priced_share * profile.requests)
+    if not count:
+        return []
+    names = ", ".join([row.key for row in profile.models if row.unpriced_requests][:8])
+    of = f" ({names})" if names else ""
+    return [f"{count:,} of {profile.requests:,} calls{of} have no known price and are in no cost."]
+
+
 def unknown_names(data: DataFinding) -> list[str]:
     """A sentence for features that the data does not have."""
     if not data.unknown or data.profile is None:

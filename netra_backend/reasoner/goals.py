@@ -90,9 +90,10 @@ _ALLOWED: Final = re.compile(
 _CAP: Final = re.compile(
     r"\bno more (?:money|cost|spend)\b|\bsame (?:costs?|budget|money|bill|spend|price)\b"
     r"|\b(?:can'?t|can ?not|won'?t|don'?t|not|never|without|no)\b[\w' ]{0,24}?"
-    r"\b(?:spend|pay|cost)(?:ing)?(?: any)? (?:more|extra)(?: money)?\b"
+    r"\b(?:spend|pay|cost)(?:ing)?(?: any)? (?:more|extra)(?: money)?\b(?! than\b)"
     r"|\b(?:without|no|not|never|don'?t)\b[\w' ]{0,12}?\b(?:increas|rais|grow|add|higher|bigger|"
-    r"extra|additional)\w*(?: to)?(?: the| our| my| any)? (?:costs?|spend(?:ing)?|bills?|budget)\b"
+    r"extra|additional)\w*(?: to)?(?: the| our| my| any)? (?:costs?|spend(?:ing)?|bills?|budget)"
+    r"\b(?! by\b)"
     r"|\bcost[- ]neutral\b|\bat no (?:extra|additional) (?:cost|charge)\b",
     re.I,
 )
@@ -110,9 +111,15 @@ _MONEY: Final = re.compile(
 )
 _BOUND: Final = re.compile(
     r"\b(?:to|under|below|within|most|max(?:imum)?|cap(?: of| at)?|limit(?: of| is)?|than|"
-    r"exceed(?:ing)?|budget(?: of| is)?|up to|by)\W*$",
+    r"exceed(?:ing)?|budget(?: of| is)?|up to|by|at)\W*$",
     re.I,
 )
+_NO_BOUND: Final = re.compile(
+    r"\b(?:we|i) (?:now |currently |already )?(?:pay|paid|spend|spent)\W*(?:\w+\W+){0,2}?$"
+    r"|\bsav(?:e|es|ing)\W*(?:\w+\W+){0,3}?$",
+    re.I,
+)
+"""Before an amount that is paid now, or is to be saved."""
 _A_MINUTE: Final = r"(?:/|per|a|each)\s*min(?:ute)?\b"
 _RATE: Final = re.compile(
     rf"{NUMBER}\s*(k|m)?\s*(rpm\b|tpm\b|(?:requests?|calls|tokens?)"
@@ -269,7 +276,7 @@ def _speed(subject: Subject, amount: Amount) -> float | None:
 
 def _budget(text: str) -> float | None:
     """USD a month: the amount to be kept to where several are named."""
-    found = list(_MONEY.finditer(text))
+    found = [m for m in _MONEY.finditer(text) if not _NO_BOUND.search(text[: m.start()])]
     if not found:
         return None
     bound = [match for match in found if _BOUND.search(text[: match.start()])]

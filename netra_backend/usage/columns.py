@@ -74,6 +74,7 @@ def usage_row(frame: UsageFrame, mask: Bool, key: str) -> UsageRow:
         waited_s=None if np.isnan(latency).all() else float(np.nansum(latency)) / 1000,
         error_share=float(frame.status.equals("error")[mask].sum()) / max(1, requests),
         quality=None if np.isnan(quality).all() else float(np.nanmean(quality)),
+        unpriced_requests=int(np.isnan(frame.cost_usd[mask]).sum()),
     )
 
 

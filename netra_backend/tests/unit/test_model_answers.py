@@ -261,3 +261,16 @@ async def test_requests_beside_a_saving_are_those_that_were_looked_at(
     figures = {figure.label: figure for figure in report.figures}
     assert figures["Requests"].value == 60
     assert all("60 calls" in figure.evidence for figure in figures.values())
+
+
+async def test_an_overview_says_which_calls_and_teams_its_money_is_of(prices: PriceTable) -> None:
+    def call(at: int, **fields: Any) -> UsageRecord:
+        return UsageRecord(id=f"c{at}", start=NOON, input_uncached=100_000, **fields)
+
+    records = [call(at, model="gpt-4o", team="web") for at in range(3)]
+    records += [call(9, model="gpt-4o"), call(10, model="no-such")]
+    rows = UsageFrame.from_arrow(pa.Table.from_batches([batch_of_records(records)]), prices)
+    report = await answer("What does each team cost?", rows, prices)
+    assert report.headline == "1 team pays $0.75 of $1.00; web pays most, $0.75."
+    said = "1 of 5 calls (no-such) have no known price and are in no cost."
+    assert said in report.summary
