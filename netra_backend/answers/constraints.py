@@ -1,7 +1,7 @@
 """Whether what the question asked for is honoured, each wish with its reason."""
 
 from netra_backend.agents.findings import DataFinding, Evidence
-from netra_backend.answers.parts import money, percent
+from netra_backend.answers.parts import changed, money, percent
 from netra_backend.reasoner import Goals, LatencyWish
 from netra_backend.report import Constraint
 from netra_backend.usage.facts import UsageRow
@@ -82,11 +82,12 @@ def _cost(goals: Goals, analysis: Analysis) -> list[Constraint]:
     if goals.cost_change is not None:
         grown = after * (1 + growth)
         reached = grown <= before * (1 + goals.cost_change) + 1e-9
-        text = f"Cost {goals.cost_change:+.0%}"
+        text = f"Cost {changed(goals.cost_change)}"
         detail = f"All proven changes together save {percent(saved)}"
         if growth:
-            more = f"{abs(growth):.0%} {'more' if growth > 0 else 'less'}"
-            text += f" while traffic {'grows' if growth > 0 else 'falls'} {abs(growth):.0%}"
+            size = changed(abs(growth)).removeprefix("+")
+            more = f"{size} {'more' if growth > 0 else 'less'}"
+            text += f" while traffic {'grows' if growth > 0 else 'falls'} {size}"
             detail += (
                 f"; with {more} traffic of the same kind the cost is {money(grown)} "
                 f"against {money(before)} now (assumption: cost grows with traffic)"
@@ -101,8 +102,8 @@ def _cost(goals: Goals, analysis: Analysis) -> list[Constraint]:
         detail = f"{money(before)} before, {money(after)} after the counted changes"
         if growth:
             detail += (
-                f", {money(grown)} with {growth:+.0%} traffic of the same kind (assumption: cost "
-                "grows with traffic)"
+                f", {money(grown)} with {changed(growth)} traffic of the same kind "
+                "(assumption: cost grows with traffic)"
             )
         out.append(
             Constraint(

@@ -14,7 +14,7 @@ def forecast_report(
 ) -> Report:
     """The month to come, the busiest minute of each model, and each limit that was named."""
     change = evidence.intent.goals.traffic_change
-    growth = f"{change:+.0%} traffic" if change is not None else "unchanged traffic"
+    growth = f"{parts.changed(change)} traffic" if change is not None else "unchanged traffic"
     figures, headline = _cost(evidence, profile, load, told, growth)
     analysis = evidence.computed.analysis
     limited = [rate for rate in told.rates if rate.limit is not None]

@@ -35,6 +35,11 @@ def percent(share: float) -> str:
     return f"{share * 100:.1f} %"
 
 
+def changed(share: float) -> str:
+    """By how much something changes, as it was said: +50%, -12.5%."""
+    return f"{round(100 * share, 1):+g}%"
+
+
 def counted(number: int, one: str, many: str) -> str:
     """A number with its noun: `1 change is`, `3 changes are`."""
     return f"{number:,} {one if number == 1 else many}"

@@ -43,7 +43,8 @@ def summed_sql(
 
     Columns: g0, g1, …, model, requests, errors, inputs, cached, outputs, recorded, recordings,
     first_us, last_us, cost (USD, nan where there is no price), and with `latency` how many
-    calls are timed and a state of quantiles. `used` are the combinations of provider, model and tier among the calls.
+    calls are timed and a state of quantiles. `used` are the combinations of provider, model and
+    tier among the calls.
     """
     cells = cell_sql(prices, used)
     groups = [f"{key} AS g{place}" for place, key in enumerate(keys)]

@@ -274,3 +274,12 @@ async def test_an_overview_says_which_calls_and_teams_its_money_is_of(prices: Pr
     assert report.headline == "1 team pays $0.75 of $1.00; web pays most, $0.75."
     said = "1 of 5 calls (no-such) have no known price and are in no cost."
     assert said in report.summary
+
+
+async def test_a_growth_is_said_as_exactly_as_it_is_counted(
+    frame: UsageFrame, prices: PriceTable
+) -> None:
+    report = await answer("Traffic grows 12.5% next month: rate limits?", frame, prices)
+    assert any(figure.label.endswith("+12.5% traffic") for figure in report.figures)
+    saved = await answer("Save 7.5% of our cost", frame, prices)
+    assert [wish.text for wish in saved.constraints] == ["Cost -7.5%"]
