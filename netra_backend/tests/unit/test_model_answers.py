@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pyarrow as pa
 import pytest
 
@@ -18,6 +19,7 @@ from netra_optimizer import (
     analyze,
     find_anomalies,
     forecast,
+    review_change,
     where_time_goes,
 )
 from netra_optimizer.usage.batch import batch_of_records
@@ -283,3 +285,27 @@ async def test_a_growth_is_said_as_exactly_as_it_is_counted(
     assert any(figure.label.endswith("+12.5% traffic") for figure in report.figures)
     saved = await answer("Save 7.5% of our cost", frame, prices)
     assert [wish.text for wish in saved.constraints] == ["Cost -7.5%"]
+
+
+async def test_a_roll_back_is_for_the_reason_that_the_review_gives(prices: PriceTable) -> None:
+    """Cheaper answers that are worse save nothing by going back."""
+    start = NOON - timedelta(days=2)
+    records = [
+        UsageRecord(
+            id=f"c{at:03d}",
+            start=start + timedelta(minutes=30 * at),
+            model="gpt-4o" if at < 60 else "gpt-4o-mini",
+            provider="openai",
+            feature="chat",
+            input_uncached=1000,
+            output_text=100,
+            quality=(0.9 if at < 60 else 0.2) + at % 3 / 100,
+        )
+        for at in range(120)
+    ]
+    rows = UsageFrame.from_arrow(pa.Table.from_batches([batch_of_records(records)]), prices)
+    intent = await DeterministicReasoner().understand("Was yesterday's upgrade worth it?")
+    review = msgspec.to_builtins(review_change(rows, prices, at=start + timedelta(hours=30)))
+    data = DataFinding(profile=columns.profile(rows))
+    report = write_report(Evidence(intent=intent, data=data, computed=Computed(change=review)))
+    assert report.headline == "Roll back chat: quality fell beyond the margin."
