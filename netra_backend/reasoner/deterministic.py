@@ -41,6 +41,8 @@ _FROM_TO: Final = re.compile(
     re.I,
 )
 """What it is now, before what it is to be."""
+_BY: Final = re.compile(rf"\bby\s+{NUMBER}\s*-?(?:ms|milliseconds?|msec|s|secs?|seconds?)\b", re.I)
+"""So much less, no bound."""
 _CLAUSE = re.compile(r"[,;]\s+|\s+(?:and|but|while|whereas)\s+|\.\s+")
 _CHANGED = re.compile(
     r"\b(upgrad|rollout|releas|deploy\w*|migrat|switch|chang|updat|roll(?:ed)?\s*back|revert|undo"
@@ -207,7 +209,7 @@ def _latency(text: str, features: tuple[str, ...]) -> tuple[LatencyWish, ...]:
     waiting: list[str] = []
     for clause in _CLAUSE.split(text):
         named = [f for f in features if re.search(rf"(?<![\w-]){re.escape(f)}(?![\w-])", clause)]
-        match = _LATENCY.search(_FROM_TO.sub("to ", clause))
+        match = _LATENCY.search(_BY.sub("", _FROM_TO.sub("to ", clause)))
         if match is None or _STATUS.fullmatch(match.group(0)):
             waiting = named if len(clause.split()) <= 3 else []
             continue

@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from netra_backend.reasoner.amounts import NUMBER, Amount, Form, amounts, number
+from netra_backend.reasoner.amounts import NUMBER, Amount, Form, amounts, before_of, number
 from netra_backend.reasoner.intent import Goals, RateLimit
 
 
@@ -41,7 +41,8 @@ _SUBJECT: Final = re.compile(
     "|".join(rf"(?P<{subject.name}>\b(?:{words})\b)" for subject, words in _SUBJECTS), re.I
 )
 _CLAUSE: Final = re.compile(
-    r"[,;:]\s+|[.?!]\s+|\s+(?:and|but|while|whereas|although|though|even if|without|when|if)\s+",
+    r"[,;:]\s+|[.?!]\s+|\s+(?:and|but|while|whereas|although|though|even if|without|when|if)\s+"
+    r"|\s+with(?=\s+[\d+−-])",
     re.I,
 )
 _UP: Final = re.compile(
@@ -63,7 +64,9 @@ _UNWANTED: Final = re.compile(
 """What such a clause names is no goal: nor is it how one model compares with another."""
 _PAST: Final = re.compile(
     r"\b(?:grew|rose|fell|jumped|climbed|shrank|dropped|went (?:up|down))\b"
-    r"|\b(?:has|have|had)(?: \w+){0,2}? (?:grown|risen|fallen|gone|shrunk|(?!need|want)\w+ed)\b"
+    r"|\b(?:has|have|had)(?: \w+){0,2}? (?:grown|risen|fallen|gone|shrunk|cut|(?!need|want)\w+ed)\b"
+    r"|\b(?:was|were)\b|\balready (?:cut|\w+ed)\b"
+    r"|\bsince\b.{0,60}\b(?:is|are) (?:up|down)\b|\b(?:is|are) (?:up|down)\b.{0,60}\bsince\b"
     r"|\b(?:doubled|tripled|quadrupled|increased|decreased)\b.{0,60}"
     r"\b(?:since|last|this|ago|yesterday|already)\b",
     re.I,
@@ -79,6 +82,8 @@ _COSTS_GROW: Final = re.compile(
     r"){0,3}) gr(?:ow(?:s|n|ing)?|ew)\b",
     re.I,
 )
+_MOST_AMOUNTS: Final = 32
+"""Of one clause: a goal is the first that names it."""
 _UNIT: Final = re.compile(
     r"\b(?:per|each|every) (?:request|call|user|customer|quer)(?:s|y|ies)?\b", re.I
 )
@@ -94,6 +99,8 @@ _CAP: Final = re.compile(
     r"|\b(?:without|no|not|never|don'?t)\b[\w' ]{0,12}?\b(?:increas|rais|grow|add|higher|bigger|"
     r"extra|additional)\w*(?: to)?(?: the| our| my| any)? (?:costs?|spend(?:ing)?|bills?|budget)"
     r"\b(?! by\b)"
+    r"|\b(?:costs?|spend|bill|budget) (?:(?:must |should )?stays? )?(?:flat|unchanged)\b"
+    r"|\bflat (?:costs?|spend|bill|budget)\b"
     r"|\bcost[- ]neutral\b|\bat no (?:extra|additional) (?:cost|charge)\b",
     re.I,
 )
@@ -116,11 +123,16 @@ _BOUND: Final = re.compile(
 )
 _NO_BOUND: Final = re.compile(
     r"\b(?:we|i) (?:now |currently |already )?(?:pay|paid|spend|spent)\W*(?:\w+\W+){0,2}?$"
-    r"|\bsav(?:e|es|ing)\W*(?:\w+\W+){0,3}?$",
+    r"|\bsav(?:e|es|ing)\W*(?:\w+\W+){0,3}?$"
+    r"|\b(?:reduc|cut|lower|drop|trim|decreas)\w*\b[^.;]{0,40}\bby\W*$",
     re.I,
 )
 """Before an amount that is paid now, or is to be saved."""
 _A_MINUTE: Final = r"(?:/|per|a|each)\s*min(?:ute)?\b"
+_RATE_OF: Final = re.compile(
+    r"\W*(?:a|per|an|each|every|/)\W*(?:call|request|query|user|(?:\w+ )?tokens?|answer)\b", re.I
+)
+"""A price, no budget."""
 _RATE: Final = re.compile(
     rf"{NUMBER}\s*(k|m)?\s*(rpm\b|tpm\b|(?:requests?|calls|tokens?)"
     rf"(?:\s*{_A_MINUTE}|(?=\s*(?:,|/|\+|and|&|or)\s*\d[\d.,]{{0,20}}\s*[km]?\s*"
@@ -145,8 +157,9 @@ def goals_of(text: str) -> Goals:
     for clause in _CLAUSE.split(told):
         if _UNWANTED.search(clause) or (_PAST.search(clause) and not _WISHED.search(clause)):
             continue
-        for amount in amounts(clause):
-            subject, word = _subject(clause, amount)
+        subjects = list(_SUBJECT.finditer(clause))
+        for amount in amounts(clause)[:_MOST_AMOUNTS]:
+            subject, word = _subject(subjects, clause, amount)
             if subject is None:
                 continue
             name, value = _goal(subject, word, clause, amount)
@@ -196,13 +209,15 @@ def speaks_of_cost(text: str) -> bool:
     return any(m.lastgroup == "COST" for m in _SUBJECT.finditer(_CAP.sub(" ", text)))
 
 
-def _subject(clause: str, amount: Amount) -> tuple[Subject | None, str]:
+def _subject(
+    subjects: list[re.Match[str]], clause: str, amount: Amount
+) -> tuple[Subject | None, str]:
     """Of the words nearest to the amount; a factor of two words as near is of the one after it."""
     best: tuple[int, int] | None = None
     found: tuple[Subject | None, str] = None, ""
     little = _LITTLE.match(clause, amount.end)
     begins = little.end() if little else amount.end
-    for match in _SUBJECT.finditer(clause):
+    for match in subjects:
         assert match.lastgroup is not None
         after = match.start() >= amount.end
         gap = match.start() - begins if after else amount.start - match.end()
@@ -276,10 +291,16 @@ def _speed(subject: Subject, amount: Amount) -> float | None:
 
 def _budget(text: str) -> float | None:
     """USD a month: the amount to be kept to where several are named."""
-    found = [m for m in _MONEY.finditer(text) if not _NO_BOUND.search(text[: m.start()])]
+    found = [
+        match
+        for match in _MONEY.finditer(text)
+        if not (
+            _NO_BOUND.search(before_of(text, match.start())) or _RATE_OF.match(text, match.end())
+        )
+    ]
     if not found:
         return None
-    bound = [match for match in found if _BOUND.search(text[: match.start()])]
+    bound = [match for match in found if _BOUND.search(before_of(text, match.start()))]
     match = (bound or found)[-1 if bound else 0]
     amount, unit = match[1] or match[3], match[2] or match[4] or ""
     scale = {"k": 1e3, "thousand": 1e3, "m": 1e6, "million": 1e6}.get(unit.lower(), 1.0)

@@ -1,11 +1,19 @@
 """What the reasoner that needs no model understands."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
 from netra_backend.agents.findings import DataFinding
-from netra_backend.reasoner import DeterministicReasoner, Goals, LatencyWish, RateLimit, Topic
+from netra_backend.reasoner import (
+    DeterministicReasoner,
+    Goals,
+    LatencyWish,
+    RateLimit,
+    Topic,
+    goals,
+)
 from netra_backend.tests.unit.questions import QUESTIONS
 
 NOW = datetime(2026, 11, 22, 15, 30, tzinfo=UTC)
@@ -67,6 +75,11 @@ GOALS = {
     "Half a second is fine for chat_ui": Goals(),
     "We pay $40k a month and have to get to $25k": Goals(budget_usd=25_000.0),
     "Our budget is $60,000 a year": Goals(budget_usd=5_000.0),
+    "Next quarter traffic doubles": Goals(traffic_change=1.0),
+    "In a quarter we want to be 20% cheaper": Goals(cost_change=-0.2),
+    "95% quality at half the price": Goals(cost_change=-0.5),
+    "Cost may go up at most 10% with 30% more traffic": Goals(cost_change=0.1, traffic_change=0.3),
+    "Traffic +30%, cost flat": Goals(cost_cap=True, traffic_change=0.3),
     "We pay $20k a month and want to be at $12k": Goals(budget_usd=12_000.0),
     "We must not spend more than $500 a month": Goals(budget_usd=500.0),
     "Make it a third cheaper": Goals(cost_change=-1 / 3),
@@ -93,6 +106,17 @@ NO_GOALS = (
     "Our latency has doubled",
     "Why is our bill twice as high as last month?",
     "Costs have grown 3x this year",
+    "What does it cost per quarter?",
+    "third-party calls cost too much",
+    "half of our calls are retries",
+    "Two thirds of the cost is input",
+    "Send a third of calls to another model",
+    "We have cut costs by 30% since May",
+    "Since October traffic is up 40%",
+    "Let us double down on savings",
+    "Cut the bill by $500 a month",
+    "$0.05 per call is too much",
+    "reduce p95 by 300 ms",
     "Faster without increasing the cost by more than 10%",
     "Save $2000 a month",
     "We spend 500 dollars a day on chat",
@@ -115,7 +139,8 @@ async def test_each_amount_belongs_to_what_it_is_said_of(
 async def test_what_is_told_allowed_or_refused_is_no_goal(
     reasoner: DeterministicReasoner, question: str
 ) -> None:
-    assert (await reasoner.understand(question)).goals == Goals()
+    intent = await reasoner.understand(question)
+    assert (intent.goals, intent.latency) == (Goals(), ())
 
 
 async def test_a_bound_from_what_is_to_what_shall_be_is_what_shall_be(
@@ -280,3 +305,20 @@ async def test_words_belong_together_within_some_sentences_only(
     far = await reasoner.understand(words.format("x " * 400))
     assert near.topic is not Topic.SAVINGS
     assert far.topic is Topic.SAVINGS
+
+
+async def test_of_a_clause_of_a_thousand_amounts_only_the_first_are_weighed(
+    reasoner: DeterministicReasoner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each is held against each word of its clause: all of them would hold up the process."""
+    weighed: list[str] = []
+    plain = goals._subject
+
+    def counted(*given: Any) -> Any:
+        weighed.append("")
+        return plain(*given)
+
+    monkeypatch.setattr(goals, "_subject", counted)
+    intent = await reasoner.understand("cost -20% " * 1000)
+    assert intent.goals == Goals(cost_change=-0.2)
+    assert len(weighed) == 32
