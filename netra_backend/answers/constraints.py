@@ -1,7 +1,7 @@
 """Whether what the question asked for is honoured, each wish with its reason."""
 
 from netra_backend.agents.findings import DataFinding, Evidence
-from netra_backend.answers.parts import changed, money, percent
+from netra_backend.answers.parts import NO_PRICE, changed, money, percent, priceless
 from netra_backend.reasoner import Goals, LatencyWish
 from netra_backend.report import Constraint
 from netra_backend.usage.facts import UsageRow
@@ -79,6 +79,10 @@ def _cost(goals: Goals, analysis: Analysis) -> list[Constraint]:
     saved = (before - after) / before if before else 0.0
     growth = goals.traffic_change or 0.0
     out: list[Constraint] = []
+    if priceless(analysis):
+        texts = [] if goals.cost_change is None else [f"Cost {changed(goals.cost_change)}"]
+        texts += ["No more money than now"] if goals.cost_cap else []
+        return [Constraint(text=text, honoured=None, detail=NO_PRICE) for text in texts]
     if goals.cost_change is not None:
         grown = after * (1 + growth)
         reached = grown <= before * (1 + goals.cost_change) + 1e-9

@@ -71,6 +71,8 @@ def _cost(
     evidence: Evidence, profile: Profile, load: LoadProfile, told: Forecast, growth: str
 ) -> tuple[list[Figure], str]:
     source = parts.evidence(profile)
+    if profile.priced_share == 0:
+        return [], f"What the next month costs is not known. {parts.NO_PRICE}"
     month, now = told.month_usd, load.cost_per_month_usd
     if month is not None:
         shape = "weekdays apart" if told.by_week_shape else "all days alike"

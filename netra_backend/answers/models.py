@@ -84,8 +84,8 @@ def _headline(asked: Sequence[Repriced], others: Sequence[Repriced], *, away: bo
         )
     if not cheaper:
         return (
-            f"No model with a known price is cheaper than {names} ({parts.money(bound)} for these "
-            "calls)."
+            f"No model is known that costs less than {names} ({parts.money(bound)} for these "
+            "calls) and than they cost now."
         )
     best = cheaper[0]
     then = best.cost_then_usd or 0.0

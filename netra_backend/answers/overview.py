@@ -89,7 +89,8 @@ class _Body:
     def budget(self) -> None:
         load = self._load()
         budget = self._evidence.intent.goals.budget_usd
-        month = load.cost_per_month_usd
+        month = load.cost_per_month_usd if self._profile.priced_share else None
+        told = self._profile.priced_share == 1
         self._figures += parts.usage_figures(self._profile)[:1]
         if month is not None:
             self._figures.append(
@@ -97,6 +98,8 @@ class _Body:
             )
         if budget is None:
             self._headline = "The question names no amount; this is what you spend."
+        elif not self._profile.priced_share:
+            self._headline = f"Whether {parts.money(budget)} holds is not known. {parts.NO_PRICE}"
         elif month is None:
             self._headline = (
                 f"Whether {parts.money(budget)} a month holds takes a day of traffic or more; "
@@ -106,13 +109,16 @@ class _Body:
             word = "within" if month <= budget else "over"
             self._headline = (
                 f"{parts.money(month)} a month at today's rate: {word} "
-                f"{parts.money(budget)} by {parts.money(abs(budget - month))}."
+                f"{parts.money(budget)} by {parts.money(abs(budget - month))}"
+                f"{'' if told else ', without the calls that have no known price'}."
             )
         if budget is not None:
             self._constraints = [
                 Constraint(
                     text=f"At most {parts.money(budget)} a month",
-                    honoured=None if month is None else month <= budget,
+                    honoured=None
+                    if month is None or (month <= budget and not told)
+                    else month <= budget,
                     detail=self._headline,
                 )
             ]

@@ -15,7 +15,7 @@ from netra_backend.report import (
     Sufficiency,
 )
 from netra_backend.usage.facts import Profile, UsageRow
-from netra_optimizer.results import Opportunity
+from netra_optimizer.results import Analysis, Opportunity
 
 HOW_TO_BRING = (
     "upload the log of your LLM calls: a LiteLLM or Langfuse export, OpenAI or Anthropic "
@@ -141,6 +141,14 @@ def cost_over_time(profile: Profile) -> list[Plot]:
 def opportunity_out(opportunity: Opportunity) -> OpportunityOut:
     """As the report carries it."""
     return OpportunityOut.model_validate(msgspec.to_builtins(opportunity))
+
+
+NO_PRICE = "No call has a known price: name the models, or give them one."
+
+
+def priceless(analysis: Analysis) -> bool:
+    """Whether there is no call of which it is known what it cost."""
+    return not analysis.combined.cost_before_usd and bool(analysis.unpriced_models)
 
 
 def unpriced(profile: Profile) -> list[str]:

@@ -18,9 +18,7 @@ _ROUNDS: Final = 16
 UNPROVEN_EFFORT: Final = 20.0
 """So dear that no unproven change is taken while proven ones do."""
 Binding = Literal["cost", "latency"]
-_UNTIMED: Final = (
-    "The records hold no latency: whether the goal of speed is met is not known. By cost alone: "
-)
+_UNTIMED: Final = "The records hold no latency: whether the goal of speed is met is not known."
 
 
 class Goals(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,7 +78,11 @@ def plan_for_goals(analysis: Analysis, goals: Goals) -> GoalPlan:
     proven = all(o.status == "verified" for o in chosen)
     target = None if goals.cost_change_pct is None else before * (1 + goals.cost_change_pct / 100)
     binding = [] if reached else _binding(analysis, useful, goals)
+    said_of_cost = not untimed or goals.cost_change_pct is not None
     change_pct = 100 * (after - before) / before if before else 0.0
+    said = _said(reached, proven, change_pct, binding) if said_of_cost else ""
+    if untimed:
+        said = f"{_UNTIMED} By cost alone: {said}" if said else _UNTIMED
     return GoalPlan(
         met=reached and proven and not untimed,
         met_if_proven=reached and not untimed,
@@ -95,7 +97,7 @@ def plan_for_goals(analysis: Analysis, goals: Goals) -> GoalPlan:
         latency_before_ms=analysis.usage.mean_latency_ms,
         latency_after_ms=mean_latency(analysis, chosen),
         binding=binding,
-        said=(_UNTIMED if untimed else "") + _said(reached, proven, change_pct, binding),
+        said=said,
     )
 
 

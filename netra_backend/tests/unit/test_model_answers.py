@@ -9,7 +9,7 @@ import pytest
 
 from netra_backend.agents.findings import Computed, DataFinding, Evidence
 from netra_backend.agents.optimization import analysis_options
-from netra_backend.answers import write_report
+from netra_backend.answers import parts, write_report
 from netra_backend.reasoner import DeterministicReasoner
 from netra_backend.report import Report
 from netra_backend.usage import columns
@@ -205,6 +205,15 @@ async def test_what_unpriced_calls_would_cost_elsewhere_is_not_said_to_be_nothin
         "None of your calls has a known price that gpt-4o could be held against."
     )
     assert not [figure for figure in report.figures if figure.value == 0]
+    saved = await answer("Cost -20%, no more money", rows, prices)
+    assert [wish.honoured for wish in saved.constraints] == [None, None]
+    assert parts.NO_PRICE in saved.headline
+    assert not any("The goals are met" in line for line in saved.summary)
+    budget = await answer("Our budget is $500 a month", rows, prices)
+    assert budget.headline == f"Whether $500.00 holds is not known. {parts.NO_PRICE}"
+    assert [wish.honoured for wish in budget.constraints] == [None]
+    month = await answer("Usage +50% next month: cost?", rows, prices)
+    assert month.headline == f"What the next month costs is not known. {parts.NO_PRICE}"
 
 
 async def test_each_model_asked_about_has_variants_of_its_own(
@@ -309,3 +318,42 @@ async def test_a_roll_back_is_for_the_reason_that_the_review_gives(prices: Price
     data = DataFinding(profile=columns.profile(rows))
     report = write_report(Evidence(intent=intent, data=data, computed=Computed(change=review)))
     assert report.headline == "Roll back chat: quality fell beyond the margin."
+
+
+async def test_no_more_money_is_a_goal_of_the_plan_too(prices: PriceTable) -> None:
+    """Repeats answered from a cache make it faster, but do not pay for four times the traffic."""
+    records = [
+        UsageRecord(
+            id=f"c{at:03d}",
+            start=NOON + timedelta(seconds=20 * at),
+            model="gpt-4o",
+            provider="openai",
+            feature="faq",
+            input_uncached=2000,
+            output_text=100,
+            latency_ms=1000.0,
+            prompt_hash=f"p{at // 2}",
+            params='{"temperature": 0}',
+        )
+        for at in range(60)
+    ]
+    rows = UsageFrame.from_arrow(pa.Table.from_batches([batch_of_records(records)]), prices)
+    met = "The goals are met by proven changes."
+    free = await answer("Traffic +300%, 1.5 times as fast", rows, prices)
+    assert any(line.startswith(met) for line in free.summary)
+    capped = await answer("Traffic +300%, 1.5 times as fast, no more money", rows, prices)
+    assert not any(line.startswith(met) for line in capped.summary)
+
+
+async def test_a_budget_that_unpriced_calls_may_break_is_not_said_to_hold(
+    prices: PriceTable,
+) -> None:
+    records = [
+        UsageRecord(id=f"c{at}", start=NOON + timedelta(hours=at), model=model, output_text=9)
+        for at in range(30)
+        for model in [("gpt-4o", "no-such")[at % 2]]
+    ]
+    rows = UsageFrame.from_arrow(pa.Table.from_batches([batch_of_records(records)]), prices)
+    budget = await answer("Our budget is $500 a month", rows, prices)
+    assert [wish.honoured for wish in budget.constraints] == [None]
+    assert "without the calls that have no known price" in budget.headline

@@ -114,6 +114,10 @@ def test_where_no_call_is_timed_a_goal_of_speed_is_not_known_and_cost_is_planned
     )
     assert (plan.met, plan.met_if_proven, plan.binding) == (False, False, [])
     assert plan.said.startswith("The records hold no latency: whether the goal of speed is met is")
+    alone = plan_for_goals(
+        msgspec.structs.replace(analysis, usage=untimed), Goals(latency_factor=0.5)
+    )
+    assert "met by proven changes" not in alone.said
     assert len(plan.changes) == 1
 
 
