@@ -79,6 +79,9 @@ class _Body:
             f"{parts.money(profile.cost_usd)}; "
             f"{top.key} is {parts.percent(share)} of it."
         )
+        if not profile.priced_share:
+            calls = parts.counted(profile.requests, "call", "calls")
+            self._headline = f"What {calls} cost is not known. {parts.NO_PRICE}"
         self._figures = parts.usage_figures(profile)
         self._tables = [
             parts.usage_table("By model", profile.models),

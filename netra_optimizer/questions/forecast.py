@@ -35,8 +35,8 @@ def forecast(
     unpriced = int(np.isnan(frame.cost_usd).sum())
     if unpriced:
         notes.append(
-            f"{unpriced:,} of {len(frame):,} calls have no price and are in no cost: the month "
-            "costs more than is said."
+            f"{unpriced:,} of {len(frame):,} calls have no price and are in no cost"
+            + (": the month costs more than is said." if unpriced < len(frame) else ".")
         )
     month, days, shaped = _month(frame, growth)
     if month is None and unpriced < len(frame):

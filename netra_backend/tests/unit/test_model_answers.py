@@ -212,6 +212,8 @@ async def test_what_unpriced_calls_would_cost_elsewhere_is_not_said_to_be_nothin
     budget = await answer("Our budget is $500 a month", rows, prices)
     assert budget.headline == f"Whether $500.00 holds is not known. {parts.NO_PRICE}"
     assert [wish.honoured for wish in budget.constraints] == [None]
+    spent = await answer("How much do we spend?", rows, prices)
+    assert spent.headline == f"What 30 calls cost is not known. {parts.NO_PRICE}"
     month = await answer("Usage +50% next month: cost?", rows, prices)
     assert month.headline == f"What the next month costs is not known. {parts.NO_PRICE}"
 
