@@ -39,7 +39,7 @@ def caching_report(evidence: Evidence, analysis: Analysis, profile: Profile) -> 
                 unit="percent",
                 evidence=parts.evidence(profile),
             ),
-            *savings_figures(analysis, profile),
+            *savings_figures(analysis),
         ],
         opportunities=[parts.opportunity_out(o) for o in analysis.opportunities],
         combined=combined_out(analysis),

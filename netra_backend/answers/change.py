@@ -53,10 +53,10 @@ def _headline(review: dict[str, Any], segments: list[dict[str, Any]], profile: P
     if back:
         names = ", ".join(str(segment["feature"]) for segment in back)
         saved = float(review["roll_back_saves_usd_a_month"])
-        return (
-            f"Roll back {names}: cost rose and quality hardly moved; "
-            f"that saves {parts.money(saved)} a month."
-        )
+        reasons = dict.fromkeys(str(segment["reason"]).rstrip(".") for segment in back)
+        why = "; ".join(reason[:1].lower() + reason[1:] for reason in reasons)
+        saves = f"; that saves {parts.money(saved)} a month" if saved > 0 else ""
+        return f"Roll back {names}: {why}{saves}."
     extra = float(review["extra_usd_a_month"])
     word = "more" if extra >= 0 else "less"
     verdicts = {str(segment["verdict"]) for segment in segments}

@@ -1,7 +1,7 @@
 """Whether what the question asked for is honoured, each wish with its reason."""
 
 from netra_backend.agents.findings import DataFinding, Evidence
-from netra_backend.answers.parts import money, percent
+from netra_backend.answers.parts import NO_PRICE, changed, money, percent, priceless
 from netra_backend.reasoner import Goals, LatencyWish
 from netra_backend.report import Constraint
 from netra_backend.usage.facts import UsageRow
@@ -79,15 +79,21 @@ def _cost(goals: Goals, analysis: Analysis) -> list[Constraint]:
     saved = (before - after) / before if before else 0.0
     growth = goals.traffic_change or 0.0
     out: list[Constraint] = []
+    if priceless(analysis):
+        texts = [] if goals.cost_change is None else [f"Cost {changed(goals.cost_change)}"]
+        texts += ["No more money than now"] if goals.cost_cap else []
+        return [Constraint(text=text, honoured=None, detail=NO_PRICE) for text in texts]
     if goals.cost_change is not None:
         grown = after * (1 + growth)
         reached = grown <= before * (1 + goals.cost_change) + 1e-9
-        text = f"Cost {goals.cost_change:+.0%}"
+        text = f"Cost {changed(goals.cost_change)}"
         detail = f"All proven changes together save {percent(saved)}"
         if growth:
-            text += f" while traffic grows {growth:.0%}"
+            size = changed(abs(growth)).removeprefix("+")
+            more = f"{size} {'more' if growth > 0 else 'less'}"
+            text += f" while traffic {'grows' if growth > 0 else 'falls'} {size}"
             detail += (
-                f"; with {growth:.0%} more traffic of the same kind the cost is {money(grown)} "
+                f"; with {more} traffic of the same kind the cost is {money(grown)} "
                 f"against {money(before)} now (assumption: cost grows with traffic)"
             )
         if not reached:
@@ -96,11 +102,18 @@ def _cost(goals: Goals, analysis: Analysis) -> list[Constraint]:
             )
         out.append(Constraint(text=text, honoured=reached, detail=detail + "."))
     if goals.cost_cap:
+        grown = after * (1 + growth)
+        detail = f"{money(before)} before, {money(after)} after the counted changes"
+        if growth:
+            detail += (
+                f", {money(grown)} with {changed(growth)} traffic of the same kind "
+                "(assumption: cost grows with traffic)"
+            )
         out.append(
             Constraint(
                 text="No more money than now",
-                honoured=after <= before,
-                detail=f"{money(before)} before, {money(after)} after the counted changes.",
+                honoured=grown <= before + 1e-9,
+                detail=f"{detail}.",
             )
         )
     return out
@@ -125,11 +138,10 @@ def _speed(goals: Goals, data: DataFinding, analysis: Analysis) -> list[Constrai
         ]
     counted = [o for o in analysis.opportunities if o.id in analysis.combined.attribution]
     waiting = [o for o in analysis.opportunities if o.status == "needs_evaluation"]
-    after = mean_latency(analysis, counted) or before
-    detail = (
-        f"A call takes {before:,.0f} ms on average; with all proven changes {after:,.0f} ms, "
-        f"{before / after:.2f} times as fast"
-    )
+    after = mean_latency(analysis, counted) or 0.0
+    detail = f"A call takes {before:,.0f} ms on average; with all proven changes {after:,.0f} ms"
+    if after > 0:
+        detail += f", {before / after:.2f} times as fast"
     best = max(waiting, key=_gain_ms, default=None)
     if best is not None and _gain_ms(best) > 0:
         detail += (
@@ -138,7 +150,11 @@ def _speed(goals: Goals, data: DataFinding, analysis: Analysis) -> list[Constrai
             "ms then, as your own calls of that model tell"
         )
     return [
-        Constraint(text=text, honoured=before / after >= goals.speed_factor, detail=f"{detail}.")
+        Constraint(
+            text=text,
+            honoured=before >= goals.speed_factor * after - 1e-6,
+            detail=f"{detail}.",
+        )
     ]
 
 

@@ -14,12 +14,22 @@ def forecast_report(
 ) -> Report:
     """The month to come, the busiest minute of each model, and each limit that was named."""
     change = evidence.intent.goals.traffic_change
-    growth = f"{change:+.0%} traffic" if change is not None else "unchanged traffic"
+    growth = f"{parts.changed(change)} traffic" if change is not None else "unchanged traffic"
     figures, headline = _cost(evidence, profile, load, told, growth)
     analysis = evidence.computed.analysis
     limited = [rate for rate in told.rates if rate.limit is not None]
     lines = [_limit_line(rate) for rate in limited]
-    if not limited:
+    known = {rate.model.lower() for rate in limited}
+    absent = [
+        limit.model
+        for limit in evidence.intent.limits
+        if limit.model is not None and limit.model.lower() not in known
+    ]
+    if absent:
+        names = ", ".join(absent)
+        has = ", ".join(rate.model for rate in told.rates[:8])
+        lines.append(f"No call is of {names}: that limit was held against none of {has}.")
+    elif not limited:
         lines.append(
             "Your providers' limits are not in the records: hold the busiest minute against them, "
             "or name them in the question (500 requests and 100k tokens a minute)."
@@ -61,6 +71,8 @@ def _cost(
     evidence: Evidence, profile: Profile, load: LoadProfile, told: Forecast, growth: str
 ) -> tuple[list[Figure], str]:
     source = parts.evidence(profile)
+    if profile.priced_share == 0:
+        return [], f"What the next month costs is not known. {parts.NO_PRICE}"
     month, now = told.month_usd, load.cost_per_month_usd
     if month is not None:
         shape = "weekdays apart" if told.by_week_shape else "all days alike"

@@ -54,6 +54,8 @@ def models_report(evidence: Evidence, profile: Profile) -> Report:
 
 
 def _line(row: Repriced) -> str:
+    if row.known and row.cost_then_usd is None:
+        return f"None of your calls has a known price that {row.model} could be held against."
     if row.cost_then_usd is None or not row.known:
         return f"No price is known for {row.model!r}: check the spelling, or give it a price."
     change = row.cost_then_usd / row.cost_now_usd - 1 if row.cost_now_usd else 0.0
@@ -76,8 +78,15 @@ def _headline(asked: Sequence[Repriced], others: Sequence[Repriced], *, away: bo
         if row.cost_then_usd is not None and (bound is None or row.cost_then_usd < bound)
     ]
     names = ", ".join(row.model for row in asked)
-    if bound is None or not cheaper:
-        return f"Cheaper than {names}: {_cheapest(cheaper)}"
+    if bound is None:
+        return (
+            f"What {names} costs is not known here. {_cheapest(others) if others else ''}".strip()
+        )
+    if not cheaper:
+        return (
+            f"No model is known that costs less than {names} ({parts.money(bound)} for these "
+            "calls) and than they cost now."
+        )
     best = cheaper[0]
     then = best.cost_then_usd or 0.0
     return (
@@ -90,6 +99,8 @@ def _headline(asked: Sequence[Repriced], others: Sequence[Repriced], *, away: bo
 def _cheapest(rows: Sequence[Repriced]) -> str:
     priced = [row for row in rows if row.cost_then_usd is not None and row.known]
     if not priced:
+        if held := next((row for row in rows if row.known), None):
+            return _line(held)
         return "None of the models asked about has a known price."
     return _line(min(priced, key=lambda row: row.cost_then_usd or 0.0))
 
@@ -114,15 +125,17 @@ def _by_feature(model: Repriced, rows: Sequence[Repriced]) -> str:
 
 
 def _variants(asked: Sequence[Repriced], others: Sequence[Repriced]) -> list[str]:
-    """The smaller models of the same name."""
-    found = [
-        row
-        for row in others
-        if any(row.model.startswith(f"{one.model}-") for one in asked)
-        and row.cost_then_usd is not None
-    ]
-    said = ", ".join(f"{row.model} {parts.money(row.cost_then_usd or 0.0)}" for row in found)
-    return [f"Its variants at the same tokens: {said}."] if said else []
+    """The cheaper models of the same name, for each of the models asked about."""
+    lines: list[str] = []
+    for one in asked:
+        said = ", ".join(
+            f"{row.model} {parts.money(row.cost_then_usd)}"
+            for row in others
+            if row.model.startswith(f"{one.model}-") and row.cost_then_usd is not None
+        )
+        if said:
+            lines.append(f"Variants of {one.model} at the same tokens: {said}.")
+    return lines
 
 
 def _verbosity(asked: Sequence[Repriced]) -> list[str]:

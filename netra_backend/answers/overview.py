@@ -54,6 +54,7 @@ class _Body:
             headline=self._headline,
             summary=[
                 *self._summary,
+                *parts.unpriced(self._profile),
                 *pattern_lines(self._computed.anomalies),
                 *parts.unknown_names(self._evidence.data),
             ],
@@ -78,6 +79,9 @@ class _Body:
             f"{parts.money(profile.cost_usd)}; "
             f"{top.key} is {parts.percent(share)} of it."
         )
+        if not profile.priced_share:
+            calls = parts.counted(profile.requests, "call", "calls")
+            self._headline = f"What {calls} cost is not known. {parts.NO_PRICE}"
         self._figures = parts.usage_figures(profile)
         self._tables = [
             parts.usage_table("By model", profile.models),
@@ -88,7 +92,8 @@ class _Body:
     def budget(self) -> None:
         load = self._load()
         budget = self._evidence.intent.goals.budget_usd
-        month = load.cost_per_month_usd
+        month = load.cost_per_month_usd if self._profile.priced_share else None
+        told = self._profile.priced_share == 1
         self._figures += parts.usage_figures(self._profile)[:1]
         if month is not None:
             self._figures.append(
@@ -96,6 +101,8 @@ class _Body:
             )
         if budget is None:
             self._headline = "The question names no amount; this is what you spend."
+        elif not self._profile.priced_share:
+            self._headline = f"Whether {parts.money(budget)} holds is not known. {parts.NO_PRICE}"
         elif month is None:
             self._headline = (
                 f"Whether {parts.money(budget)} a month holds takes a day of traffic or more; "
@@ -105,13 +112,16 @@ class _Body:
             word = "within" if month <= budget else "over"
             self._headline = (
                 f"{parts.money(month)} a month at today's rate: {word} "
-                f"{parts.money(budget)} by {parts.money(abs(budget - month))}."
+                f"{parts.money(budget)} by {parts.money(abs(budget - month))}"
+                f"{'' if told else ', without the calls that have no known price'}."
             )
         if budget is not None:
             self._constraints = [
                 Constraint(
                     text=f"At most {parts.money(budget)} a month",
-                    honoured=None if month is None else month <= budget,
+                    honoured=None
+                    if month is None or (month <= budget and not told)
+                    else month <= budget,
                     detail=self._headline,
                 )
             ]
@@ -162,8 +172,9 @@ class _Body:
     def chargeback(self) -> None:
         teams = [row for row in self._profile.teams if row.key != "(none)"]
         if teams:
+            theirs = sum(row.cost_usd for row in teams)
             self._headline = (
-                f"{parts.counted(len(teams), 'team pays', 'teams share')} "
+                f"{parts.counted(len(teams), 'team pays', 'teams share')} {parts.money(theirs)} of "
                 f"{parts.money(self._profile.cost_usd)}; "
                 f"{teams[0].key} pays most, {parts.money(teams[0].cost_usd)}."
             )

@@ -15,7 +15,7 @@ from netra_backend.report import (
     Sufficiency,
 )
 from netra_backend.usage.facts import Profile, UsageRow
-from netra_optimizer.results import Opportunity
+from netra_optimizer.results import Analysis, Opportunity
 
 HOW_TO_BRING = (
     "upload the log of your LLM calls: a LiteLLM or Langfuse export, OpenAI or Anthropic "
@@ -33,6 +33,11 @@ def money(value: float) -> str:
 def percent(share: float) -> str:
     """A share as a percentage."""
     return f"{share * 100:.1f} %"
+
+
+def changed(share: float) -> str:
+    """By how much something changes, as it was said: +50%, -12.5%."""
+    return f"{round(100 * share, 1):+g}%"
 
 
 def counted(number: int, one: str, many: str) -> str:
@@ -136,6 +141,24 @@ def cost_over_time(profile: Profile) -> list[Plot]:
 def opportunity_out(opportunity: Opportunity) -> OpportunityOut:
     """As the report carries it."""
     return OpportunityOut.model_validate(msgspec.to_builtins(opportunity))
+
+
+NO_PRICE = "No call has a known price: name the models, or give them one."
+
+
+def priceless(analysis: Analysis) -> bool:
+    """Whether there is no call of which it is known what it cost."""
+    return not analysis.combined.cost_before_usd and bool(analysis.unpriced_models)
+
+
+def unpriced(profile: Profile) -> list[str]:
+    """A sentence for calls that are in no figure of money."""
+    count = profile.requests - round(profile.priced_share * profile.requests)
+    if not count:
+        return []
+    names = ", ".join([row.key for row in profile.models if row.unpriced_requests][:8])
+    of = f" ({names})" if names else ""
+    return [f"{count:,} of {profile.requests:,} calls{of} have no known price and are in no cost."]
 
 
 def unknown_names(data: DataFinding) -> list[str]:

@@ -5,6 +5,7 @@ from datetime import datetime
 from netra_backend.agents.findings import Evidence
 from netra_backend.answers import parts
 from netra_backend.answers.constraints import constraints_of
+from netra_backend.reasoner import Goals as Wishes
 from netra_backend.reasoner import Topic
 from netra_backend.report import (
     Column,
@@ -28,7 +29,7 @@ def savings_report(evidence: Evidence, analysis: Analysis, profile: Profile) -> 
         question=evidence.intent.question,
         headline=_of_what_is_there(evidence) + _goals_first(evidence) + headline(analysis),
         summary=_summary(evidence, analysis, profile),
-        figures=savings_figures(analysis, profile) + parts.usage_figures(profile)[1:2],
+        figures=[*savings_figures(analysis), _requests(analysis)],
         opportunities=[parts.opportunity_out(o) for o in analysis.opportunities],
         combined=combined_out(analysis),
         constraints=constraints_of(evidence),
@@ -63,7 +64,7 @@ def _goals_first(evidence: Evidence) -> str:
 def _plan(evidence: Evidence, analysis: Analysis) -> list[str]:
     """The least changes that reach the goals together, or what binds and the nearest."""
     goals = evidence.intent.goals
-    if goals.cost_change is None and goals.speed_factor is None:
+    if (goals.cost_change is None and goals.speed_factor is None) or parts.priceless(analysis):
         return []
     # Imported where it is used: it loads numpy and scipy, and an idle server needs neither.
     from netra_optimizer import Goals, plan_for_goals
@@ -71,7 +72,7 @@ def _plan(evidence: Evidence, analysis: Analysis) -> list[str]:
     plan = plan_for_goals(
         analysis,
         Goals(
-            cost_change_pct=None if goals.cost_change is None else 100 * goals.cost_change,
+            cost_change_pct=_cost_goal(goals),
             latency_factor=None if goals.speed_factor is None else 1 / goals.speed_factor,
             growth=1 + (goals.traffic_change or 0.0),
         ),
@@ -80,8 +81,17 @@ def _plan(evidence: Evidence, analysis: Analysis) -> list[str]:
     return [f"{plan.said} Taken: {names}." if names else plan.said]
 
 
+def _cost_goal(goals: Wishes) -> float | None:
+    """Per cent of the bill; no more money than now is a goal as well."""
+    if goals.cost_change is None:
+        return 0.0 if goals.cost_cap else None
+    return 100 * goals.cost_change
+
+
 def headline(analysis: Analysis) -> str:
     """The joint figure in a sentence."""
+    if parts.priceless(analysis):
+        return parts.NO_PRICE
     combined = analysis.combined
     saved = combined.savings_usd
     if not combined.attribution or saved.expected <= 0:
@@ -100,12 +110,24 @@ def headline(analysis: Analysis) -> str:
     )
 
 
-def savings_figures(analysis: Analysis, profile: Profile) -> list[Figure]:
+def _requests(analysis: Analysis) -> Figure:
+    source = _calls(analysis)
+    return Figure(label="Requests", value=analysis.usage.requests, unit="count", evidence=source)
+
+
+def _calls(analysis: Analysis) -> str:
+    """The calls that were looked at: of some features alone, where the question names them."""
+    usage = analysis.usage
+    calls = parts.counted(usage.requests, "call", "calls")
+    return f"{calls}, {usage.first} to {usage.last}, at list prices"
+
+
+def savings_figures(analysis: Analysis) -> list[Figure]:
     """Cost before, after, and saved, with the interval of the replay."""
     combined = analysis.combined
-    source = f"joint replay of your own calls; {parts.evidence(profile)}"
+    source = f"joint replay of your own calls; {_calls(analysis)}"
     period = combined.period
-    if _is_later(period.start, profile.first):
+    if _is_later(period.start, analysis.usage.first):
         source = (
             f"joint replay of your own calls from {period.start} to {period.end}, at list prices; "
             "the calls before chose the changes"

@@ -19,7 +19,7 @@ _FEATURE = re.compile(
 _IDENTIFIER = re.compile(r"[`'\"]([\w./:-]{2,64})[`'\"]|\b([a-z][a-z0-9]*(?:_[a-z0-9]+)+)\b")
 _MODEL = re.compile(
     r"\b((?:gpt|chatgpt|claude|gemini|llama|mistral|mixtral|deepseek|qwen|grok|command|nova|o\d)"
-    r"(?:-[\w.]+)*(?:\s?\d(?:\.\d+)?(?!\d|[.,]\d))?(?:-[\w.]+)*)",
+    r"(?:-[\w.]+)*(?:\s?\d(?:\.\d+)?o?(?![\w%×]|\s?(?:%|percent|times)|[.,]\d))?(?:-[\w.]+)*)",
     re.I,
 )
 _LATENCY = re.compile(rf"{NUMBER}\s*-?(ms|milliseconds?|msec|s|sec|secs|seconds?)\b", re.I)
@@ -36,6 +36,13 @@ _SPELLED: Final = (
     (r"\bfive seconds\b", "5 s"),
     (r"\bten seconds\b", "10 s"),
 )
+_FROM_TO: Final = re.compile(
+    rf"\bfrom\s+{NUMBER}\s*-?(?:ms|milliseconds?|msec|s|secs?|seconds?)?\s+(?:down\s+)?to\s+(?=\d)",
+    re.I,
+)
+"""What it is now, before what it is to be."""
+_BY: Final = re.compile(rf"\bby\s+{NUMBER}\s*-?(?:ms|milliseconds?|msec|s|secs?|seconds?)\b", re.I)
+"""So much less, no bound."""
 _CLAUSE = re.compile(r"[,;]\s+|\s+(?:and|but|while|whereas)\s+|\.\s+")
 _CHANGED = re.compile(
     r"\b(upgrad|rollout|releas|deploy\w*|migrat|switch|chang|updat|roll(?:ed)?\s*back|revert|undo"
@@ -62,7 +69,9 @@ _TOPICS: Final[tuple[tuple[Topic, str], ...]] = (
         r"\b(worth|pay off|paid off|help|hurt|sense)\b|"
         r"\b(bill|cost|costs|spend|spending)\b.{0,300}"
         r"\b(doubled|tripled|jump(ed)?|exploded|spiked?|(go|goes|going|gone|went) up|rose|risen|"
-        r"rising|increas(ed|ing)|climb\w*|suddenly)\b",
+        r"rising|increas(ed|ing)|climb\w*|suddenly)\b|"
+        r"\bwhy\b.{0,300}\b(bill|costs?|spend|spending)\b.{0,300}"
+        r"\b(double|triple|twice|higher|jump|rise|grow|explode|increase)\b",
     ),
     (
         Topic.CHARGEBACK,
@@ -200,7 +209,7 @@ def _latency(text: str, features: tuple[str, ...]) -> tuple[LatencyWish, ...]:
     waiting: list[str] = []
     for clause in _CLAUSE.split(text):
         named = [f for f in features if re.search(rf"(?<![\w-]){re.escape(f)}(?![\w-])", clause)]
-        match = _LATENCY.search(clause)
+        match = _LATENCY.search(_BY.sub("", _FROM_TO.sub("to ", clause)))
         if match is None or _STATUS.fullmatch(match.group(0)):
             waiting = named if len(clause.split()) <= 3 else []
             continue

@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from netra_backend.reasoner.amounts import NUMBER, Amount, Form, amounts, number
+from netra_backend.reasoner.amounts import NUMBER, Amount, Form, amounts, before_of, number
 from netra_backend.reasoner.intent import Goals, RateLimit
 
 
@@ -41,7 +41,8 @@ _SUBJECT: Final = re.compile(
     "|".join(rf"(?P<{subject.name}>\b(?:{words})\b)" for subject, words in _SUBJECTS), re.I
 )
 _CLAUSE: Final = re.compile(
-    r"[,;:]\s+|[.?!]\s+|\s+(?:and|but|while|whereas|although|though|even if|without|when|if)\s+",
+    r"[,;:]\s+|[.?!]\s+|\s+(?:and|but|while|whereas|although|though|even if|without|when|if)\s+"
+    r"|\s+with(?=\s+[\d+−-])",
     re.I,
 )
 _UP: Final = re.compile(
@@ -51,18 +52,55 @@ _UP: Final = re.compile(
 )
 _DOWN: Final = re.compile(
     r"\b(?:less|lower\w*|down|fall\w*|fell|drop\w*|decreas\w*|reduc\w*|cut\w*|shrink\w*|sav\w*|"
-    r"cheaper|halv\w*|trim\w*|slash\w*|improv\w*|fewer)\b|[-−–]\s*$",
+    r"cheap\w*|halv\w*|trim\w*|slash\w*|improv\w*|fewer|los(?:e|es|ing))\b|[-−–]\s*$",
     re.I,
 )
+_UNWANTED: Final = re.compile(
+    r"\b(?:do(?:es)?n['’]?t|do(?:es)? not|not|no|never) (?:really |even )?"
+    r"(?:need|want|have|look\w*|ask\w*|try\w*|expect\w*)\b"
+    r"|\bthan (?:gpt|claude|gemini|llama|mistral|deepseek|qwen|grok|o\d)[\w.-]*\b",
+    re.I,
+)
+"""What such a clause names is no goal: nor is it how one model compares with another."""
+_PAST: Final = re.compile(
+    r"\b(?:grew|rose|fell|jumped|climbed|shrank|dropped|went (?:up|down))\b"
+    r"|\b(?:has|have|had)(?: \w+){0,2}? (?:grown|risen|fallen|gone|shrunk|cut|(?!need|want)\w+ed)\b"
+    r"|\b(?:was|were)\b|\balready (?:cut|\w+ed)\b"
+    r"|\bsince\b.{0,60}\b(?:is|are) (?:up|down)\b|\b(?:is|are) (?:up|down)\b.{0,60}\bsince\b"
+    r"|\b(?:doubled|tripled|quadrupled|increased|decreased)\b.{0,60}"
+    r"\b(?:since|last|this|ago|yesterday|already)\b",
+    re.I,
+)
+_WISHED: Final = re.compile(
+    r"\b(?:will|next|expect\w*|plan\w*|going to|would|want\w*|need\w*|should|must|how|can|could"
+    r"|get|bring|make|target|goal)\b",
+    re.I,
+)
+_COSTS_GROW: Final = re.compile(
+    r"\b(costs?|spend(?:ing)?|bills?|prices?|invoices?|latenc(?:y|ies))"
+    r"((?: (?:has|have|had|is|are|will|would|may|might|could|can|must|should|not|also|already)"
+    r"){0,3}) gr(?:ow(?:s|n|ing)?|ew)\b",
+    re.I,
+)
+_MOST_AMOUNTS: Final = 32
+"""Of one clause: a goal is the first that names it."""
+_UNIT: Final = re.compile(
+    r"\b(?:per|each|every) (?:request|call|user|customer|quer)(?:s|y|ies)?\b", re.I
+)
+_LITTLE: Final = re.compile(r"\s*(?:(?:the|our|my|of|off|its|as|more|less|fewer)\s+){0,2}", re.I)
+"""What stands between an amount and its own word: half the cost."""
 _ALLOWED: Final = re.compile(
     r"\b(?:(?-i:may)|can|could|at most|up to|no more than|not more than)\b", re.I
 )
 _CAP: Final = re.compile(
     r"\bno more (?:money|cost|spend)\b|\bsame (?:costs?|budget|money|bill|spend|price)\b"
     r"|\b(?:can'?t|can ?not|won'?t|don'?t|not|never|without|no)\b[\w' ]{0,24}?"
-    r"\b(?:spend|pay|cost)(?:ing)?(?: any)? (?:more|extra)(?: money)?\b"
+    r"\b(?:spend|pay|cost)(?:ing)?(?: any)? (?:more|extra)(?: money)?\b(?! than\b)"
     r"|\b(?:without|no|not|never|don'?t)\b[\w' ]{0,12}?\b(?:increas|rais|grow|add|higher|bigger|"
-    r"extra|additional)\w*(?: to)?(?: the| our| my| any)? (?:costs?|spend(?:ing)?|bills?|budget)\b"
+    r"extra|additional)\w*(?: to)?(?: the| our| my| any)? (?:costs?|spend(?:ing)?|bills?|budget)"
+    r"\b(?! by\b)"
+    r"|\b(?:costs?|spend|bill|budget) (?:(?:must |should )?stays? )?(?:flat|unchanged)\b"
+    r"|\bflat (?:costs?|spend|bill|budget)\b"
     r"|\bcost[- ]neutral\b|\bat no (?:extra|additional) (?:cost|charge)\b",
     re.I,
 )
@@ -80,13 +118,28 @@ _MONEY: Final = re.compile(
 )
 _BOUND: Final = re.compile(
     r"\b(?:to|under|below|within|most|max(?:imum)?|cap(?: of| at)?|limit(?: of| is)?|than|"
-    r"exceed(?:ing)?|budget(?: of| is)?|up to|by)\W*$",
+    r"exceed(?:ing)?|budget(?: of| is)?|up to|by|at)\W*$",
     re.I,
 )
+_NO_BOUND: Final = re.compile(
+    r"\b(?:we|i) (?:now |currently |already )?(?:pay|paid|spend|spent)\W*(?:\w+\W+){0,2}?$"
+    r"|\bsav(?:e|es|ing)\W*(?:\w+\W+){0,3}?$"
+    r"|\b(?:reduc|cut|lower|drop|trim|decreas)\w*\b[^.;]{0,40}\bby\W*$",
+    re.I,
+)
+"""Before an amount that is paid now, or is to be saved."""
+_A_MINUTE: Final = r"(?:/|per|a|each)\s*min(?:ute)?\b"
+_RATE_OF: Final = re.compile(
+    r"\W*(?:a|per|an|each|every|/)\W*(?:call|request|query|user|(?:\w+ )?tokens?|answer)\b", re.I
+)
+"""A price, no budget."""
 _RATE: Final = re.compile(
-    rf"{NUMBER}\s*(k|m)?\s*(rpm|tpm|(?:requests?|calls|tokens?)\s*(?:/|per|a|each)\s*min(?:ute)?)\b",
+    rf"{NUMBER}\s*(k|m)?\s*(rpm\b|tpm\b|(?:requests?|calls|tokens?)"
+    rf"(?:\s*{_A_MINUTE}|(?=\s*(?:,|/|\+|and|&|or)\s*\d[\d.,]{{0,20}}\s*[km]?\s*"
+    rf"(?:requests?|calls|tokens?)\s*{_A_MINUTE})))",
     re.I,
 )
+"""500 requests and 100k tokens a minute are two."""
 _PERIOD: Final = re.compile(
     r"\W*(?:a|per|an|each|every|/)?\W*(day|daily|week|weekly|quarter|quarterly|year|yearly|annum|"
     r"annually)\b",
@@ -100,13 +153,17 @@ def goals_of(text: str) -> Goals:
     """The goals of a question; what names no amount is none."""
     capped = _CAP.search(text) is not None
     found: dict[str, float] = {}
-    for clause in _CLAUSE.split(_CAP.sub(" ; ", text)):
-        for amount in amounts(clause):
-            subject = _subject(clause, amount)
+    told = _COSTS_GROW.sub(r"\1\2 rising", _UNIT.sub("", _CAP.sub(" ; ", text)))
+    for clause in _CLAUSE.split(told):
+        if _UNWANTED.search(clause) or (_PAST.search(clause) and not _WISHED.search(clause)):
+            continue
+        subjects = list(_SUBJECT.finditer(clause))
+        for amount in amounts(clause)[:_MOST_AMOUNTS]:
+            subject, word = _subject(subjects, clause, amount)
             if subject is None:
                 continue
-            name, value = _goal(subject, clause, amount)
-            if value is not None:
+            name, value = _goal(subject, word, clause, amount)
+            if value is not None and (name != "traffic" or value > -1):
                 found.setdefault(name, value)
     return Goals(
         cost_change=found.get("cost"),
@@ -152,26 +209,32 @@ def speaks_of_cost(text: str) -> bool:
     return any(m.lastgroup == "COST" for m in _SUBJECT.finditer(_CAP.sub(" ", text)))
 
 
-def _subject(clause: str, amount: Amount) -> Subject | None:
+def _subject(
+    subjects: list[re.Match[str]], clause: str, amount: Amount
+) -> tuple[Subject | None, str]:
     """Of the words nearest to the amount; a factor of two words as near is of the one after it."""
     best: tuple[int, int] | None = None
-    found: Subject | None = None
-    for match in _SUBJECT.finditer(clause):
+    found: tuple[Subject | None, str] = None, ""
+    little = _LITTLE.match(clause, amount.end)
+    begins = little.end() if little else amount.end
+    for match in subjects:
         assert match.lastgroup is not None
         after = match.start() >= amount.end
-        gap = match.start() - amount.end if after else amount.start - match.end()
+        gap = match.start() - begins if after else amount.start - match.end()
         rank = (max(gap, 0), 0 if after else 1)
         if best is None or rank < best:
-            best, found = rank, Subject[match.lastgroup]
+            best, found = rank, (Subject[match.lastgroup], match[0].lower())
     return found
 
 
-def _goal(subject: Subject, clause: str, amount: Amount) -> tuple[str, float | None]:
+def _goal(subject: Subject, word: str, clause: str, amount: Amount) -> tuple[str, float | None]:
     match subject:
         case Subject.COST:
             return "cost", _cost(clause, amount)
         case Subject.TRAFFIC:
             return "traffic", _traffic(clause, amount)
+        case Subject.LATENCY if word == "slower" or amount.sign > 0 or _rises(clause):
+            return "speed", None  # what is allowed, or a complaint
         case _:
             return "speed", _speed(subject, amount)
 
@@ -187,8 +250,8 @@ def _cost(clause: str, amount: Amount) -> float | None:
         case Form.REST:
             return amount.value - 1
         case Form.FACTOR:
-            if rises or amount.value <= 1:
-                return None
+            if amount.value <= 1 or not _DOWN.search(clause):
+                return None  # twice as much is a complaint
             return 1 / amount.value - 1
 
 
@@ -202,9 +265,9 @@ def _traffic(clause: str, amount: Amount) -> float:
         case Form.SHARE:
             return -amount.value if falls else amount.value
         case Form.REST:
-            return amount.value - 1 if falls or amount.value != 0.5 else -0.5
-        case Form.FACTOR:
             return amount.value - 1
+        case Form.FACTOR:
+            return (1 / amount.value if falls and amount.value > 1 else amount.value) - 1
 
 
 def _falls(clause: str) -> bool:
@@ -219,7 +282,7 @@ def _speed(subject: Subject, amount: Amount) -> float | None:
                 amount.value if amount.value >= 1 else (1 / amount.value if amount.value else None)
             )
         case Form.REST:
-            return 1 / amount.value
+            return 1 / amount.value if 0 < amount.value <= 1 else None
         case Form.SHARE if subject is Subject.SPEED and amount.sign >= 0:
             return 1 + amount.value
         case Form.SHARE:
@@ -228,10 +291,16 @@ def _speed(subject: Subject, amount: Amount) -> float | None:
 
 def _budget(text: str) -> float | None:
     """USD a month: the amount to be kept to where several are named."""
-    found = list(_MONEY.finditer(text))
+    found = [
+        match
+        for match in _MONEY.finditer(text)
+        if not (
+            _NO_BOUND.search(before_of(text, match.start())) or _RATE_OF.match(text, match.end())
+        )
+    ]
     if not found:
         return None
-    bound = [match for match in found if _BOUND.search(text[: match.start()])]
+    bound = [match for match in found if _BOUND.search(before_of(text, match.start()))]
     match = (bound or found)[-1 if bound else 0]
     amount, unit = match[1] or match[3], match[2] or match[4] or ""
     scale = {"k": 1e3, "thousand": 1e3, "m": 1e6, "million": 1e6}.get(unit.lower(), 1.0)

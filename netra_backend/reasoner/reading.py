@@ -120,7 +120,9 @@ def intent_of(reading: Reading, question: str) -> Intent:
             cost_change=_share(reading.cost_change_percent),
             cost_cap=reading.no_extra_cost,
             speed_factor=reading.speed_factor,
-            traffic_change=_share(reading.traffic_change_percent),
+            traffic_change=_share(reading.traffic_change_percent)
+            if reading.traffic_change_percent != -100  # no traffic has no cost to speak of
+            else None,
             budget_usd=reading.monthly_budget_usd,
             keep_quality=reading.keep_quality,
         ),

@@ -74,6 +74,7 @@ def usage_row(frame: UsageFrame, mask: Bool, key: str) -> UsageRow:
         waited_s=None if np.isnan(latency).all() else float(np.nansum(latency)) / 1000,
         error_share=float(frame.status.equals("error")[mask].sum()) / max(1, requests),
         quality=None if np.isnan(quality).all() else float(np.nanmean(quality)),
+        unpriced_requests=int(np.isnan(frame.cost_usd[mask]).sum()),
     )
 
 
@@ -110,16 +111,17 @@ def load_profile(frame: UsageFrame) -> LoadProfile:
     """The busiest minute, and the run rate where there is a day or more of data."""
     start = frame.calls.start_us
     minutes = (start - start[0]) // MINUTE_US
-    requests = np.bincount(minutes)
+    _, at = np.unique(minutes, return_inverse=True)
+    requests = np.bincount(at)
     tokens = np.bincount(
-        minutes, weights=(frame.calls.input_tokens + frame.calls.output_tokens).astype(np.float64)
+        at, weights=(frame.calls.input_tokens + frame.calls.output_tokens).astype(np.float64)
     )
     days = float(start[-1] - start[0]) / DAY_US
     per_day = float(np.nansum(frame.cost_usd)) / days if days >= 1 else None
     return LoadProfile(
         peak_requests_per_minute=int(requests.max()),
         peak_tokens_per_minute=int(tokens.max()),
-        mean_requests_per_minute=float(requests.mean()),
+        mean_requests_per_minute=len(frame) / (int(minutes[-1]) + 1),
         cost_per_day_usd=per_day,
         cost_per_month_usd=None if per_day is None else per_day * DAYS_A_MONTH,
     )
@@ -212,24 +214,24 @@ def _repriced(frame: UsageFrame, prices: PriceTable, model: str) -> Repriced:
     own = _own(frame, model)
     latency, quality = frame.latency_ms[own], frame.quality[own]
     then: Float64 | None = None
-    output = 0.0
+    output = np.zeros(len(frame))
     if found is not None:
         calls = frame.calls.with_model(found.model, found.provider)
         then = prices.cost(calls)
         without = replace(
             calls, **{bucket: np.zeros(len(calls), np.int64) for bucket in OUTPUT_BUCKETS}
         )
-        output = float(np.nansum(then - prices.cost(without)))
-    comparable = np.isnan(frame.cost_usd) if then is None else np.isnan(frame.cost_usd + then)
+        output = then - prices.cost(without)
+    unknown = np.isnan(frame.cost_usd) if then is None else np.isnan(frame.cost_usd + then)
     return Repriced(
         model=model if found is None else found.model,
         known=then is not None and not bool(np.isnan(then).all()),
-        requests=int((~comparable).sum()),
-        cost_now_usd=float(frame.cost_usd[~comparable].sum()),
-        cost_then_usd=None if then is None else float(then[~comparable].sum()),
+        requests=int((~unknown).sum()),
+        cost_now_usd=float(frame.cost_usd[~unknown].sum()),
+        cost_then_usd=None if then is None or unknown.all() else float(then[~unknown].sum()),
         own_p50_ms=_quantile(latency, 0.5),
         own_quality=None if np.isnan(quality).all() else float(np.nanmean(quality)),
-        output_then_usd=None if then is None else output,
+        output_then_usd=None if then is None else float(np.nansum(output[~unknown])),
     )
 
 

@@ -85,8 +85,9 @@ class LoadProfile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Repriced(msgspec.Struct, frozen=True, kw_only=True):
-    """The same tokens at another model's price; None where the model has no price.
+    """The same tokens at another model's price, over the `requests` that have both prices.
 
+    `cost_then_usd` is None where there are none; `known` tells whether the model has a price.
     `output_then_usd` is the part of it that output costs; `feature` None: all features.
     """
 

@@ -130,11 +130,15 @@ class LeverContext:
         return self.options.rule(segment.feature)
 
     def latency(self, rows: Int64, after: Float64 | None = None) -> Latency:
-        """Latency of the rows now, and after the change: milliseconds a row, as now when unsaid."""
+        """Latency of the rows now, and after the change: milliseconds a row, as now when unsaid.
+
+        Before and after are those of the same calls, the timed ones, where there are any.
+        """
         now = self.frame.latency_ms[rows]
         known = ~np.isnan(now)
         then = now if after is None else after
-        known_then = then[~np.isnan(then)]
+        both = then[known] if known.any() else then
+        known_then = both[~np.isnan(both)]
         return Latency(
             p50_before=float(np.median(now[known])) if known.any() else None,
             p50_after=float(np.median(known_then)) if len(known_then) else None,

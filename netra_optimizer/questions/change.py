@@ -132,7 +132,8 @@ def _review(
     late = frame.calls.start_us[rows] >= change.at_us
     cost = frame.cost_usd[rows]
     strata = _strata(frame.calls.input_tokens[rows])
-    cost_change = _difference(cost, late, strata)
+    compared = _difference(cost, late, strata)
+    cost_change = compared or Interval(0.0, 0.0, 0.0)
     score = frame.quality[rows]
     quality_change = _difference(score, late, strata)
     after_days = max((int(frame.calls.start_us[-1]) - change.at_us) / DAY_US, 1 / 24)
@@ -141,7 +142,7 @@ def _review(
     before_cost = after_cost - cost_change.expected
     scored_before, scored_after = (int((~np.isnan(score[part])).sum()) for part in (~late, late))
     judged = quality_change if min(scored_before, scored_after) >= MIN_CALLS else None
-    verdict, reason, needed = _judge(cost_change, judged, score, late, options.quality_margin)
+    verdict, reason, needed = _judge(compared, judged, score, late, options.quality_margin)
     return ChangedSegment(
         feature=feature,
         kind=change.kind,
@@ -176,10 +177,11 @@ def _strata(prompt: Int64) -> Int64:
     return np.searchsorted(edges, prompt, side="right").astype(np.int64)
 
 
-def _difference(values: Float64, late: Bool, strata: Int64) -> Interval:
+def _difference(values: Float64, late: Bool, strata: Int64) -> Interval | None:
     """After minus before, strata weighted as after; 90 % interval by the strata's own variances.
 
-    Strata that are empty on one side are left out and the weights of the others rise.
+    Strata that are empty on one side are left out and the weights of the others rise; None where
+    no stratum has both.
     """
     known = ~np.isnan(values)
     total, variance, weight = 0.0, 0.0, 0.0
@@ -194,18 +196,20 @@ def _difference(values: Float64, late: Bool, strata: Int64) -> Interval:
         error = float(after.var(ddof=1) / len(after) + before.var(ddof=1) / len(before))
         variance += share**2 * error
     if weight == 0:
-        return Interval(0.0, 0.0, 0.0)
+        return None
     reach = float(special.ndtri(0.95) * np.sqrt(variance)) / weight
     middle = total / weight
     return Interval(middle - reach, middle, middle + reach)
 
 
 def _judge(
-    cost: Interval, quality: Interval | None, score: Float64, late: Bool, margin: float
+    cost: Interval | None, quality: Interval | None, score: Float64, late: Bool, margin: float
 ) -> tuple[Verdict, str, int | None]:
     """The verdict, why, and how many scores after the change would decide where they are few."""
     if int(late.sum()) < MIN_CALLS or int((~late).sum()) < MIN_CALLS:
         return "needs_data", f"Fewer than {MIN_CALLS} calls on one side.", None
+    if cost is None:
+        return "needs_data", "No priced prompts of like size on both sides.", None
     rose, fell = cost.low > 0, cost.high < 0
     variance = 2 * float(np.nanvar(score)) if not np.isnan(score).all() else 0.25
     needed = sample_size(WORTHWHILE_GAIN, variance=max(variance, 1e-4))

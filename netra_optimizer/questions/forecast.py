@@ -27,14 +27,21 @@ def forecast(
 
     No trend is read out of the records: whether a rise goes on is for people to say, as `growth`.
     The interval is that of a sum of days that scatter as these did (Student's quantile, with the
-    uncertainty of their mean). AnalysisError when growth or a limit is no positive number.
+    uncertainty of their mean). Calls without a price are in no cost, and said.
+    AnalysisError when growth or a limit is no positive number.
     """
     _refuse_nonsense(growth, limits or {})
     notes: list[str] = []
+    unpriced = int(np.isnan(frame.cost_usd).sum())
+    if unpriced:
+        notes.append(
+            f"{unpriced:,} of {len(frame):,} calls have no price and are in no cost"
+            + (": the month costs more than is said." if unpriced < len(frame) else ".")
+        )
     month, days, shaped = _month(frame, growth)
-    if month is None:
+    if month is None and unpriced < len(frame):
         notes.append(f"Whole days of records: {days}. A month is foretold from {MIN_DAYS} on.")
-    elif not shaped:
+    elif month is not None and not shaped:
         notes.append("Below two whole weeks the shape of a week is not known: days count alike.")
     return Forecast(
         month_usd=month,
@@ -75,7 +82,7 @@ def _whole_days(frame: UsageFrame) -> tuple[Int64, Float64]:
 
 def _month(frame: UsageFrame, growth: float) -> tuple[Interval | None, int, bool]:
     days, spent = _whole_days(frame)
-    if len(days) < MIN_DAYS:
+    if len(days) < MIN_DAYS or np.isnan(frame.cost_usd).all():
         return None, len(days), False
     shaped = len(days) >= 7 * WEEKS_FOR_SHAPE
     weekday = (days + 3) % 7 if shaped else np.zeros(len(days), np.int64)

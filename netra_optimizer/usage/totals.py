@@ -22,8 +22,10 @@ TOTALS: Final = (
 )
 """Over the rows of `summed_sql`: requests, errors, tokens in, from a cache, out, USD, requests
 without a price, USD recorded."""
-LATENCY: Final = "quantilesExactMerge(0.5, 0.95)(latency)"
-"""Both quantiles; nan where no call has a latency."""
+LATENCY: Final = (
+    "if(sum(timed) = 0, [nan, nan], quantilesExactMerge(0.5, 0.95)(latency)) AS t_latency"
+)
+"""Both quantiles; nan where no call has a latency (the engine makes 0 of none)."""
 
 _START_US: Final = "toUnixTimestamp64Micro(u.start)"
 _ALIKE: Final = Call("c.provider", "c.model", "c.tier", "c.at_us", "c.size")
@@ -40,8 +42,9 @@ def summed_sql(
     """One row for each group of `keys` (expressions on calls `u`), model, tier and rate.
 
     Columns: g0, g1, …, model, requests, errors, inputs, cached, outputs, recorded, recordings,
-    first_us, last_us, cost (USD, nan where there is no price), and `latency`, a state of quantiles.
-    `used` are the combinations of provider, model and tier among the calls.
+    first_us, last_us, cost (USD, nan where there is no price), and with `latency` how many
+    calls are timed and a state of quantiles. `used` are the combinations of provider, model and
+    tier among the calls.
     """
     cells = cell_sql(prices, used)
     groups = [f"{key} AS g{place}" for place, key in enumerate(keys)]
@@ -55,7 +58,7 @@ def summed_sql(
         "sum(u.cost_recorded) AS recorded, count(u.cost_recorded) AS recordings",
         f"min({_START_US}) AS first_us, max({_START_US}) AS last_us",
         f"any({_START_US}) AS at_us, any({INPUT_SQL}) AS size",
-        *(["quantilesExactState(0.5, 0.95)(u.latency_ms) AS latency"] if latency else []),
+        *(_TIMED if latency else []),
     ]
     inner = (
         f"SELECT {', '.join(chosen)} FROM {USAGE_TABLE} AS u "
@@ -68,11 +71,15 @@ def summed_sql(
         *(f"c.{name} AS {name}" for name in _KEPT),
         f"{_sum(INPUT_BUCKETS)} AS inputs, {_sum(OUTPUT_BUCKETS)} AS outputs",
         f"c.s_cache_read AS cached, {cost} + c.requests * p.request AS cost",
-        *(["c.latency AS latency"] if latency else []),
+        *(["c.timed AS timed", "c.latency AS latency"] if latency else []),
     ]
     return f"SELECT {', '.join(kept)} FROM ({inner}) AS c {join_sql(prices, _ALIKE)}"
 
 
+_TIMED: Final = (
+    "count(u.latency_ms) AS timed",
+    "quantilesExactState(0.5, 0.95)(u.latency_ms) AS latency",
+)
 _KEPT: Final = ("model", "requests", "errors", "recorded", "recordings", "first_us", "last_us")
 
 

@@ -1,11 +1,19 @@
 """What the reasoner that needs no model understands."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
 from netra_backend.agents.findings import DataFinding
-from netra_backend.reasoner import DeterministicReasoner, Goals, LatencyWish, RateLimit, Topic
+from netra_backend.reasoner import (
+    DeterministicReasoner,
+    Goals,
+    LatencyWish,
+    RateLimit,
+    Topic,
+    goals,
+)
 from netra_backend.tests.unit.questions import QUESTIONS
 
 NOW = datetime(2026, 11, 22, 15, 30, tzinfo=UTC)
@@ -67,7 +75,57 @@ GOALS = {
     "Half a second is fine for chat_ui": Goals(),
     "We pay $40k a month and have to get to $25k": Goals(budget_usd=25_000.0),
     "Our budget is $60,000 a year": Goals(budget_usd=5_000.0),
+    "Next quarter traffic doubles": Goals(traffic_change=1.0),
+    "In a quarter we want to be 20% cheaper": Goals(cost_change=-0.2),
+    "95% quality at half the price": Goals(cost_change=-0.5),
+    "Cost may go up at most 10% with 30% more traffic": Goals(cost_change=0.1, traffic_change=0.3),
+    "Traffic +30%, cost flat": Goals(cost_cap=True, traffic_change=0.3),
+    "We pay $20k a month and want to be at $12k": Goals(budget_usd=12_000.0),
+    "We must not spend more than $500 a month": Goals(budget_usd=500.0),
+    "Make it a third cheaper": Goals(cost_change=-1 / 3),
+    "Save a quarter of our bill": Goals(cost_change=-0.25),
+    "Take a quarter off the bill": Goals(cost_change=-0.25),
+    "Bring our spend down to a quarter of what it is": Goals(cost_change=-0.75),
+    "Bring the bill down to 80%": Goals(cost_change=0.8 - 1),
+    "Save up to 30%": Goals(cost_change=-0.3),
+    "A quarter faster": Goals(speed_factor=1.25),
+    "A third more traffic next month": Goals(traffic_change=1 / 3),
+    "Half again as many requests next month": Goals(traffic_change=0.5),
+    "Traffic will grow 20-30%": Goals(traffic_change=0.3),
+    "5 times fewer calls next month": Goals(traffic_change=1 / 5 - 1),
+    "Twice as fast at half the cost": Goals(cost_change=-0.5, speed_factor=2.0),
+    "The cost per request should be 20% lower": Goals(cost_change=-0.2),
+    "Save 20% of our spend": Goals(cost_change=-0.2),
 }
+NO_GOALS = (
+    "80% of our bill comes from chat. How do we cut it?",
+    "Only 5% of users cause 80% of the cost",
+    "20% of calls fail, what does it cost?",
+    "Cut cost, no more than 20% slower",
+    "Save money; latency must not rise by more than 10%",
+    "Our latency has doubled",
+    "Why is our bill twice as high as last month?",
+    "Costs have grown 3x this year",
+    "What does it cost per quarter?",
+    "third-party calls cost too much",
+    "half of our calls are retries",
+    "Two thirds of the cost is input",
+    "Send a third of calls to another model",
+    "We have cut costs by 30% since May",
+    "Since October traffic is up 40%",
+    "Let us double down on savings",
+    "Cut the bill by $500 a month",
+    "$0.05 per call is too much",
+    "reduce p95 by 300 ms",
+    "Faster without increasing the cost by more than 10%",
+    "Save $2000 a month",
+    "We spend 500 dollars a day on chat",
+    "Usage grew 30% last month",
+    "Traffic doubled since January",
+    "We don't need it 2x faster",
+    "Not looking to cut cost by 50%",
+    "Would gpt-4.1 be 20% cheaper than gpt-4o?",
+)
 
 
 @pytest.mark.parametrize(("question", "goals"), GOALS.items())
@@ -75,6 +133,26 @@ async def test_each_amount_belongs_to_what_it_is_said_of(
     reasoner: DeterministicReasoner, question: str, goals: Goals
 ) -> None:
     assert (await reasoner.understand(question)).goals == goals
+
+
+@pytest.mark.parametrize("question", NO_GOALS)
+async def test_what_is_told_allowed_or_refused_is_no_goal(
+    reasoner: DeterministicReasoner, question: str
+) -> None:
+    intent = await reasoner.understand(question)
+    assert (intent.goals, intent.latency) == (Goals(), ())
+
+
+async def test_a_bound_from_what_is_to_what_shall_be_is_what_shall_be(
+    reasoner: DeterministicReasoner,
+) -> None:
+    for question in ("Get latency from 5 s to 2 s", "Bring latency from 5 down to 2 seconds"):
+        assert [w.max_ms for w in (await reasoner.understand(question)).latency] == [2000.0]
+
+
+async def test_a_factor_behind_a_model_is_not_its_version(reasoner: DeterministicReasoner) -> None:
+    compared = await reasoner.understand("Is claude-3.5-sonnet 2x faster than gpt 4o?")
+    assert compared.models == ("claude-3.5-sonnet", "gpt-4o")
 
 
 async def test_limits_a_minute_belong_to_the_model_named_with_them(
@@ -90,6 +168,8 @@ async def test_limits_a_minute_belong_to_the_model_named_with_them(
     )
     every = await reasoner.understand("We may send 60 requests a minute, traffic grows 2x")
     assert every.limits == (RateLimit(requests=60.0),)
+    both = await reasoner.understand("500 requests and 100k tokens a minute, traffic grows 2x")
+    assert both.limits == (RateLimit(requests=500.0, tokens=100_000.0),)
     assert (await reasoner.understand("Do we hit rate limits?")).limits == ()
 
 
@@ -148,6 +228,8 @@ OTHER_WORDS = {
     "Latency must not exceed 800 ms, cost should go down 25%": Topic.SAVINGS,
     "Why did costs spike last Tuesday?": Topic.CHANGE_REVIEW,
     "Why did our bill go up last week?": Topic.CHANGE_REVIEW,
+    "Why did our bill double?": Topic.CHANGE_REVIEW,
+    "Why is our bill twice as high as last month?": Topic.CHANGE_REVIEW,
     "Which customers cost the most?": Topic.CHARGEBACK,
     "If agent traffic rises by half next month, do we hit rate limits?": Topic.FORECAST,
     "Could we run on gemini-2.5-flash instead?": Topic.MODEL_FIT,
@@ -223,3 +305,20 @@ async def test_words_belong_together_within_some_sentences_only(
     far = await reasoner.understand(words.format("x " * 400))
     assert near.topic is not Topic.SAVINGS
     assert far.topic is Topic.SAVINGS
+
+
+async def test_of_a_clause_of_a_thousand_amounts_only_the_first_are_weighed(
+    reasoner: DeterministicReasoner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each is held against each word of its clause: all of them would hold up the process."""
+    weighed: list[str] = []
+    plain = goals._subject
+
+    def counted(*given: Any) -> Any:
+        weighed.append("")
+        return plain(*given)
+
+    monkeypatch.setattr(goals, "_subject", counted)
+    intent = await reasoner.understand("cost -20% " * 1000)
+    assert intent.goals == Goals(cost_change=-0.2)
+    assert len(weighed) == 32

@@ -250,6 +250,15 @@ def test_totals_are_what_the_calls_cost_one_by_one_whatever_became_of_them(
             )
 
 
+def test_calls_that_nobody_timed_have_no_latency(tenant: TenantUsage, prices: PriceTable) -> None:
+    """Not one of 0 ms."""
+    timed = [call(f"t{at}", feature="timed", latency_ms=10.0 * at) for at in (1, 2, 3)]
+    tenant.insert([[call("a", feature="plain"), *timed, call("b", feature="timed")]])
+    found = {row.key["feature"]: row for row in tenant.breakdown("feature", prices=prices)}
+    assert (found["plain"].latency_p50_ms, found["plain"].latency_p95_ms) == (None, None)
+    assert found["timed"].latency_p50_ms == 20.0
+
+
 def test_a_breakdown_by_what_is_no_dimension_is_refused(
     tenant: TenantUsage, prices: PriceTable
 ) -> None:

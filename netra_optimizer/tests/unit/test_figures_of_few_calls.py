@@ -260,3 +260,15 @@ def test_calls_without_a_price_do_not_make_what_prompts_carry_cheaper(prices: Pr
 
     assert said(0) == said(40)
     assert any("$" in note for note in said(0))
+
+
+def test_latency_before_and_after_is_of_the_same_calls(prices: PriceTable) -> None:
+    """Calls that nobody timed do not pull the median after a change."""
+    records = [
+        call(at, NOON + timedelta(seconds=at), latency_ms=1000.0 if at < 5 else None)
+        for at in range(20)
+    ]
+    context = context_of(frame_of(records, prices), prices)
+    rows = np.arange(20)
+    told = context.latency(rows, np.where(rows < 5, 1000.0, 50.0))
+    assert (told.p50_before, told.p50_after, told.mean_after) == (1000.0, 1000.0, 1000.0)

@@ -99,3 +99,13 @@ def test_few_days_and_nonsense_are_said(prices: PriceTable) -> None:
     for growth in (0.0, -1.0, float("nan"), float("inf")):
         with pytest.raises(AnalysisError, match="growth is"):
             forecast(frame, growth=growth)
+
+
+def test_calls_without_a_price_are_in_no_month_and_said(prices: PriceTable) -> None:
+    unknown = frame_of([10] * 8, prices, model="no-such-model", provider="")
+    told = forecast(unknown)
+    assert told.month_usd is None
+    assert told.notes[0].startswith("80 of 80 calls have no price and are in no cost")
+    assert forecast(frame_of([10] * 8, prices)).notes == [
+        "Below two whole weeks the shape of a week is not known: days count alike."
+    ]

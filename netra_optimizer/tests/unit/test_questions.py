@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from msgspec import structs
 
@@ -17,7 +18,9 @@ from netra_optimizer import (
 )
 from netra_optimizer.generate import Scenario
 from netra_optimizer.pricing import PriceTable
+from netra_optimizer.usage.batch import batch_of_records
 from netra_optimizer.usage.frame import UsageFrame
+from netra_optimizer.usage.record import UsageRecord
 
 UPGRADE = datetime(2026, 11, 2, tzinfo=UTC) + timedelta(days=12.6)
 
@@ -135,3 +138,23 @@ def test_without_a_change_it_asks_when_it_was(prices: PriceTable) -> None:
     review = review_change(frame, prices)
     assert review.segments == []
     assert "Say when it was" in review.missing[0]
+
+
+def test_prompts_of_no_like_size_before_and_after_judge_nothing(prices: PriceTable) -> None:
+    """Nor is quality then said to have held."""
+    records = [
+        UsageRecord(
+            id=f"c{at:03d}",
+            start=UPGRADE + timedelta(hours=at - 40, minutes=1),
+            model="gpt-4o" if at < 40 else "gpt-5",
+            provider="openai",
+            feature="chat",
+            input_uncached=100 if at < 40 else 100_000,
+            output_text=10,
+            quality=0.9,
+        )
+        for at in range(80)
+    ]
+    frame = UsageFrame.from_arrow(pa.Table.from_batches([batch_of_records(records)]), prices)
+    (segment,) = review_change(frame, prices, at=UPGRADE).segments
+    assert (segment.verdict, segment.quality_change) == ("needs_data", None)

@@ -73,6 +73,24 @@ def test_a_row_that_sums_and_comes_again_is_one_row_more_and_no_call(tmp_path: P
     assert (len(rows), audit) == (101, Audit(3, 2, {"duplicate": 1}))
 
 
+def test_the_end_of_what_a_row_sums_is_no_call_s_latency(tmp_path: Path) -> None:
+    day = {**SUMMED, "date": None, "start_time": "2026-11-20", "end_time": "2026-11-21"}
+    one = {**day, "api_requests": 1}
+    call = {**one, "end_time": "2026-11-20T00:00:02"}
+    back = {**day, "end_time": "2026-11-19"}
+    rows, _, _ = read(tmp_path, [day, one, call, back])
+    assert len(rows) == 202
+    assert [row["latency_ms"] for row in rows if row["latency_ms"] is not None] == [2000.0]
+    assert {row["start"].day for row in rows} == {20}
+
+
+def test_a_row_of_no_requests_is_no_call(tmp_path: Path) -> None:
+    none = {**SUMMED, "api_requests": 0, "prompt_tokens": 0, "completion_tokens": 0,
+            "cache_read_input_tokens": 0}  # fmt: skip
+    rows, audit, _ = read(tmp_path, [{**SUMMED, "api_requests": 2}, none])
+    assert (len(rows), audit) == (2, Audit(2, 1, {"no_token_counts": 1}))
+
+
 def test_what_cursor_counts_apart_is_counted_apart(tmp_path: Path) -> None:
     text = (
         "Date,Kind,Model,Max Mode,Input (w/ Cache Write),Input (w/o Cache Write),Cache Read,"

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netra_optimizer.usage.batch import batch_of
-from netra_optimizer.usage.errors import FileTooLarge
+from netra_optimizer.usage.errors import FileDamaged, FileTooLarge
 from netra_optimizer.usage.importers.base import Options, RowImporter
 from netra_optimizer.usage.importers.generic import GenericImporter
 from netra_optimizer.usage.sources import Rows, Source, open_rows
@@ -150,9 +150,30 @@ def test_a_time_to_the_nanosecond_is_cut_to_the_microsecond() -> None:
         assert (found[0]["start"].microsecond, dropped) == (123_456, {})
 
 
+@pytest.mark.parametrize("zone", ["PST", "Z", "UTC+2"])
+def test_a_time_in_a_zone_that_nobody_knows_is_when_it_was(zone: str) -> None:
+    stamps = pa.array([1_763_000_000_000_000], pa.timestamp("us", zone))
+    table = pa.table(
+        {"timestamp": stamps, "model": ["m"], "input_tokens": [1], "output_tokens": [1]}
+    )
+    options = Options(now=NOW, timezone=UTC)
+    columns, rows = (
+        outcome(read(GenericImporter(), opened(packed(table)), options))
+        for read in (GenericImporter.chunks, RowImporter.chunks)
+    )
+    assert columns == rows
+    assert columns[0][0]["start"] == datetime.fromtimestamp(1_763_000_000, UTC)
+
+
 def test_parquet_that_unpacks_without_end_is_refused_unread() -> None:
     table = pa.table({"timestamp": ["2026-11-01T10:00:00Z"] * 70, "text": ["x" * (1 << 20)] * 70})
     target = io.BytesIO()
     pq.write_table(table, target, compression="zstd", use_dictionary=False)
     with pytest.raises(FileTooLarge, match="unpacks to more than"):
         opened(target.getvalue())
+
+
+def test_a_parquet_file_with_a_column_name_of_no_text_is_said_to_be_damaged() -> None:
+    content = packed(pa.table({"timestamp": ["2026-11-01T10:00:00Z"], "model": ["m"]}))
+    with pytest.raises(FileDamaged, match="is a damaged Parquet file"):
+        opened(content.replace(b"timestamp", b"time\xdatamp"))

@@ -40,11 +40,12 @@ def spread(
 
 
 def parts_of(whole: UsageRecord, requests: int, end: datetime | None) -> Parts:
-    """The records of a row that sums requests over a stretch of time: to `end`, else a day."""
+    """The records of a row that sums requests over its time: to a later `end`, else a day."""
     parts = max(1, min(requests, MAX_PARTS))
     counts = {name: getattr(whole, name) for name in Tokens.__struct_fields__}
     cost = None if whole.cost_recorded is None else whole.cost_recorded / parts
-    step = ((end or whole.start + _DAY) - whole.start) / parts
+    until = end if end is not None and end > whole.start else whole.start + _DAY
+    step = (until - whole.start) / parts
     return Parts(
         msgspec.structs.replace(
             whole,

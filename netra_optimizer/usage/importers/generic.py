@@ -191,6 +191,7 @@ SYNONYMS: Final[Mapping[str, tuple[str, ...]]] = {
 _BAD_STATUS: Final = frozenset(
     {"error", "failed", "failure", "err", "exception", "timeout", "false"}
 )
+_HOUR_MS: Final = 3_600_000.0
 _YES: Final = frozenset({"true", "yes", "t", "y"})
 _INPUT_PARTS: Final = ("cache_read", "cache_write_5m", "cache_write_1h", "audio_in", "image_in")
 _OUTPUT_PARTS: Final = ("reasoning", "audio_out", "image_out")
@@ -315,10 +316,13 @@ class GenericImporter(RowImporter):
             if f"{field}_s" in columns and more.get(f"{field}_ms") is None:
                 seconds = positive(value(f"{field}_s"))
                 more[f"{field}_ms"] = None if seconds is None else number(seconds * 1000)
+        requests = number(value("requests"))
+        if requests == 0 and tokens == Tokens():
+            return NO_TOKENS
+        end = optional_moment(value("end"), options.timezone)
         if "end" in columns and not more.get("latency_ms"):
-            more["latency_ms"] = milliseconds(
-                start, optional_moment(value("end"), options.timezone)
-            )
+            took = milliseconds(start, end)
+            more["latency_ms"] = None if _is_stretch(requests, took) else took
         if "prompt" in columns and not more.get("prompt_hash"):
             prompt = value("prompt")
             more["prompt_hash"] = digest("prompt", text(prompt)) if prompt else ""
@@ -333,9 +337,7 @@ class GenericImporter(RowImporter):
             **{name: getattr(tokens, name) for name in TOKEN_BUCKETS},
             **more,
         )
-        requests = number(value("requests")) or 1
-        end = optional_moment(value("end"), options.timezone)
-        return record if requests < 2 else parts_of(record, int(requests), end)
+        return record if (requests or 1) < 2 else parts_of(record, int(requests or 1), end)
 
 
 def _vectorized(rows: Rows, options: Options) -> bool:
@@ -474,6 +476,13 @@ def _failure(status: object, error: object) -> str:
     if text(status).strip().lower() in _BAD_STATUS:
         return kind or "error"
     return kind
+
+
+def _is_stretch(requests: float | None, took_ms: float | None) -> bool:
+    """Whether begin and end are those of what a row sums, not of a call."""
+    if requests is None or took_ms is None:
+        return False
+    return requests >= 2 or took_ms >= _HOUR_MS
 
 
 def _hashes(value: object) -> tuple[int, ...]:

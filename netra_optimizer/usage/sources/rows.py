@@ -148,7 +148,7 @@ class Rows:
                     done += batch.num_rows
                     self.source.bytes_read = self.source.size * done // rows
                     yield _as_text(_to_microseconds(batch))
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             raise _damaged(self.source, error) from None
 
 
@@ -202,15 +202,32 @@ def _rows_at_once(metadata: Any, source: Source) -> int:  # Any: pyarrow has no 
 
 
 def _to_microseconds(batch: ArrowBatch) -> ArrowBatch:
-    """Times to the nanosecond cut to the microsecond: no other can be read as a value."""
+    """Times to the nanosecond cut to the microsecond, and those of a zone nobody knows in UTC.
+
+    No other can be read as a value; a zone alters nothing of when it was.
+    """
     import pyarrow as pa
 
     for place, kind in enumerate(batch.schema.types):
-        if pa.types.is_timestamp(kind) and kind.unit == "ns":
-            to = pa.timestamp("us", kind.tz)
+        if not pa.types.is_timestamp(kind):
+            continue
+        to = pa.timestamp("us" if kind.unit == "ns" else kind.unit, _known_zone(kind.tz))
+        if to != kind:
             cut = batch.column(place).cast(to, safe=False)
             batch = batch.set_column(place, pa.field(batch.schema.names[place], to), cut)
     return batch
+
+
+def _known_zone(name: str | None) -> str | None:
+    import pyarrow as pa
+
+    if name is None:
+        return None
+    try:
+        pa.scalar(0, pa.timestamp("us", name)).as_py()
+    except (ValueError, OSError):  # PST, Z: nothing of the kind is a time zone's name
+        return "UTC"
+    return name
 
 
 def batch_rows(batch: ArrowBatch) -> Iterator[Row | str]:
@@ -351,7 +368,7 @@ def _parquet_columns(source: Source) -> tuple[str, ...]:
     try:
         with source.open() as raw:
             return tuple(pq.ParquetFile(raw).schema_arrow.names)
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise _damaged(source, error) from None
 
 
