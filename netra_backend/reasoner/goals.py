@@ -2,12 +2,13 @@
 
 import re
 from enum import Enum
+from itertools import islice
 from typing import Final
 
 import msgspec
 
-from netra_backend.reasoner.amounts import NUMBER, Amount, Form, amounts, number
-from netra_backend.reasoner.intent import Goals, RateLimit
+from netra_backend.reasoner.amounts import MOST_AMOUNTS, NUMBER, Amount, Form, amounts, number
+from netra_backend.reasoner.intent import MOST, Goals, RateLimit
 
 
 class Subject(Enum):
@@ -83,6 +84,8 @@ _BOUND: Final = re.compile(
     r"exceed(?:ing)?|budget(?: of| is)?|up to|by)\W*$",
     re.I,
 )
+_BOUND_WITHIN: Final = 64
+"""Characters before a sum of money in which its bound stands."""
 _RATE: Final = re.compile(
     rf"{NUMBER}\s*(k|m)?\s*(rpm|tpm|(?:requests?|calls|tokens?)\s*(?:/|per|a|each)\s*min(?:ute)?)\b",
     re.I,
@@ -122,7 +125,9 @@ def limits_of(text: str, models: tuple[str, ...]) -> tuple[RateLimit, ...]:
     """Limits a minute, each of the model that its sentence names before it, else of every model."""
     found: dict[str | None, RateLimit] = {}
     for sentence in re.split(r"[;.?!]\s+|,\s+(?=\D)", text):
-        for match in _RATE.finditer(sentence):
+        for match in islice(_RATE.finditer(sentence), MOST_AMOUNTS):
+            if len(found) >= MOST:
+                break
             before = sentence[: match.start()].lower()
             named = [model for model in models if _place(before, model) >= 0]
             if not named:
@@ -228,10 +233,14 @@ def _speed(subject: Subject, amount: Amount) -> float | None:
 
 def _budget(text: str) -> float | None:
     """USD a month: the amount to be kept to where several are named."""
-    found = list(_MONEY.finditer(text))
+    found = list(islice(_MONEY.finditer(text), MOST_AMOUNTS))
     if not found:
         return None
-    bound = [match for match in found if _BOUND.search(text[: match.start()])]
+    bound = [
+        match
+        for match in found
+        if _BOUND.search(text[max(0, match.start() - _BOUND_WITHIN) : match.start()])
+    ]
     match = (bound or found)[-1 if bound else 0]
     amount, unit = match[1] or match[3], match[2] or match[4] or ""
     scale = {"k": 1e3, "thousand": 1e3, "m": 1e6, "million": 1e6}.get(unit.lower(), 1.0)
