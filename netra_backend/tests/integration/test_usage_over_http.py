@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 from threading import Event
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pyarrow.parquet as pq
@@ -19,6 +20,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 
 from netra_backend.tests.kit import Person, ServerThread, person
 from netra_backend.usage.choice import UsageChoice
+from netra_backend.usage.ingest import BODY_WITHIN_S
 from netra_backend.usage.service import UsageService
 from netra_core.context import UserExecutionContext
 from netra_optimizer import UsageStore
@@ -49,6 +51,20 @@ async def api_key(owner: Person, scopes: list[str]) -> str:
     made = await owner.http.post("/auth/api-keys", json={"name": "collector", "scopes": scopes})
     assert made.status_code == 201, made.text
     return made.json()["key"]
+
+
+async def begun_and_left(url: str, token: str, *, declared: int, sent: bytes) -> bytes:
+    """The answer to an export of which no more than its beginning is ever sent."""
+    place = urlsplit(url)
+    reader, writer = await asyncio.open_connection(place.hostname, place.port)
+    try:
+        head = f"POST /v1/traces HTTP/1.1\r\nHost: {place.netloc}\r\nAuthorization: {token}\r\n"
+        head += f"Content-Type: application/json\r\nContent-Length: {declared}\r\n\r\n"
+        writer.write(head.encode() + sent)
+        return await reader.read(4096) + await reader.read()
+    finally:
+        writer.close()
+        await writer.wait_closed()
 
 
 def span(number: int, **attributes: Any) -> dict[str, Any]:
@@ -153,6 +169,21 @@ class TestUsageOverHttp:
                 pass  # the change travels by the feed
             after = await ada.http.post("/v1/traces", json=export(), headers=headers)
         assert (before.status_code, after.status_code) == (200, 401)
+
+    async def test_a_body_that_does_not_come_lets_go_of_the_memory_it_keeps_from_others(
+        self, served: ServerThread
+    ) -> None:
+        await served.call(lambda made: _patience(made, 0.2))
+        try:
+            async with person(served.url, "otlp-slow") as ada:
+                token = ada.http.headers["Authorization"]
+                answer = await begun_and_left(served.url, token, declared=1000, sent=b"{" * 10)
+                held = await served.call(lambda made: _held(made))
+        finally:
+            await served.call(lambda made: _patience(made, BODY_WITHIN_S))
+        assert answer.startswith(b"HTTP/1.1 408 ")
+        assert b"API-408" in answer
+        assert held == 0
 
     async def test_a_key_uploads_a_file_and_the_workspace_sees_it(
         self, served: ServerThread, usage_file: Path
@@ -375,6 +406,14 @@ class TestUsageOverHttp:
 
 async def _uploads(made: Any) -> list[str]:
     return [path.name for path in made.platform.deps.options.uploads.iterdir()]
+
+
+async def _patience(made: Any, seconds: float) -> None:
+    made.platform.ingest.body_within_s = seconds
+
+
+async def _held(made: Any) -> int:
+    return made.platform.ingest.bodies.held
 
 
 pytestmark = pytest.mark.integration
