@@ -16,6 +16,7 @@ import pytest
 
 from netra_optimizer import InputError, read_files
 from netra_optimizer.results import Audit
+from netra_optimizer.usage.sources.packed import MAX_MEMBERS
 
 AT = "2026-11-20T10:00:00Z"
 ROW = {"timestamp": AT, "model": "gpt-4o", "input_tokens": 100, "output_tokens": 5}
@@ -225,6 +226,45 @@ def test_an_archive_stands_for_the_files_in_it(tmp_path: Path) -> None:
     assert (len(rows), imported.audit) == (2, Audit(4, 2, {"file_not_usage": 2}))
     assert told[-1][0] == told[-1][1]
     assert all(done <= total for done, total in told)
+
+
+def archive(folder: Path, names: list[str], *, comment: bytes = b"") -> Path:
+    path = folder / "logs.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as made:
+        for name in names:
+            made.writestr(name, LINES[0])
+            made.infolist()[-1].comment = comment
+    return path
+
+
+def test_an_archive_damaged_anywhere_is_an_error_that_says_so(tmp_path: Path) -> None:
+    """Also where the damage lies in a name, or in what is looked at before anything is read."""
+    path = archive(tmp_path, ["a.jsonl"])
+    whole = path.read_bytes()
+    for begin in range(0, len(whole), 3):
+        path.write_bytes(whole[:begin] + bytes([whole[begin] ^ 0xFF]) + whole[begin + 1 :])
+        try:
+            assert read(path)[1].rows_kept <= 1
+        except InputError as error:
+            assert error.hint
+
+
+def test_a_name_that_is_no_text_makes_no_archive_of_a_file(tmp_path: Path) -> None:
+    path = archive(tmp_path, ["\u00e9.jsonl"])
+    path.write_bytes(path.read_bytes().replace("\u00e9".encode(), b"\xff\xff"))
+    with pytest.raises(InputError, match="a zip or Excel file"):
+        read(path)
+
+
+@pytest.mark.parametrize(
+    ("files", "comment"), [(MAX_MEMBERS + 1, b""), (65, b"x" * 65_535)], ids=["files", "directory"]
+)
+def test_an_archive_of_more_files_than_can_be_read_in_time_is_refused_at_once(
+    files: int, comment: bytes, tmp_path: Path
+) -> None:
+    path = archive(tmp_path, [f"{n}.jsonl" for n in range(files)], comment=comment)
+    with pytest.raises(InputError, match="holds more than 2,000 files"):
+        read(path)
 
 
 def test_a_packed_file_that_breaks_is_read_up_to_there_or_refused(tmp_path: Path) -> None:
