@@ -39,9 +39,11 @@ async def export_traces(request: Request, caller: UsageWriter, platform: Platfor
     media_type = request.headers.get("content-type", PROTOBUF)
     ingest.bodies.require_room(_declared(request))
     with ingest.bodies.body() as held:
+        body = await _body(request, held, within_s=ingest.body_within_s)
+        platform.verifier.require_still(caller.identity)
         spans = await ingest.take(
             caller.ctx,
-            await _body(request, held, within_s=ingest.body_within_s),
+            body,
             held,
             content_type=media_type,
             content_encoding=request.headers.get("content-encoding", ""),

@@ -5,6 +5,7 @@ import csv
 import gzip
 import io
 import json
+import time
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -18,6 +19,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceResponse,
 )
 
+from netra_backend.identity.revocations import Change
 from netra_backend.tests.kit import Person, ServerThread, person
 from netra_backend.usage.choice import UsageChoice
 from netra_backend.usage.ingest import BODY_WITHIN_S
@@ -331,6 +333,18 @@ class TestUsageOverHttp:
         assert [none.status_code, text.status_code] == [422, 422]
         assert not [path for path in kept if path.endswith("big.csv")]
 
+    async def test_a_file_whose_sender_lost_the_right_while_it_came_is_not_kept(
+        self, served: ServerThread
+    ) -> None:
+        """Else a deleted workspace would have usage again, for good."""
+        async with person(served.url, "too-late") as ada:
+            await served.call(lambda made: _shut_out_as_a_file_comes(made, ada.user_id))
+            before = await served.call(_uploads)
+            answer = await ada.http.post("/api/usage/import", files={"file": ("a.csv", CALLS)})
+            after = await served.call(_uploads)
+        assert (answer.status_code, answer.json()["code"]) == (401, "AUTH-401")
+        assert set(after) <= set(before)
+
     async def test_a_file_s_name_loses_what_no_name_can_hold(self, served: ServerThread) -> None:
         body = (
             b'--b\r\nContent-Disposition: form-data; name="file"; filename="ca\x00lls.c\x00sv"'
@@ -406,6 +420,19 @@ class TestUsageOverHttp:
 
 async def _uploads(made: Any) -> list[str]:
     return [path.name for path in made.platform.deps.options.uploads.iterdir()]
+
+
+async def _shut_out_as_a_file_comes(made: Any, user_id: str) -> None:
+    usage = made.platform.usage
+    check = usage.check_reading
+
+    async def shut_out(options: Any) -> None:
+        usage.check_reading = check
+        change = Change(id=1, kind="user_disabled", user_id=user_id, at=time.time())
+        made.platform.revocations.apply(change)
+        await check(options)
+
+    usage.check_reading = shut_out
 
 
 async def _patience(made: Any, seconds: float) -> None:
