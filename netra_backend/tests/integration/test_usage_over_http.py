@@ -328,7 +328,13 @@ class TestUsageOverHttp:
             )
             none = await ada.http.post("/api/usage/import", data={"format": "csv"})
             text = await ada.http.post("/api/usage/import", content="a,b")
+            fields = {"map": ["start=when" + "x" * 5000] * 100}
+            long = await ada.http.post(
+                "/api/usage/import", data=fields, files={"file": ("a.csv", CALLS)}
+            )
             kept = await served.call(lambda made: _uploads(made))
+        assert long.status_code == 422
+        assert "exceeded maximum size" in long.json()["detail"], "before it is held"
         assert (big.status_code, big.json()["code"]) == (413, "API-413")
         assert [none.status_code, text.status_code] == [422, 422]
         assert not [path for path in kept if path.endswith("big.csv")]
