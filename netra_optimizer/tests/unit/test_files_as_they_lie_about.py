@@ -16,7 +16,9 @@ import pytest
 
 from netra_optimizer import InputError, read_files
 from netra_optimizer.results import Audit
+from netra_optimizer.usage.sources import Source, open_rows
 from netra_optimizer.usage.sources.packed import MAX_MEMBERS
+from netra_optimizer.usage.sources.rows import BATCH_BYTES
 
 AT = "2026-11-20T10:00:00Z"
 ROW = {"timestamp": AT, "model": "gpt-4o", "input_tokens": 100, "output_tokens": 5}
@@ -301,6 +303,22 @@ def test_parquet_s_decimals_and_bytes_are_numbers_and_text(tmp_path: Path) -> No
     pq.write_table(times, tmp_path / "t.parquet")
     [row], _, _ = read(tmp_path / "t.parquet")
     assert row["start"] == datetime(2026, 11, 20, 10, tzinfo=UTC)
+
+
+def test_a_long_text_that_parquet_holds_once_is_not_in_memory_for_each_row(tmp_path: Path) -> None:
+    count, text = 20_000, "x" * (64 << 10)
+    rows = {name: [value] * count for name, value in ROW.items()} | {"id": list(range(count))}
+    once = pa.DictionaryArray.from_arrays(pa.array([0] * count, pa.int32()), pa.array([text]))
+    path = tmp_path / "calls.parquet"
+    pq.write_table(pa.table({**rows, "note": once}), path, store_schema=False)
+    opened = open_rows(Source(path))
+    before, found = pa.total_allocated_bytes(), 0
+    for batch in opened.batches():
+        assert batch.schema.field("note").type == pa.string()
+        assert batch.column("note")[0].as_py() == text
+        assert pa.total_allocated_bytes() - before < 8 * BATCH_BYTES
+        found += batch.num_rows
+    assert found == count
 
 
 def test_a_file_appended_to_another_with_its_mark_is_read(tmp_path: Path) -> None:
