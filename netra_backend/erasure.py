@@ -19,7 +19,7 @@ from netra_backend.jobs.store import ImportStatus
 from netra_backend.runs.durable import DurableEngine
 from netra_backend.runs.records import RunRecord, RunStatus
 from netra_backend.runs.service import RunService
-from netra_backend.tables import effects, imports, metadata, pauses, runs, threads
+from netra_backend.tables import effects, imports, metadata, pauses, removals, runs, threads
 from netra_backend.usage.service import UsageService
 from netra_core.configuration import ConfigurationManagerFactory, UnifiedConfigurationManager
 from netra_core.context import UserExecutionContext
@@ -184,6 +184,8 @@ class Erasure:
         )
         for _, path in uploads:
             await asyncio.to_thread(Path(path).unlink, missing_ok=True)
+        removed = select(removals.c.id).where(removals.c.workspace_id == workspace_id)
+        found += await self._read(lambda c: c.execute(removed).scalars().all())
         await self._engine.erase([*found, *(import_id for import_id, _ in uploads)])
         async with self._sessions.session(_SYSTEM) as session:
             connection = await session.connection()

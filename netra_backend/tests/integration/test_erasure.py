@@ -271,6 +271,13 @@ async def test_deleting_a_workspace_leaves_nothing_of_anybody_in_it(
         outside = dict(ada.http.headers)
         ada.http.headers.update(inside)
         await lived_in(at, ada, usage_file, word=SECRET)
+        asked = await ada.http.post("/api/usage/erase", json={"user": "u-1"})
+        removal = f"/api/usage/removals/{asked.raise_for_status().json()['removal_id']}"
+
+        async def removed() -> bool:
+            return (await ada.http.get(removal)).json()["status"] == "completed"
+
+        await eventually(removed, what="the removal to be done")
         ada.http.headers.update(outside)
         deleted = await ada.http.delete(f"/auth/workspaces/{second}")
         await until_gone(at, SECRET)
@@ -281,6 +288,7 @@ async def test_deleting_a_workspace_leaves_nothing_of_anybody_in_it(
         files = list((tmp_path / "uploads").iterdir())
     assert (deleted.status_code, refused.status_code, last.status_code) == (204, 401, 409)
     assert left_of(everything, second) <= EMPTIED
+    assert left_of(everything, removal.rpartition("/")[2]) == set(), "nor its recorded steps"
     assert (left, files) == (0, [])
 
 
