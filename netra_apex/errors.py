@@ -4,6 +4,7 @@ import errno
 import sys
 from typing import NoReturn
 
+from netra_apex.printable import printable
 from netra_core.errors import ApexError
 from netra_optimizer.errors import OptimizerError
 from netra_optimizer.usage.errors import BadOption
@@ -33,4 +34,4 @@ def describe(error: BaseException) -> str:
 
 
 def _line(text: str) -> str:
-    return " ".join(text.split())
+    return printable(" ".join(text.split()))

@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from netra_apex.session_file import StoredSession, load_session, save_session
+from netra_apex.terminal import Terminal
 from netra_client import ApexClient, ApiError, SignedOutError
 from netra_core.environment import get_env
 
@@ -82,7 +83,7 @@ async def upload(
 @contextmanager
 def _bar(name: str) -> "Generator[Callable[[int, int], None]]":
     """How far the file is read, on standard error while someone looks."""
-    err = Console(stderr=True)
+    err = Terminal(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
         task = bar.add_task(f"Reading {escape(name)}", total=None)

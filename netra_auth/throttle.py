@@ -155,10 +155,11 @@ class LoginGuard:
     async def _counts(
         self, connection: AsyncSession, keys: list[bytes], now: float
     ) -> dict[bytes, tuple[int, float]]:
-        old = select(login_failures.c.key).where(login_failures.c.forget_at < round(now * 1000))
-        free = old.with_for_update(skip_locked=True)  # others are about to renew theirs
-        await connection.execute(delete(login_failures).where(login_failures.c.key.in_(free)))
+        # Rows of others are left to the housekeeping: taken here, out of the order of the keys,
+        # they could be waited for by one who holds what is wanted next.
+        old = login_failures.c.forget_at < round(now * 1000)
         for key in sorted(keys):
+            await connection.execute(delete(login_failures).where(login_failures.c.key == key, old))
             row = {"key": key, "failures": 0, "blocked_until": 0}
             row |= {"forget_at": round((now + _FORGET_S) * 1000)}
             await insert_if_absent(connection, login_failures, row)

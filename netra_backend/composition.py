@@ -138,6 +138,7 @@ class Platform:
             state=deps.state,
             configuration=deps.configuration,
             forget_cached=self.sockets.feeds.forget_recent,
+            now=lambda: deps.clock().timestamp(),
         )
         self.pauses = PauseStore(deps.sessions, deps.clock)
         self.nodes = self._node_watch(incarnation)
@@ -335,9 +336,9 @@ class Platform:
             case "user_disabled":
                 await self.sockets.close_where(user_id=change.user_id)
             case "person_erased":
-                self.erasure.ask(("person", change.user_id))
+                self.erasure.ask(("person", change.user_id), at=change.at)
             case "workspace_erased":
-                self.erasure.ask(("workspace", change.workspace_id or ""))
+                self.erasure.ask(("workspace", change.workspace_id or ""), at=change.at)
             case "membership_changed":
                 await self.sockets.close_where(
                     user_id=change.user_id, workspace_id=change.workspace_id

@@ -19,7 +19,7 @@ from netra_backend.jobs.store import ImportStatus
 from netra_backend.runs.durable import DurableEngine
 from netra_backend.runs.records import RunRecord, RunStatus
 from netra_backend.runs.service import RunService
-from netra_backend.tables import effects, imports, metadata, pauses, runs, threads
+from netra_backend.tables import effects, imports, metadata, pauses, removals, runs, threads
 from netra_backend.usage.service import UsageService
 from netra_core.configuration import ConfigurationManagerFactory, UnifiedConfigurationManager
 from netra_core.context import UserExecutionContext
@@ -37,13 +37,17 @@ _SYSTEM: Final = SystemContext(actor="erasure")
 _OPEN: Final = (RunStatus.PENDING.value, RunStatus.RUNNING.value)
 _IMPORTING: Final = (ImportStatus.QUEUED.value, ImportStatus.RUNNING.value)
 _LOOK_EVERY_S: Final = 0.05
+_ATTEMPTS: Final = 5
+SETTLED_AFTER_S: Final = 120.0
+"""What other nodes admitted before they heard of it, and slow requests, have ended by then."""
 _log = structlog.get_logger(__name__)
 
 
 class Erasure:
     """Erases for good. Every step may be repeated; what was interrupted is begun again.
 
-    What still works for the subject is cancelled first and waited for, at most `patience_s`.
+    What still works for the subject is cancelled first and waited for, at most `patience_s`. A
+    person or workspace is erased at once, and once more when nothing from before can come any more.
     """
 
     def __init__(
@@ -58,6 +62,7 @@ class Erasure:
         state: UnifiedStateManager | None,
         configuration: UnifiedConfigurationManager | None,
         forget_cached: Callable[[Stream], None],
+        now: Callable[[], float],
         patience_s: float = 10.0,
     ) -> None:
         self._sessions = sessions
@@ -70,21 +75,31 @@ class Erasure:
         self._configuration = configuration
         self._forget_cached = forget_cached
         self._patience_s = patience_s
-        self._asked: dict[Subject, None] = {}
+        self._now = now
+        self._asked: dict[Subject, float] = {}
+        self._begun: set[Subject] = set()
 
-    def ask(self, subject: Subject) -> None:
-        """Have a person or a workspace erased by the next `work`; again does nothing."""
-        self._asked[subject] = None
+    def ask(self, subject: Subject, *, at: float) -> None:
+        """Have a person or a workspace, deleted `at` (Unix seconds), erased by the next `work`;
+        again does nothing.
+        """
+        self._asked.setdefault(subject, min(at, self._now()) + SETTLED_AFTER_S)
 
     async def work(self) -> None:
         """Erase what was asked for; what fails is tried again with the next call."""
-        for subject in tuple(self._asked):
+        for subject, settled_at in tuple(self._asked.items()):
+            settled = self._now() >= settled_at
+            if subject in self._begun and not settled:
+                continue
             try:
-                await self._erase(subject)
+                done = await self._erase(subject, settled=settled)
             except Exception:
                 _log.exception("erasure_failed", kind=subject[0], subject=subject[1])
-            else:
+                continue
+            self._begun.add(subject)
+            if done:
                 self._asked.pop(subject, None)
+                self._begun.discard(subject)
 
     async def thread(self, ctx: UserExecutionContext, thread_id: str) -> None:
         """Erase one of the user's threads: messages, runs and all that came of them, but for the
@@ -93,6 +108,15 @@ class Erasure:
         Raises NotFoundError; RunStillOpenError when a run of it does not stop in time.
         """
         await self._chat.thread(ctx, thread_id)
+        for _ in range(_ATTEMPTS):
+            try:
+                await self._thread(ctx, thread_id)
+            except _RunBegunError:
+                continue
+            return
+        raise RunStillOpenError("Runs are begun again and again.", hint="Try again in a moment.")
+
+    async def _thread(self, ctx: UserExecutionContext, thread_id: str) -> None:
         await self._stop_runs(runs.c.thread_id == thread_id)
         found = await self._ids(runs.c.thread_id == thread_id)
         await self._erase_log(ctx.stream, thread_id=thread_id)
@@ -108,18 +132,20 @@ class Erasure:
             connection = await session.connection()
             await connection.run_sync(lambda c: _delete_thread(c, thread_id, found))
 
-    async def _erase(self, subject: Subject) -> None:
+    async def _erase(self, subject: Subject, *, settled: bool) -> bool:
+        """Whether nothing more is to be done."""
         if await self._done(subject):
-            return
+            return True
         kind, name = subject
         if kind == "person":
             await self._person(name)
         else:
             await self._workspace(name)
-        if self._state is not None:
+        if settled and self._state is not None:
             view = self._state.for_context(_SYSTEM)
             await view.set(_key(subject), True, scope=Scope.GLOBAL)
-        _log.info("erased", kind=kind, subject=name)
+        _log.info("erased", kind=kind, subject=name, settled=settled)
+        return settled
 
     async def _done(self, subject: Subject) -> bool:
         if self._state is None:
@@ -158,6 +184,8 @@ class Erasure:
         )
         for _, path in uploads:
             await asyncio.to_thread(Path(path).unlink, missing_ok=True)
+        removed = select(removals.c.id).where(removals.c.workspace_id == workspace_id)
+        found += await self._read(lambda c: c.execute(removed).scalars().all())
         await self._engine.erase([*found, *(import_id for import_id, _ in uploads)])
         async with self._sessions.session(_SYSTEM) as session:
             connection = await session.connection()
@@ -223,6 +251,10 @@ class Erasure:
         return await self._sessions.read(_SYSTEM, fetch)
 
 
+class _RunBegunError(Exception):
+    """Somebody began a run while the thread was on its way out."""
+
+
 def _key(subject: Subject) -> str:
     return "/".join(("erased", *subject))
 
@@ -237,10 +269,16 @@ def _tables(*owners: str) -> Sequence[Table]:
 
 
 def _delete_thread(connection: Connection, thread_id: str, run_ids: Collection[str]) -> None:
+    """Raises _RunBegunError, to nothing's harm, when it has other runs than these by now."""
+    # The thread first: who begins a run in it waits for its row, and finds it gone.
+    connection.execute(delete(threads).where(threads.c.id == thread_id))
+    there = connection.execute(select(runs.c.id).where(runs.c.thread_id == thread_id)).scalars()
+    if not set(there) <= set(run_ids):
+        raise _RunBegunError
     for table in _tables("user"):
         if table is threads:
-            which = threads.c.id == thread_id
-        elif "thread_id" in table.c:
+            continue
+        if "thread_id" in table.c:
             which = table.c.thread_id == thread_id
         else:
             which = table.c.run_id.in_(run_ids)

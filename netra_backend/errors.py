@@ -4,6 +4,7 @@ ApiError
 ├── NotFoundError             API-404  no such thing, or not yours
 ├── InvalidRequestError       API-422  a field that cannot be used
 ├── ForbiddenError            API-403  the role does not allow it
+├── BodyTooSlowError          API-408  a body that did not come in time
 ├── UploadTooLargeError       API-413  a file over the limit
 └── NotReadyError             API-503  the service is starting or stopping
 AuthError
@@ -52,6 +53,14 @@ class ForbiddenError(ApiError):
 
     code = "API-403"
     status = 403
+
+
+class BodyTooSlowError(ApiError):
+    """The body did not come in time; what it held of the memory for bodies is free again."""
+
+    code = "API-408"
+    status = 408
+    retryable = True
 
 
 class UploadTooLargeError(ApiError):

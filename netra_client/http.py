@@ -15,7 +15,7 @@ from netra_client.errors import ApiError, SignedOutError, UnreachableError
 from netra_client.events import JsonObject, LiveEvent, TextDelta
 from netra_client.live import LiveConnection
 from netra_client.protocol import LiveProtocol
-from netra_client.sse import SseDecoder, decode_events
+from netra_client.sse import SseDecoder, decode_events, lines_of
 
 TIMEOUT_S = 30.0
 
@@ -214,7 +214,8 @@ class ApexClient:
                     if response.is_error:
                         await response.aread()
                         raise _api_error(response)
-                    async for update in decode_events(response.aiter_lines(), decoder):
+                    lines = lines_of(response.aiter_bytes())
+                    async for update in decode_events(lines, decoder):
                         failures = 0
                         yield update
                     return

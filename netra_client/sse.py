@@ -39,6 +39,19 @@ class SseDecoder:
         return data
 
 
+async def lines_of(chunks: AsyncIterator[bytes]) -> AsyncIterator[str]:
+    """Lines as event streams have them: ended by a line feed, whatever else a text may hold.
+
+    The lines of Python and httpx end at U+2028, U+0085 and others too, which JSON keeps as they
+    are.
+    """
+    rest = b""
+    async for chunk in chunks:
+        *lines, rest = (rest + chunk).split(b"\n")
+        for line in lines:
+            yield line.removesuffix(b"\r").decode()
+
+
 async def decode_events(
     lines: AsyncIterator[str], decoder: SseDecoder
 ) -> AsyncIterator[LiveEvent | TextDelta]:

@@ -121,13 +121,12 @@ def analyze(
     if as_json:
         sys.stdout.buffer.write(msgspec.json.encode(analysis) + b"\n")
     else:
-        from rich.console import Console
-
+        from netra_apex.terminal import Terminal
         from netra_optimizer.report import render_terminal
 
-        render_terminal(analysis, Console(highlight=False), source=source)
+        render_terminal(analysis, Terminal(highlight=False), source=source)
         if html is not None:
-            Console(highlight=False).print(f"  Written: {html}", style="dim")
+            Terminal(highlight=False).print(f"  Written: {html}", style="dim")
 
 
 def run(request: Request, *, quiet: bool) -> "tuple[Analysis, ReportSource]":
@@ -198,11 +197,12 @@ def _say_nothing(_name: str, _done: float, _total: float) -> None:
 
 @contextmanager
 def _bar() -> "Generator[Callable[[str, float, float], None]]":
-    from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+    from netra_apex.terminal import Terminal
+
     columns = (TextColumn("{task.description:10}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    with Progress(*columns, console=Terminal(stderr=True), transient=True) as bar:
         tasks = {}
 
         def step(name: str, done: float, total: float) -> None:

@@ -9,7 +9,9 @@ import typer
 from rich.console import Console
 
 from netra_apex.answer_view import RunFollower, show_report
+from netra_apex.printable import printable
 from netra_apex.signed_in import DEFAULT_URL, sign_in, upload
+from netra_apex.terminal import Terminal
 from netra_client import (
     ApexClient,
     ApiError,
@@ -37,11 +39,11 @@ def ask(
     Signs in with APEX_TOKEN, or with what an earlier sign-in left, or asks for email and password
     (APEX_EMAIL and APEX_PASSWORD answer for you).
     """
-    console = Console()
+    console = Terminal()
     try:
         asyncio.run(_ask(console, question, follow, url.rstrip("/"), file, model, email))
     except ClientError as error:
-        typer.echo(f"apex: {error}", err=True)
+        typer.echo(printable(f"apex: {error}"), err=True)
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
         typer.echo("apex: left; the run goes on and its report stays in the chat", err=True)

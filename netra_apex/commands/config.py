@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from netra_apex.terminal import Terminal
 from netra_core.configuration import (
     ChangeResult,
     ConfigurationManagerFactory,
@@ -80,7 +80,7 @@ def show(
     table = _table("key", "value", "source")
     for key, value in values.items():
         table.add_row(key, _shown(value), manager.entry(key).described)
-    Console().print(table)
+    Terminal().print(table)
 
 
 @config_app.command()
@@ -100,7 +100,7 @@ def explain(
     table = _table("", "", header=False)
     for name, value in _explained(explanation):
         table.add_row(name, value)
-    Console().print(table)
+    Terminal().print(table)
 
 
 def _explained(e: Explanation) -> Iterable[tuple[str, str]]:
@@ -137,7 +137,7 @@ def check(environment: EnvironmentOption = None, as_json: JsonFlag = False) -> N
 
 
 def _print_findings(findings: Iterable[Finding]) -> None:
-    console, number = Console(soft_wrap=True, highlight=False), 0
+    console, number = Terminal(soft_wrap=True, highlight=False), 0
     for number, finding in enumerate(findings, 1):  # noqa: B007
         colour = COLOURS[finding.severity]
         console.print(f"[{colour}]{finding.severity:9}[/] {escape(str(finding))}")
@@ -159,7 +159,7 @@ def diff(
     table = _table("key", "scope", "before", "after")
     for change in changes:
         table.add_row(change.key, _owner(change), _shown(change.previous), _shown(change.current))
-    Console().print(table)
+    Terminal().print(table)
 
 
 @config_app.command()
@@ -190,7 +190,7 @@ def history(
             _changes(row),
             row.reason,
         )
-    Console().print(table)
+    Terminal().print(table)
 
 
 def _verify(manager: UnifiedConfigurationManager, *, as_json: bool) -> None:
@@ -198,7 +198,7 @@ def _verify(manager: UnifiedConfigurationManager, *, as_json: bool) -> None:
     if as_json:
         _print_json([{"revision": t.revision, "reason": t.reason} for t in found])
     else:
-        console = Console(soft_wrap=True, highlight=False)
+        console = Terminal(soft_wrap=True, highlight=False)
         for place in found:
             console.print(f"[red]altered[/]   {escape(str(place))}")
         if not found:
@@ -245,7 +245,7 @@ def rollback(revision: int, reason: ReasonOption = "") -> None:
 def backup(file: Path) -> None:
     """Write the stored settings and their secrets, encrypted, to FILE."""
     revision = _open().backup(file)
-    Console(highlight=False).print(f"revision {revision} written to {escape(str(file))}")
+    Terminal(highlight=False).print(f"revision {revision} written to {escape(str(file))}")
 
 
 @config_app.command()
@@ -280,7 +280,7 @@ def _emit(text: str, out: Path | None) -> None:
 
 
 def _report(result: ChangeResult) -> None:
-    console = Console(highlight=False, soft_wrap=True)
+    console = Terminal(highlight=False, soft_wrap=True)
     if not result.recorded:
         console.print("nothing to change")
         return

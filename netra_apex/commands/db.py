@@ -5,10 +5,10 @@ from collections.abc import Awaitable, Callable
 from typing import Annotated, Final, Protocol
 
 import typer
-from rich.console import Console
 from sqlalchemy import make_url
 
 from netra_apex.database_urls import database_urls
+from netra_apex.terminal import Terminal
 from netra_core.configuration import load_settings
 from netra_core.database import DatabaseOptions, mask_url
 from netra_core.database.migrations import MigrationRunner, MigrationStatus
@@ -66,7 +66,7 @@ async def _run(
     only: str | None, do: Callable[[_Runner], Awaitable[MigrationStatus]], verb: str
 ) -> bool:
     """True when one failed; each database is tried and reported."""
-    console, failed = Console(soft_wrap=True, highlight=False), False
+    console, failed = Terminal(soft_wrap=True, highlight=False), False
     for name, (where, runner) in _runners().items():
         if only not in (None, name):
             continue
@@ -74,7 +74,7 @@ async def _run(
             status = await do(runner)
         except ApexError as error:
             failed = True
-            Console(stderr=True, soft_wrap=True, highlight=False).print(f"{name}: {error}")
+            Terminal(stderr=True, soft_wrap=True, highlight=False).print(f"{name}: {error}")
             continue
         missing = f", {len(status.pending)} to run" if status.pending else ""
         console.print(f"{name}: {where} {verb} {status.current or 'no migration'}{missing}")

@@ -44,15 +44,15 @@ async def _demo(given: dict[str, Value]) -> None:
 
 
 async def _show(url: str, home: Path) -> None:
-    from rich.console import Console
     from rich.markup import escape
 
     from netra_apex.demo import prepare_demo
     from netra_apex.errors import describe
+    from netra_apex.terminal import Terminal
     from netra_client import ClientError
     from netra_optimizer.report import ReportSource, render_terminal
 
-    console = Console(highlight=False)
+    console = Terminal(highlight=False)
     try:
         with console.status("Preparing the demo workspace …") as status:
             found = await prepare_demo(url, home, say=status.update)

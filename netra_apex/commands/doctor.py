@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 import typer
-from rich.console import Console
 
+from netra_apex.terminal import Terminal
 from netra_apex.web_files import default_folder
 from netra_core.environment import get_env
 
@@ -19,7 +19,7 @@ ANALYTICS_MODULES = ("chdb", "clickhouse_connect", "genai_prices", "numpy", "pya
 
 def doctor() -> None:
     """Check Python, modules, the data folder, disk space and the web app; exit 1 when one fails."""
-    console = Console()
+    console = Terminal()
     failed = False
     for name, fine, said in _checks():
         failed |= not fine

@@ -32,12 +32,11 @@ def generate(
     ] = False,
 ) -> None:
     """Write calls with planted waste, and on request the exact savings hidden in them."""
-    from rich.console import Console
-
+    from netra_apex.terminal import Terminal
     from netra_optimizer import generate_workload, scenarios
     from netra_optimizer.generate import scaled, write_truth, write_workload
 
-    console = Console()
+    console = Terminal()
     known = scenarios()
     if show:
         for name in known:

@@ -10,7 +10,9 @@ import typer
 from rich.console import Console
 
 from netra_apex.price_options import pairs
+from netra_apex.printable import printable
 from netra_apex.signed_in import DEFAULT_URL, has_credentials, sign_in, upload
+from netra_apex.terminal import Terminal
 from netra_client import ApexClient, ClientError, UnreachableError
 
 Options: TypeAlias = dict[str, str | list[str] | None]
@@ -59,7 +61,7 @@ def import_files(
     try:
         asyncio.run(_import(_expanded(files), url, email, alone, home, options))
     except ClientError as error:
-        typer.echo(f"apex: {error}", err=True)
+        typer.echo(printable(f"apex: {error}"), err=True)
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
         typer.echo("apex: left; imports that have begun are finished by the server", err=True)
@@ -88,7 +90,7 @@ async def _import(
     home: Path | None,
     options: Options,
 ) -> None:
-    console = Console(highlight=False)
+    console = Terminal(highlight=False)
     async with _signed_in(console, url, email, alone, home) as client:
         for file in files:
             await upload(console, client, file, **options)

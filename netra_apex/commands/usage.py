@@ -14,7 +14,9 @@ from rich.console import Console
 from netra_apex.commands.usage_removals import erase, removals
 from netra_apex.given_files import distinct_files
 from netra_apex.price_options import pairs, price_table
+from netra_apex.printable import printable
 from netra_apex.signed_in import DEFAULT_URL, sign_in
+from netra_apex.terminal import Terminal
 from netra_apex.usage_source import Files, Row, Workspace, chosen
 from netra_apex.usage_view import show_breakdown, show_summary
 from netra_client import ApexClient, ClientError
@@ -212,7 +214,7 @@ class _Place:
         try:
             return asyncio.run(self._there(there))
         except ClientError as error:
-            typer.echo(f"apex: {error}", err=True)
+            typer.echo(printable(f"apex: {error}"), err=True)
             raise typer.Exit(1) from None
 
     async def _there(self, there: Callable[[Workspace], Awaitable[T]]) -> T:
@@ -226,7 +228,7 @@ def _map(columns: list[str] | None) -> dict[str, str]:
 
 
 def _console() -> Console:
-    return Console(highlight=False, markup=False, emoji=False)
+    return Terminal(highlight=False, markup=False, emoji=False)
 
 
 def _print_json(value: Any) -> None:  # Any: what JSON can hold

@@ -8,6 +8,7 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 import typer
 
+from netra_apex.printable import printable
 from netra_apex.signed_in import DEFAULT_URL, sign_in
 from netra_apex.usage_source import Chosen, chosen
 from netra_client import ApexClient, ClientError
@@ -58,7 +59,7 @@ def erase(
         typer.echo(_told(removal))
     if removal["status"] != "completed":
         error = removal["error"] or {"message": "it did not end", "code": "API-500"}
-        typer.echo(f"apex: {error['message']} [{error['code']}]", err=True)
+        typer.echo(printable(f"apex: {error['message']} [{error['code']}]"), err=True)
         raise typer.Exit(1)
 
 
@@ -112,7 +113,7 @@ def _asked(url: str, email: str | None, ask: Callable[[ApexClient], Awaitable[T]
     try:
         return asyncio.run(signed_in())
     except ClientError as error:
-        typer.echo(f"apex: {error}", err=True)
+        typer.echo(printable(f"apex: {error}"), err=True)
         raise typer.Exit(1) from None
 
 

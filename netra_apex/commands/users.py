@@ -15,6 +15,7 @@ from rich.table import Table
 
 from netra_apex.composition import open_settings
 from netra_apex.database_urls import database_urls
+from netra_apex.terminal import Terminal
 from netra_core.environment import get_env
 
 if TYPE_CHECKING:
@@ -190,4 +191,4 @@ async def _operators() -> "AsyncGenerator[Operators]":
 
 
 def _console() -> Console:
-    return Console(soft_wrap=True, highlight=False, markup=False)
+    return Terminal(soft_wrap=True, highlight=False, markup=False)

@@ -1,5 +1,6 @@
 """OTLP over HTTP: spans of calls to models become usage."""
 
+import asyncio
 from typing import Any, Final
 
 from fastapi import APIRouter, Request
@@ -7,7 +8,7 @@ from starlette.responses import Response
 
 from netra_backend.api.edge import PlatformDep, UsageWriter
 from netra_backend.api.problems import RESPONSES, Problem
-from netra_backend.errors import UploadTooLargeError
+from netra_backend.errors import BodyTooSlowError, UploadTooLargeError
 from netra_backend.usage.bounds import Held
 from netra_backend.usage.ingest import MAX_BODY
 
@@ -26,6 +27,7 @@ router = APIRouter(tags=["usage"], responses=RESPONSES)
     responses={
         200: {"description": "Stored; says how many spans were rejected.", "content": _CONTENT},
         400: {"model": Problem, "description": "The body is no OTLP."},
+        408: {"model": Problem, "description": "The body did not come in time."},
         413: {"model": Problem, "description": "The body is too large."},
     },
     openapi_extra={"requestBody": {"required": True, "content": _CONTENT}},
@@ -37,9 +39,11 @@ async def export_traces(request: Request, caller: UsageWriter, platform: Platfor
     media_type = request.headers.get("content-type", PROTOBUF)
     ingest.bodies.require_room(_declared(request))
     with ingest.bodies.body() as held:
+        body = await _body(request, held, within_s=ingest.body_within_s)
+        platform.verifier.require_still(caller.identity)
         spans = await ingest.take(
             caller.ctx,
-            await _body(request, held),
+            body,
             held,
             content_type=media_type,
             content_encoding=request.headers.get("content-encoding", ""),
@@ -67,14 +71,23 @@ def _declared(request: Request) -> int:
     return size
 
 
-async def _body(request: Request, held: Held) -> bytearray:
-    """The body as it was sent, counted as it comes: one that is sent slowly keeps no place."""
+async def _body(request: Request, held: Held, *, within_s: float) -> bytearray:
+    """The body as it was sent, counted as it comes.
+
+    Raises BodyTooSlowError for one that takes longer: what has come of it keeps others out.
+    """
     body = bytearray()
-    async for chunk in request.stream():
-        if len(body) + len(chunk) > MAX_BODY:
-            raise _too_large()
-        held.take(len(chunk))
-        body += chunk
+    try:
+        async with asyncio.timeout(within_s):
+            async for chunk in request.stream():
+                if len(body) + len(chunk) > MAX_BODY:
+                    raise _too_large()
+                held.take(len(chunk))
+                body += chunk
+    except TimeoutError:
+        raise BodyTooSlowError(
+            f"The body did not come within {within_s:g} seconds.", hint="Send smaller batches."
+        ) from None
     return body
 
 

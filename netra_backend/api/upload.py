@@ -17,6 +17,8 @@ from netra_core.events.types import JsonObject
 
 _OVERHEAD: Final = 64 * 1024
 _MOST_COLUMNS: Final = 64
+_MOST_OF_A_FIELD: Final = 4096
+"""Bytes of a field that is no file: fields are held in memory, files are not."""
 
 
 class ReadingFields(BaseModel):
@@ -115,6 +117,7 @@ async def receive_upload(
         _bounded(request.stream(), max_bytes),
         max_files=1,
         max_fields=2 * _MOST_COLUMNS,
+        max_part_size=_MOST_OF_A_FIELD,
     )
     try:
         form = await parser.parse()

@@ -1,5 +1,6 @@
 """Usage: bring it, look at it."""
 
+import asyncio
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,6 +19,7 @@ from netra_backend.api.models import (
 from netra_backend.api.problems import RESPONSES, Problem
 from netra_backend.api.upload import UPLOAD_SCHEMA, receive_upload
 from netra_backend.api.usage_query import BreakdownQuery, ExportQuery, UsageQuery
+from netra_backend.errors import UnauthenticatedError
 
 _MEDIA = {
     "csv": "text/csv; charset=utf-8",
@@ -51,6 +53,12 @@ async def import_usage(request: Request, caller: UsageWriter, platform: Platform
         max_bytes=platform.max_upload_bytes(caller.ctx),
         check=platform.usage.check_reading,
     )
+    try:
+        # A large file takes its time, and its workspace may have been deleted meanwhile.
+        platform.verifier.require_still(caller.identity)
+    except UnauthenticatedError:
+        await asyncio.to_thread(upload.path.unlink, missing_ok=True)
+        raise
     record = await platform.imports.begin(
         caller.ctx,
         file_name=Path(upload.file_name).name,

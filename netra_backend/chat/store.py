@@ -152,10 +152,16 @@ class ChatStore:
         steps_from: str | None,
         waiting_limit: int,
     ) -> str:
-        """A new run in the thread of `run`, forked from it; its id. Raises RunLimitError."""
+        """A new run in the thread of `run`, forked from it; its id.
+
+        Raises RunLimitError, NotFoundError where the thread is gone by now.
+        """
         run_id = self._ids()
         async with self._sessions.session(ctx) as session:
             await self._one_at_a_time(session, ctx)
+            held = select(threads.c.id).where(threads.c.id == run.thread_id).with_for_update()
+            if (await session.execute(held)).one_or_none() is None:
+                raise NotFoundError("There is no such run.")
             await _check_room(session, ctx, waiting_limit)
             now = await _after_the_last(session, run.thread_id, self._clock())
             new = _new_run(ctx, run_id=run_id, thread_id=run.thread_id, question=question, now=now)

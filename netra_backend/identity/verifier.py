@@ -100,6 +100,11 @@ class TokenVerifier:
             identity = await self._introspect(bearer)
         else:
             identity = await self._verify(bearer)
+        self.require_still(identity)
+        return identity
+
+    def require_still(self, identity: Identity) -> None:
+        """Raise UnauthenticatedError where an identity's rights were taken back since."""
         if self._revocations.refuses(
             user_id=identity.user_id,
             workspace_id=identity.workspace_id,
@@ -107,7 +112,6 @@ class TokenVerifier:
             issued_at=identity.issued_at,
         ):
             raise _refused()
-        return identity
 
     async def _verify(self, token: str) -> Identity:
         try:

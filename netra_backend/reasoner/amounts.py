@@ -7,6 +7,8 @@ from typing import Final
 
 NUMBER: Final = r"(?<!\d)(\d{1,3}(?:,\d{3}){1,4}(?:\.\d{1,15})?|\d{1,15}(?:[.,]\d{1,15})?)"
 """Bounded, so that no row of digits is tried from each of its places to its end."""
+MOST_AMOUNTS: Final = 20
+"""So many of a clause, or of a question's sums of money, are looked at, the first ones."""
 TIMES: Final = {
     "twice": 2.0, "double": 2.0, "doubles": 2.0, "doubling": 2.0, "doubled": 2.0, "two": 2.0,
     "thrice": 3.0, "triple": 3.0, "triples": 3.0, "tripling": 3.0, "tripled": 3.0, "three": 3.0,
@@ -95,7 +97,7 @@ def number(text: str) -> float:
 
 
 def amounts(text: str) -> list[Amount]:
-    """All shares, factors and parts, in the order in which they stand."""
+    """Shares, factors and parts, in the order in which they stand, the first MOST_AMOUNTS."""
     found: list[Amount] = []
     for match in _PERCENT.finditer(text):
         share = _percentage(text, match)
@@ -112,7 +114,7 @@ def amounts(text: str) -> list[Amount]:
             2 if (match[2] or "").lower() == "two" else 1
         )
         found.append(Amount(part, _form(text, match), match.start(), match.end()))
-    return sorted(found, key=lambda amount: amount.start)
+    return sorted(found, key=lambda amount: amount.start)[:MOST_AMOUNTS]
 
 
 def _percentage(text: str, match: re.Match[str]) -> Amount | None:

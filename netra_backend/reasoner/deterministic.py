@@ -7,7 +7,7 @@ from typing import Final
 
 from netra_backend.reasoner.amounts import NUMBER, number
 from netra_backend.reasoner.goals import goals_of, limits_of, speaks_of_cost, speaks_of_speed
-from netra_backend.reasoner.intent import Goals, Intent, LatencyWish, Topic
+from netra_backend.reasoner.intent import MOST, Goals, Intent, LatencyWish, Topic
 from netra_backend.reasoner.port import Hearing
 
 _NAME: Final = r"[A-Za-z0-9][\w./:-]*"
@@ -192,13 +192,15 @@ def _topic(
 
 def _models(text: str) -> tuple[str, ...]:
     found = (re.sub(r"\s+", "-", m.group(1).strip(" -.")).lower() for m in _MODEL.finditer(text))
-    return tuple(dict.fromkeys(name for name in found if re.search(r"\d|-", name)))
+    return tuple(dict.fromkeys(name for name in found if re.search(r"\d|-", name)))[:MOST]
 
 
 def _features(text: str, models: tuple[str, ...]) -> tuple[str, ...]:
     named = [match.group(1).rstrip(".:/-") for match in _FEATURE.finditer(text)]
     named += [a or b for a, b in _IDENTIFIER.findall(text)]
-    return tuple(dict.fromkeys(name for name in named if name and name.lower() not in models))
+    return tuple(dict.fromkeys(name for name in named if name and name.lower() not in models))[
+        :MOST
+    ]
 
 
 def _latency(text: str, features: tuple[str, ...]) -> tuple[LatencyWish, ...]:
@@ -219,4 +221,6 @@ def _latency(text: str, features: tuple[str, ...]) -> tuple[LatencyWish, ...]:
             for feature in [*waiting, *named] or [None]
         ]
         waiting = []
-    return tuple(wishes)
+        if len(wishes) >= MOST:
+            break
+    return tuple(wishes[:MOST])

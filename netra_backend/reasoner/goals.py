@@ -2,12 +2,21 @@
 
 import re
 from enum import Enum
+from itertools import islice
 from typing import Final
 
 import msgspec
 
-from netra_backend.reasoner.amounts import NUMBER, Amount, Form, amounts, before_of, number
-from netra_backend.reasoner.intent import Goals, RateLimit
+from netra_backend.reasoner.amounts import (
+    MOST_AMOUNTS,
+    NUMBER,
+    Amount,
+    Form,
+    amounts,
+    before_of,
+    number,
+)
+from netra_backend.reasoner.intent import MOST, Goals, RateLimit
 
 
 class Subject(Enum):
@@ -82,8 +91,6 @@ _COSTS_GROW: Final = re.compile(
     r"){0,3}) gr(?:ow(?:s|n|ing)?|ew)\b",
     re.I,
 )
-_MOST_AMOUNTS: Final = 32
-"""Of one clause: a goal is the first that names it."""
 _UNIT: Final = re.compile(
     r"\b(?:per|each|every) (?:request|call|user|customer|quer)(?:s|y|ies)?\b", re.I
 )
@@ -158,7 +165,7 @@ def goals_of(text: str) -> Goals:
         if _UNWANTED.search(clause) or (_PAST.search(clause) and not _WISHED.search(clause)):
             continue
         subjects = list(_SUBJECT.finditer(clause))
-        for amount in amounts(clause)[:_MOST_AMOUNTS]:
+        for amount in amounts(clause):
             subject, word = _subject(subjects, clause, amount)
             if subject is None:
                 continue
@@ -179,7 +186,9 @@ def limits_of(text: str, models: tuple[str, ...]) -> tuple[RateLimit, ...]:
     """Limits a minute, each of the model that its sentence names before it, else of every model."""
     found: dict[str | None, RateLimit] = {}
     for sentence in re.split(r"[;.?!]\s+|,\s+(?=\D)", text):
-        for match in _RATE.finditer(sentence):
+        for match in islice(_RATE.finditer(sentence), MOST_AMOUNTS):
+            if len(found) >= MOST:
+                break
             before = sentence[: match.start()].lower()
             named = [model for model in models if _place(before, model) >= 0]
             if not named:
@@ -293,7 +302,7 @@ def _budget(text: str) -> float | None:
     """USD a month: the amount to be kept to where several are named."""
     found = [
         match
-        for match in _MONEY.finditer(text)
+        for match in islice(_MONEY.finditer(text), MOST_AMOUNTS)
         if not (
             _NO_BOUND.search(before_of(text, match.start())) or _RATE_OF.match(text, match.end())
         )

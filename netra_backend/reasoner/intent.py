@@ -1,8 +1,13 @@
 """What a question asks for."""
 
 from enum import StrEnum
+from typing import Final
 
 import msgspec
+
+MOST: Final = 20
+"""So many features, models, bounds and limits of one question are taken, the first ones: more is a
+list that was pasted, and each costs work over the whole question."""
 
 
 class Topic(StrEnum):

@@ -22,6 +22,8 @@ MAX_BODY: Final = 64 << 20
 """Bytes of one export, packed and unpacked."""
 MAX_HELD: Final = 2 * MAX_BODY
 """Bytes of all exports that are being received, unpacked and decoded; one of any size fits."""
+BODY_WITHIN_S: Final = 60.0
+"""A body that comes more slowly keeps the place of others; exporters give up far sooner."""
 _DECODED_AT_ONCE: Final = MAX_BODY + MAX_BODY // 2
 """Decoding takes several times a body's bytes: one of the largest, and small ones beside it."""
 _MAX_BATCH: Final = 20_000
@@ -54,6 +56,7 @@ class Ingest:
         self._decoders = CapacityLimiter(_DECODERS)
         self._decoding = Turns(_DECODED_AT_ONCE)
         self.bodies = HeldBytes(MAX_HELD)
+        self.body_within_s = BODY_WITHIN_S
 
     def require_room(self) -> None:
         """Raise IngestFullError where nothing more may wait; asked before a body is unpacked."""

@@ -1,7 +1,9 @@
 """Guessing passwords and addresses."""
 
 import pytest
+from sqlalchemy import select
 
+from netra_auth.database.tables import login_failures
 from netra_auth.options import Registration
 from netra_auth.tests.conftest import StartAuth
 from netra_auth.tests.kit import PASSWORD, Kit
@@ -181,6 +183,31 @@ async def test_asking_for_a_reset_answers_the_same_for_every_address(kit: Kit) -
     assert [answer.status_code for answer in answers] == [202, 202]
     assert answers[0].json() == answers[1].json()
     assert await kit.letters("nobody@example.com") == []
+
+
+async def test_an_attempt_takes_counters_of_its_own_only_and_those_of_long_ago_begin_anew(
+    kit: Kit,
+) -> None:
+    """A row more, out of the order of the keys: two logins could wait for each other."""
+    for _ in range(6):
+        await guess(kit, "bob@example.com", "198.51.100.1")
+    bobs = await counters(kit)
+    kit.clock.move(2 * 3600)
+    await guess(kit, "ada@example.com", "198.51.100.2")
+    others = await counters(kit)
+    again = [await guess(kit, "bob@example.com", "198.51.100.1") for _ in range(7)]
+    kit.clock.move(2 * 3600)
+    await kit.parts.housekeeping.sweep()
+    assert len(bobs) == 3
+    assert bobs.items() <= others.items()
+    assert again == [401] * 6 + [429]
+    assert await counters(kit) == {}
+
+
+async def counters(kit: Kit) -> dict[bytes, int]:
+    async with kit.parts.deps.database.session(read_only=True) as connection:
+        rows = await connection.execute(select(login_failures.c.key, login_failures.c.failures))
+        return {bytes(row.key): row.failures for row in rows}
 
 
 async def test_one_network_may_not_try_many_accounts(kit: Kit) -> None:

@@ -1,8 +1,8 @@
 """After a deletion nothing is left: every table is read, whatever tables there are."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +20,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from netra_backend.erasure import EMPTIED
+from netra_backend.erasure import EMPTIED, SETTLED_AFTER_S
+from netra_backend.errors import NotFoundError
 from netra_backend.tables import UtcDateTime, metadata
-from netra_backend.tests.kit import Person, Stack, ended, person, stack
+from netra_backend.tests.kit import Clock, Person, Stack, ended, person, stack
 from netra_core.context import UserExecutionContext
 from netra_core.database import SystemContext
 from netra_core.database.postgres import set_row_scope
@@ -84,8 +85,10 @@ def _dump(connection: Connection) -> dict[str, list[str]]:
 
 
 @asynccontextmanager
-async def place(home: Path, database: TestDatabase | None) -> AsyncGenerator[Place]:
-    async with stack(home, database=database) as made:
+async def place(
+    home: Path, database: TestDatabase | None, *, clock: Clock | None = None
+) -> AsyncGenerator[Place]:
+    async with stack(home, database=database, clock=clock) as made:
         yield Place(made, home, database)
 
 
@@ -198,6 +201,54 @@ async def test_deleting_a_person_leaves_no_content_of_theirs_and_the_workspace_o
         assert all(row in everything[name] for row in kept), name
 
 
+async def test_a_run_that_is_begun_while_its_thread_is_deleted_goes_with_it(
+    tmp_path: Path, platform_at: TestDatabase | None
+) -> None:
+    async with place(tmp_path, platform_at) as at, person(at.made.url, "ada") as ada:
+        first = await ada.ask("Where does the money go?")
+        run = await ended(ada, first["run_id"])
+        platform, begun = at.made.platform, list[str]()
+        erase_steps = platform.engine.erase
+        before = await platform.run_store.get(of(ada), run["id"])
+
+        async def say_and_erase(work_ids: Sequence[str]) -> None:
+            if not begun:  # what is to be deleted was looked up, and is not deleted yet
+                said = await ada.say(first["thread_id"], f"What of {SECRET}?")
+                begun.append(said["run_id"])
+                await ended(ada, said["run_id"])
+            await erase_steps(work_ids)
+
+        platform.engine.erase = say_and_erase
+        deleted = await ada.http.delete(f"/api/threads/{first['thread_id']}")
+        with pytest.raises(NotFoundError):
+            await platform.chat_store.run_again(
+                of(ada), before, question=SECRET, steps_from=None, waiting_limit=9
+            )
+        holds = {name.split(".")[1] for name in await at.tables_with(SECRET)}
+    assert (deleted.status_code, len(begun)) == (204, 1)
+    assert holds <= {"analyses", "opportunities"}, "what belongs to the workspace"
+
+
+async def test_what_another_node_still_let_in_goes_once_nothing_more_can_come(
+    tmp_path: Path, platform_at: TestDatabase | None, usage_file: Path
+) -> None:
+    clock = Clock()
+    async with (
+        place(tmp_path, platform_at, clock=clock) as at,
+        person(at.made.url, "ada") as ada,
+    ):
+        await lived_in(at, ada, usage_file, word=SECRET)
+        erasure = at.made.platform.erasure
+        erasure.ask(("workspace", ada.workspace_id), at=clock.now().timestamp())
+        await until_gone(at, SECRET)
+        await fill(at, ada, {"thread_id": "late", "run_id": "late", "by_run": "late"}, SECRET)
+        await erasure.work()
+        late = await at.tables_with(SECRET)
+        clock.ahead = timedelta(seconds=SETTLED_AFTER_S)
+        await until_gone(at, SECRET)
+    assert late, "not erased again and again meanwhile"
+
+
 def left_of(everything: dict[str, list[str]], owner: str) -> set[str]:
     """Names of the tables with rows that name this owner, but for the note of the erasure."""
     left = [
@@ -220,6 +271,13 @@ async def test_deleting_a_workspace_leaves_nothing_of_anybody_in_it(
         outside = dict(ada.http.headers)
         ada.http.headers.update(inside)
         await lived_in(at, ada, usage_file, word=SECRET)
+        asked = await ada.http.post("/api/usage/erase", json={"user": "u-1"})
+        removal = f"/api/usage/removals/{asked.raise_for_status().json()['removal_id']}"
+
+        async def removed() -> bool:
+            return (await ada.http.get(removal)).json()["status"] == "completed"
+
+        await eventually(removed, what="the removal to be done")
         ada.http.headers.update(outside)
         deleted = await ada.http.delete(f"/auth/workspaces/{second}")
         await until_gone(at, SECRET)
@@ -230,6 +288,7 @@ async def test_deleting_a_workspace_leaves_nothing_of_anybody_in_it(
         files = list((tmp_path / "uploads").iterdir())
     assert (deleted.status_code, refused.status_code, last.status_code) == (204, 401, 409)
     assert left_of(everything, second) <= EMPTIED
+    assert left_of(everything, removal.rpartition("/")[2]) == set(), "nor its recorded steps"
     assert (left, files) == (0, [])
 
 
@@ -240,7 +299,7 @@ async def test_a_deletion_that_the_platform_slept_through_is_made_up_for_when_it
         await lived_in(at, ada, usage_file, word=SECRET)
         user_id = ada.user_id
     async with place(tmp_path, platform_at) as at:
-        at.made.platform.erasure.ask = lambda subject: None  # it heard nothing
+        at.made.platform.erasure.ask = lambda subject, at: None  # it heard nothing
         await at.made.auth.accounts.erase(user_id)
     async with place(tmp_path, platform_at) as at:
         await until_gone(at, SECRET)

@@ -5,9 +5,11 @@ import csv
 import gzip
 import io
 import json
+import time
 from pathlib import Path
 from threading import Event
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pyarrow.parquet as pq
@@ -17,8 +19,10 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceResponse,
 )
 
+from netra_backend.identity.revocations import Change
 from netra_backend.tests.kit import Person, ServerThread, person
 from netra_backend.usage.choice import UsageChoice
+from netra_backend.usage.ingest import BODY_WITHIN_S
 from netra_backend.usage.service import UsageService
 from netra_core.context import UserExecutionContext
 from netra_optimizer import UsageStore
@@ -49,6 +53,20 @@ async def api_key(owner: Person, scopes: list[str]) -> str:
     made = await owner.http.post("/auth/api-keys", json={"name": "collector", "scopes": scopes})
     assert made.status_code == 201, made.text
     return made.json()["key"]
+
+
+async def begun_and_left(url: str, token: str, *, declared: int, sent: bytes) -> bytes:
+    """The answer to an export of which no more than its beginning is ever sent."""
+    place = urlsplit(url)
+    reader, writer = await asyncio.open_connection(place.hostname, place.port)
+    try:
+        head = f"POST /v1/traces HTTP/1.1\r\nHost: {place.netloc}\r\nAuthorization: {token}\r\n"
+        head += f"Content-Type: application/json\r\nContent-Length: {declared}\r\n\r\n"
+        writer.write(head.encode() + sent)
+        return await reader.read(4096) + await reader.read()
+    finally:
+        writer.close()
+        await writer.wait_closed()
 
 
 def span(number: int, **attributes: Any) -> dict[str, Any]:
@@ -153,6 +171,21 @@ class TestUsageOverHttp:
                 pass  # the change travels by the feed
             after = await ada.http.post("/v1/traces", json=export(), headers=headers)
         assert (before.status_code, after.status_code) == (200, 401)
+
+    async def test_a_body_that_does_not_come_lets_go_of_the_memory_it_keeps_from_others(
+        self, served: ServerThread
+    ) -> None:
+        await served.call(lambda made: _patience(made, 0.2))
+        try:
+            async with person(served.url, "otlp-slow") as ada:
+                token = ada.http.headers["Authorization"]
+                answer = await begun_and_left(served.url, token, declared=1000, sent=b"{" * 10)
+                held = await served.call(lambda made: _held(made))
+        finally:
+            await served.call(lambda made: _patience(made, BODY_WITHIN_S))
+        assert answer.startswith(b"HTTP/1.1 408 ")
+        assert b"API-408" in answer
+        assert held == 0
 
     async def test_a_key_uploads_a_file_and_the_workspace_sees_it(
         self, served: ServerThread, usage_file: Path
@@ -295,10 +328,28 @@ class TestUsageOverHttp:
             )
             none = await ada.http.post("/api/usage/import", data={"format": "csv"})
             text = await ada.http.post("/api/usage/import", content="a,b")
+            fields = {"map": ["start=when" + "x" * 5000] * 100}
+            long = await ada.http.post(
+                "/api/usage/import", data=fields, files={"file": ("a.csv", CALLS)}
+            )
             kept = await served.call(lambda made: _uploads(made))
+        assert long.status_code == 422
+        assert "exceeded maximum size" in long.json()["detail"], "before it is held"
         assert (big.status_code, big.json()["code"]) == (413, "API-413")
         assert [none.status_code, text.status_code] == [422, 422]
         assert not [path for path in kept if path.endswith("big.csv")]
+
+    async def test_a_file_whose_sender_lost_the_right_while_it_came_is_not_kept(
+        self, served: ServerThread
+    ) -> None:
+        """Else a deleted workspace would have usage again, for good."""
+        async with person(served.url, "too-late") as ada:
+            await served.call(lambda made: _shut_out_as_a_file_comes(made, ada.user_id))
+            before = await served.call(_uploads)
+            answer = await ada.http.post("/api/usage/import", files={"file": ("a.csv", CALLS)})
+            after = await served.call(_uploads)
+        assert (answer.status_code, answer.json()["code"]) == (401, "AUTH-401")
+        assert set(after) <= set(before)
 
     async def test_a_file_s_name_loses_what_no_name_can_hold(self, served: ServerThread) -> None:
         body = (
@@ -375,6 +426,27 @@ class TestUsageOverHttp:
 
 async def _uploads(made: Any) -> list[str]:
     return [path.name for path in made.platform.deps.options.uploads.iterdir()]
+
+
+async def _shut_out_as_a_file_comes(made: Any, user_id: str) -> None:
+    usage = made.platform.usage
+    check = usage.check_reading
+
+    async def shut_out(options: Any) -> None:
+        usage.check_reading = check
+        change = Change(id=1, kind="user_disabled", user_id=user_id, at=time.time())
+        made.platform.revocations.apply(change)
+        await check(options)
+
+    usage.check_reading = shut_out
+
+
+async def _patience(made: Any, seconds: float) -> None:
+    made.platform.ingest.body_within_s = seconds
+
+
+async def _held(made: Any) -> int:
+    return made.platform.ingest.bodies.held
 
 
 pytestmark = pytest.mark.integration

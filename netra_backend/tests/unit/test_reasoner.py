@@ -14,6 +14,8 @@ from netra_backend.reasoner import (
     Topic,
     goals,
 )
+from netra_backend.reasoner.amounts import MOST_AMOUNTS, amounts
+from netra_backend.reasoner.intent import MOST
 from netra_backend.tests.unit.questions import QUESTIONS
 
 NOW = datetime(2026, 11, 22, 15, 30, tzinfo=UTC)
@@ -321,4 +323,25 @@ async def test_of_a_clause_of_a_thousand_amounts_only_the_first_are_weighed(
     monkeypatch.setattr(goals, "_subject", counted)
     intent = await reasoner.understand("cost -20% " * 1000)
     assert intent.goals == Goals(cost_change=-0.2)
-    assert len(weighed) == 32
+    assert len(weighed) == MOST_AMOUNTS
+
+
+async def test_of_a_pasted_list_the_first_names_bounds_and_limits_are_taken(
+    reasoner: DeterministicReasoner,
+) -> None:
+    """Each costs work over the whole question: all of them would hold up the whole process."""
+    many = range(500)
+    features = await reasoner.understand(", ".join(f"f_{n} within {n + 1} ms" for n in many))
+    assert features.features == tuple(f"f_{n}" for n in range(MOST))
+    assert [wish.max_ms for wish in features.latency] == [n + 1 for n in range(MOST)]
+    models = await reasoner.understand("; ".join(f"gpt-{n:03} has {n + 1} rpm" for n in many))
+    assert models.models == tuple(f"gpt-{n:03}" for n in range(MOST))
+    assert [limit.requests for limit in models.limits] == [n + 1 for n in range(MOST)]
+
+
+async def test_of_a_row_of_amounts_the_first_are_looked_at(reasoner: DeterministicReasoner) -> None:
+    assert len(amounts("2x 5 % half " * 500)) == MOST_AMOUNTS
+    intent = await reasoner.understand(f"Stay within $7 {'or $8 ' * 500} below $9")
+    assert intent.goals.budget_usd == 7
+    pasted = await reasoner.understand(f"Save {'9x ' * MOST_AMOUNTS} of cost, 2x the traffic")
+    assert pasted.goals.traffic_change == 1.0

@@ -2,9 +2,12 @@
 
 import json
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 
-from netra_client import Draft, LiveEvent, LiveProtocol, RunView, SseDecoder, TextDelta
-from netra_client.sse import decode_events
+import httpx
+
+from netra_client import ApexClient, Draft, LiveEvent, LiveProtocol, RunView, SseDecoder, TextDelta
+from netra_client.sse import decode_events, lines_of
 
 PIECE = {"thread_id": "t", "run_id": "r", "agent_name": "supervisor", "offset": 0, "text": "Half "}
 
@@ -52,6 +55,26 @@ async def test_a_piece_in_the_event_stream_leaves_the_last_event_id() -> None:
     got = [update async for update in decode_events(lines(), decoder)]
     assert [type(update) for update in got] == [LiveEvent, TextDelta]
     assert decoder.last_id == "3"
+
+
+async def test_a_text_with_what_other_lines_end_at_comes_whole_from_a_run_s_event_stream() -> None:
+    text = "one\u2028two\u0085three\x0bfour \u00e9"
+    told = json.dumps({"type": "agent_delta", **PIECE, "text": text}, ensure_ascii=False)
+    stream = f"event: agent_delta\r\ndata: {told}\r\n\r\n".encode()
+
+    def answer(_: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, content=stream, headers={"Content-Type": "text/event-stream"})
+
+    async def one_by_one() -> AsyncIterator[bytes]:
+        for byte in stream:
+            yield bytes([byte])
+
+    async with ApexClient("http://apex", transport=httpx.MockTransport(answer)) as client:
+        client.access_token = "t"
+        async with aclosing(client.follow_run("r")) as updates:
+            assert await anext(updates) == delta(0, text)
+    cut = [update async for update in decode_events(lines_of(one_by_one()), SseDecoder())]
+    assert cut == [delta(0, text)]
 
 
 def test_a_draft_grows_begins_anew_and_is_gone_with_the_next_event() -> None:

@@ -6,6 +6,7 @@ import io
 import json
 import lzma
 import zipfile
+from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -16,6 +17,9 @@ import pytest
 
 from netra_optimizer import InputError, read_files
 from netra_optimizer.results import Audit
+from netra_optimizer.usage.sources import Source, open_rows
+from netra_optimizer.usage.sources.packed import MAX_MEMBERS
+from netra_optimizer.usage.sources.rows import BATCH_BYTES
 
 AT = "2026-11-20T10:00:00Z"
 ROW = {"timestamp": AT, "model": "gpt-4o", "input_tokens": 100, "output_tokens": 5}
@@ -227,6 +231,44 @@ def test_an_archive_stands_for_the_files_in_it(tmp_path: Path) -> None:
     assert all(done <= total for done, total in told)
 
 
+def archive(folder: Path, names: list[str], *, comment: bytes = b"") -> Path:
+    path = folder / "logs.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as made:
+        for name in names:
+            made.writestr(name, LINES[0])
+            made.infolist()[-1].comment = comment
+    return path
+
+
+def test_an_archive_damaged_anywhere_is_an_error_that_says_so(tmp_path: Path) -> None:
+    """Also where the damage lies in a name, or in what is looked at before anything is read."""
+    path = archive(tmp_path, ["a.jsonl"])
+    whole, kept = path.read_bytes(), list[int]()
+    for begin in range(0, len(whole), 3):
+        path.write_bytes(whole[:begin] + bytes([whole[begin] ^ 0xFF]) + whole[begin + 1 :])
+        with suppress(InputError):  # anything else would be a surprise to whoever reads it
+            kept.append(read(path)[1].rows_kept)
+    assert set(kept) <= {0, 1}
+
+
+def test_a_name_that_is_no_text_makes_no_archive_of_a_file(tmp_path: Path) -> None:
+    path = archive(tmp_path, ["\u00e9.jsonl"])
+    path.write_bytes(path.read_bytes().replace("\u00e9".encode(), b"\xff\xff"))
+    with pytest.raises(InputError, match="a zip or Excel file"):
+        read(path)
+
+
+@pytest.mark.parametrize(
+    ("files", "comment"), [(MAX_MEMBERS + 1, b""), (65, b"x" * 65_535)], ids=["files", "directory"]
+)
+def test_an_archive_of_more_files_than_can_be_read_in_time_is_refused_at_once(
+    files: int, comment: bytes, tmp_path: Path
+) -> None:
+    path = archive(tmp_path, [f"{n}.jsonl" for n in range(files)], comment=comment)
+    with pytest.raises(InputError, match="holds more than 2,000 files"):
+        read(path)
+
+
 def test_a_packed_file_that_breaks_is_read_up_to_there_or_refused(tmp_path: Path) -> None:
     many = "\n".join(json.dumps({**ROW, "input_tokens": i * 7919 % 100_003}) for i in range(90_000))
     packed = pa.compress(many.encode(), "zstd", asbytes=True)
@@ -261,6 +303,22 @@ def test_parquet_s_decimals_and_bytes_are_numbers_and_text(tmp_path: Path) -> No
     pq.write_table(times, tmp_path / "t.parquet")
     [row], _, _ = read(tmp_path / "t.parquet")
     assert row["start"] == datetime(2026, 11, 20, 10, tzinfo=UTC)
+
+
+def test_a_long_text_that_parquet_holds_once_is_not_in_memory_for_each_row(tmp_path: Path) -> None:
+    count, text = 20_000, "x" * (64 << 10)
+    rows = {name: [value] * count for name, value in ROW.items()} | {"id": list(range(count))}
+    once = pa.DictionaryArray.from_arrays(pa.array([0] * count, pa.int32()), pa.array([text]))
+    path = tmp_path / "calls.parquet"
+    pq.write_table(pa.table({**rows, "note": once}), path, store_schema=False)
+    opened = open_rows(Source(path))
+    before, found = pa.total_allocated_bytes(), 0
+    for batch in opened.batches():
+        assert batch.schema.field("note").type == pa.string()
+        assert batch.column("note")[0].as_py() == text
+        assert pa.total_allocated_bytes() - before < 8 * BATCH_BYTES
+        found += batch.num_rows
+    assert found == count
 
 
 def test_a_file_appended_to_another_with_its_mark_is_read(tmp_path: Path) -> None:

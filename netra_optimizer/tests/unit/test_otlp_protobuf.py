@@ -134,3 +134,18 @@ def test_members_of_gzip_follow_each_other_and_one_cut_off_is_refused() -> None:
     for cut in (two[:10], two[:-10], two + b"rest"):
         with pytest.raises(InputError, match="OPT-110"):
             unpacked(cut, "gzip")
+
+
+def test_many_packed_streams_in_one_body_cost_no_more_than_their_bytes() -> None:
+    """Behind the end of each the rest of a whole step would be copied for nothing."""
+    copied: list[int] = []
+
+    class Watched(bytearray):
+        def __getitem__(self, place):  # pyright: ignore
+            found = super().__getitem__(place)
+            copied.append(len(found) if isinstance(place, slice) else 0)
+            return found
+
+    body = Watched(gzip.compress(b"") * 3000)
+    assert unpacked(body, "gzip") == b""
+    assert sum(copied) < 100 * len(body)

@@ -34,6 +34,8 @@ MAX_VALUES: Final = 6_000_000
 _PART_SPANS: Final = 8192
 _UNPACK_STEP: Final = 1 << 20
 _PACKED_STEP: Final = 256 << 10
+_FIRST_STEP: Final = 1 << 10
+"""Of each packed stream; what lies behind its end is copied, and there may be millions of them."""
 _SCOPES: Final = ("scopeSpans", "scope_spans", "instrumentationLibrarySpans")
 
 
@@ -138,10 +140,11 @@ def unpacked(
 def _pieces(body: Body, window: int, taking: Callable[[int], None]) -> Iterator[bytes]:
     """One packed stream after the other. Raises zlib.error or EOFError for what is none."""
     at = 0
-    packed = zlib.decompressobj(window)
+    packed, step = zlib.decompressobj(window), _FIRST_STEP
     while at < len(body):
-        chunk = bytes(body[at : at + _PACKED_STEP])
+        chunk = bytes(body[at : at + step])
         at += len(chunk)
+        step = min(2 * step, _PACKED_STEP)
         while chunk and not packed.eof:
             taking(_UNPACK_STEP)
             piece = packed.decompress(chunk, _UNPACK_STEP)
@@ -152,7 +155,7 @@ def _pieces(body: Body, window: int, taking: Callable[[int], None]) -> Iterator[
             at -= len(packed.unused_data)
             while at < len(body) and not body[at]:
                 at += 1
-            packed = zlib.decompressobj(window)
+            packed, step = zlib.decompressobj(window), _FIRST_STEP
             if at == len(body):
                 return
     if body:

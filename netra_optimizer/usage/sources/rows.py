@@ -42,6 +42,9 @@ LATER_ROWS: Final = 100 * SAMPLE_ROWS
 BATCH_ROWS: Final = 16_384
 BATCH_BYTES: Final = 8 << 20
 """At most so many rows of a Parquet file are read at once, and no more than take about so much."""
+MAX_REPEATED: Final = 512 << 20
+"""Bytes of a column's batch that repeated values, which the file holds once, may be written out to;
+where they might be more, they are written out only as far as BATCH_BYTES at a time."""
 _HEAD: Final = 1 << 18
 _WRAPPERS: Final = (
     "data", "results", "items", "records", "rows", "logs", "requests", "calls",
@@ -142,12 +145,15 @@ class Rows:
         try:
             with self.source.open() as raw:
                 file = pq.ParquetFile(raw, buffer_size=CHUNK)
+                if folded := _repeating(file):
+                    file = pq.ParquetFile(raw, buffer_size=CHUNK, read_dictionary=folded)
                 size = _rows_at_once(file.metadata, self.source)
                 done, rows = 0, max(1, file.metadata.num_rows)
                 for batch in file.iter_batches(batch_size=size):
                     done += batch.num_rows
                     self.source.bytes_read = self.source.size * done // rows
-                    yield _as_text(_to_microseconds(batch))
+                    for part in _written_out(batch):
+                        yield _as_text(_to_microseconds(part))
         except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             raise _damaged(self.source, error) from None
 
@@ -186,6 +192,50 @@ def _as_text(batch: ArrowBatch) -> ArrowBatch:
             except pa.ArrowInvalid:
                 continue
     return batch
+
+
+def _repeating(file: Any) -> list[str]:  # Any: pyarrow has no types
+    """Columns whose values stand once in the file and might take too much in each of their rows."""
+    metadata, names = file.metadata, set(file.schema_arrow.names)
+    groups = [metadata.row_group(place) for place in range(metadata.num_row_groups)]
+    chunks = (group.column(place) for group in groups for place in range(group.num_columns))
+    found = (
+        chunk.path_in_schema
+        for chunk in chunks
+        if chunk.path_in_schema in names
+        and chunk.physical_type == "BYTE_ARRAY"
+        and chunk.has_dictionary_page
+        and chunk.total_uncompressed_size * min(BATCH_ROWS, chunk.num_values) > MAX_REPEATED
+    )
+    return list(dict.fromkeys(found))
+
+
+def _written_out(batch: ArrowBatch) -> Iterator[ArrowBatch]:
+    """The batch with its repeated values in each row, in parts where that takes BATCH_BYTES."""
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    types = batch.schema.types
+    folded = [place for place, kind in enumerate(types) if pa.types.is_dictionary(kind)]
+    if not folded:
+        yield batch
+        return
+    sizes = np.zeros(batch.num_rows, np.int64)
+    for place in folded:
+        column = batch.column(place)
+        lengths = pc.call_function("binary_length", [column.dictionary]).take(column.indices)
+        sizes += pc.fill_null(lengths, 0).to_numpy(zero_copy_only=False)
+    ends, begin = np.cumsum(sizes), 0
+    while begin < batch.num_rows:
+        before = int(ends[begin - 1]) if begin else 0
+        end = max(begin + 1, int(np.searchsorted(ends, before + BATCH_BYTES, "right")))
+        part = batch.slice(begin, end - begin)
+        for place in folded:
+            name, kind = batch.schema.names[place], types[place].value_type
+            part = part.set_column(place, name, part.column(place).cast(kind))
+        yield part
+        begin = end
 
 
 def _rows_at_once(metadata: Any, source: Source) -> int:  # Any: pyarrow has no types
