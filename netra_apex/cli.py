@@ -51,8 +51,13 @@ def build_app(only: str | None = None) -> typer.Typer:
         if isinstance(found, typer.Typer):
             app.add_typer(found, name=name, help=command.summary)
         else:
-            app.command(name, short_help=command.summary)(found)
+            app.command(name, short_help=command.summary, help=_flowing(found))(found)
     return app
+
+
+def _flowing(command: Callable[..., Any]) -> str:
+    """What a command says of itself, each paragraph one line, to be wrapped where it is shown."""
+    return "\n\n".join(" ".join(part.split()) for part in (command.__doc__ or "").split("\n\n"))
 
 
 def main(arguments: list[str] | None = None) -> None:
