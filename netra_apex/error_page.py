@@ -17,9 +17,9 @@ same call may succeed later; what to do about the case at hand stands in the err
 over HTTP and behind the message elsewhere. This page is made from the code by
 `python -m netra_apex.error_page`.
 
-Three kinds come from no error of ours: API-500 is a fault that nobody foresaw, of which the server's
-log says more; APX-503 is the web process's, when no node answers it; any other `API-` stands for the
-HTTP status that it ends with.
+Three kinds come from no error of ours: API-500 is a fault that nobody foresaw, of which the log of
+the server says more; APX-503 is the web process's, when no node answers it; any other `API-` stands
+for the HTTP status that it ends with.
 
 | code | name | HTTP | retry | meaning |
 |---|---|---|---|---|
