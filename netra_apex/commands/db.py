@@ -9,6 +9,7 @@ from rich.console import Console
 from sqlalchemy import make_url
 
 from netra_apex.database_urls import database_urls
+from netra_apex.errors import describe
 from netra_core.configuration import load_settings
 from netra_core.database import DatabaseOptions, mask_url
 from netra_core.database.migrations import MigrationRunner, MigrationStatus
@@ -74,7 +75,7 @@ async def _run(
             status = await do(runner)
         except ApexError as error:
             failed = True
-            Console(stderr=True, soft_wrap=True, highlight=False).print(f"{name}: {error}")
+            typer.echo(f"{name}: {describe(error)}", err=True)
             continue
         missing = f", {len(status.pending)} to run" if status.pending else ""
         console.print(f"{name}: {where} {verb} {status.current or 'no migration'}{missing}")
