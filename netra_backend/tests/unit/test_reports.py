@@ -118,7 +118,10 @@ def _row(key: str, cost_usd: float) -> UsageRow:
 
 @pytest.mark.parametrize(
     ("question", "dearest"),
-    [("Which feature costs most?", "chat is 60.0 %"), ("Which model costs most?", "gpt-4o is 90.0 %")],
+    [
+        ("Which feature costs most?", "chat is 60.0 %"),
+        ("Which model costs most?", "gpt-4o is 90.0 %"),
+    ],
 )
 async def test_what_is_asked_to_cost_most_is_named_in_the_headline(
     question: str, dearest: str
