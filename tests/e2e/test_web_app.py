@@ -310,7 +310,7 @@ def test_nothing_stays_on_screen_for_who_signs_in_next(
 ) -> None:
     private = tmp_path / "private-plans.csv"
     private.write_text("colour\nred\n")
-    first = new_person("first@example.org")
+    first = new_person("first@example.org", expects="401|422")
     first.sign_up()
     page: Page = first.open("/data")
     page.get_by_label("Files to import").set_input_files(private)

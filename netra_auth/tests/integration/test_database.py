@@ -88,7 +88,10 @@ async def test_health_says_when_the_database_is_not_there() -> None:
 
 @pytest.mark.parametrize("read_only", [False, True])
 async def test_a_transaction_that_nobody_ends_is_closed_while_the_service_runs(
-    tmp_path: Path, read_only: bool, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    read_only: bool,
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     database = AuthDatabaseManager(f"sqlite+aiosqlite:///{tmp_path}/auth.sqlite", max_session_s=0.0)
     await database.migrate()
@@ -102,7 +105,7 @@ async def test_a_transaction_that_nobody_ends_is_closed_while_the_service_runs(
     await eventually(lambda: not database.sessions.stats().open_now)
     await housekeeping.aclose()
     assert database.sessions.stats().leaked == 1
-    assert f"opened at {__file__}" in capsys.readouterr().out
+    assert f"opened at {__file__}" in caplog.text + capsys.readouterr().out
     with pytest.raises(SessionIsolationError):
         await forgotten.__aexit__(None, None, None)
     async with database.session() as session:

@@ -345,7 +345,7 @@ class TestUsageOverHttp:
             )
             listed = (await ada.http.get("/api/usage/imports")).json()["items"]
         assert (refused.status_code, refused.json()["code"], listed) == (422, code, [])
-        assert await served.call(lambda made: _uploads(made)) == before
+        assert {*await served.call(lambda made: _uploads(made))} <= {*before}
 
     async def test_imports_of_others_do_not_exist(
         self, served: ServerThread, usage_file: Path

@@ -11,6 +11,8 @@ from netra_optimizer.usage.sources.csv_text import WRONG_COLUMNS
 
 _QUOTE: Final = ord('"')
 _LINE_END: Final = ord("\n")
+_LARGE: Final = 8 << 20
+"""No block is so long but for a line that is: it would be held many times over."""
 
 
 class OutOfTheOrdinary(Exception):
@@ -28,6 +30,8 @@ def table_of(
 
     from pyarrow import csv
 
+    if len(block) > _LARGE:
+        raise OutOfTheOrdinary
     block = block.replace(b"\r\n", b"\n") if b"\r" in block else block
     dropped: Counter[str] = Counter()
 

@@ -84,7 +84,11 @@ class _Feed:
         return line
 
     def _read(self) -> str:
-        return next(self._lines).decode("utf-8", "replace").rstrip("\r") + "\n"
+        line = next(self._lines)
+        if len(line) > MAX_LINE:  # parsed, it would take many times as much
+            self._taken.append("\n")
+            raise csv.Error("a line without end")
+        return line.decode("utf-8", "replace").rstrip("\r") + "\n"
 
     def done(self) -> None:
         self._taken.clear()
