@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from netra_apex.errors import exit_with
+from netra_apex.errors import exit_with, needs_server
 from netra_apex.plain_output import speak_any_encoding
 
 HELP = "FinOps for AI: savings in dollars, computed by replaying your own LLM traffic."
@@ -51,8 +51,13 @@ def build_app(only: str | None = None) -> typer.Typer:
         if isinstance(found, typer.Typer):
             app.add_typer(found, name=name, help=command.summary)
         else:
-            app.command(name, short_help=command.summary)(found)
+            app.command(name, short_help=command.summary, help=_flowing(found))(found)
     return app
+
+
+def _flowing(command: Callable[..., Any]) -> str:
+    """What a command says of itself, each paragraph one line, to be wrapped where it is shown."""
+    return "\n\n".join(" ".join(part.split()) for part in (command.__doc__ or "").split("\n\n"))
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -99,11 +104,7 @@ def _load(command: Command) -> Callable[..., Any] | typer.Typer:
 def _needs_server(missing: str) -> Callable[[], None]:
     def refuse() -> None:
         """Needs the server part of Apex, which is not installed."""
-        typer.echo(
-            f"apex: the module {missing!r} is not installed. Install the server part: "
-            'pip install "netra-apex[server]"',
-            err=True,
-        )
+        typer.echo(f"apex: {needs_server(missing)}", err=True)
         raise typer.Exit(1)
 
     return refuse

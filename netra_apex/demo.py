@@ -77,7 +77,8 @@ async def _load(client: ApexClient, home: Path, now: datetime) -> None:
         started = await client.import_file(path)
         state = await client.wait_for_import(started["import_id"])
     if state["status"] != "completed":
-        raise ClientError(f"The demo's calls were not loaded: {state.get('error')}")
+        why = (state.get("error") or {}).get("message", f"the import was {state['status']}")
+        raise ClientError(f"The demo's calls were not loaded: {why}")
 
 
 def _write_calls(path: Path, now: datetime) -> None:

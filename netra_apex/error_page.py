@@ -7,7 +7,7 @@ from pathlib import Path
 from netra_core.errors import ApexError
 from netra_optimizer.errors import OptimizerError
 
-PACKAGES = ("netra_core", "netra_optimizer", "netra_auth", "netra_backend")
+PACKAGES = ("netra_core", "netra_optimizer", "netra_auth", "netra_backend", "netra_apex")
 PAGE = Path(__file__).parents[1] / "docs" / "errors.md"
 HEAD = """# Errors
 
@@ -16,6 +16,10 @@ command line prints it at the end of the line, the log in its field `code`. *Ret
 same call may succeed later; what to do about the case at hand stands in the error itself, as `hint`
 over HTTP and behind the message elsewhere. This page is made from the code by
 `python -m netra_apex.error_page`.
+
+Three kinds come from no error of ours: API-500 is a fault that nobody foresaw, of which the log of
+the server says more; APX-503 is the web process's, when no node answers it; any other `API-` stands
+for the HTTP status that it ends with.
 
 | code | name | HTTP | retry | meaning |
 |---|---|---|---|---|
@@ -30,7 +34,7 @@ def error_classes() -> list[ErrorClass]:
         for module in pkgutil.walk_packages(
             importlib.import_module(package).__path__, f"{package}."
         ):
-            if ".tests" not in module.name and ".migrations." not in module.name:
+            if not any(part in module.name for part in (".tests", ".migrations.", ".__main__")):
                 importlib.import_module(module.name)
     found: list[ErrorClass] = []
     waiting: list[ErrorClass] = [ApexError, OptimizerError]

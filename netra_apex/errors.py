@@ -23,6 +23,8 @@ def describe(error: BaseException) -> str:
         if error.hint:
             message = f"{message}{'' if message.endswith(('.', '!', '?')) else '.'} {error.hint}"
         return _line(f"{message} [{error.code}]")
+    if isinstance(error, ModuleNotFoundError) and not (error.name or "netra_").startswith("netra_"):
+        return needs_server(error.name or "")
     if isinstance(error, MemoryError):
         return "not enough memory for this work"
     if isinstance(error, OSError) and error.strerror:
@@ -31,6 +33,14 @@ def describe(error: BaseException) -> str:
             where += ". Free space and start again; what was acknowledged is kept. [DB-007]"
         return _line(f"{error.strerror}{where}")
     return _line(f"unexpected {type(error).__name__}: {error}")
+
+
+def needs_server(missing: str) -> str:
+    """What to do where a module of the server part is missing."""
+    return (
+        f"the module {missing!r} is not installed. Install the server part: "
+        'pip install "netra-apex[server]"'
+    )
 
 
 def _line(text: str) -> str:

@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 class PriceFileError(InputError):
     """A file of prices cannot be used."""
 
-    code = "OPT-120"
+    code = "OPT-205"
 
 
 def price_table(aliases: list[str], file: Path | None, as_of: str | None) -> "PriceTable":
     """The bundled prices under what was given.
 
     Raises:
-        PriceFileError: the file is no list of prices.
+        PriceFileError: the file cannot be read, or is no list of prices.
         typer.BadParameter: an alias is not NAME=MODEL, or the day is none.
     """
     from netra_optimizer import PriceTable
@@ -33,6 +33,10 @@ def price_table(aliases: list[str], file: Path | None, as_of: str | None) -> "Pr
     if file is not None:
         try:
             custom = msgspec.json.decode(file.read_bytes(), type=list[CustomPrice])
+        except OSError as error:
+            raise PriceFileError(
+                f"{file} cannot be read: {error.strerror}.", hint="Check the path."
+            ) from None
         except msgspec.DecodeError as error:
             raise PriceFileError(
                 f"{file.name} is no list of prices: {error}.",

@@ -70,9 +70,8 @@ async def upload(
             started["import_id"], on_state=lambda now: step(now["bytes_read"], now["bytes_total"])
         )
     if state["status"] != "completed":
-        error = state.get("error") or {}
-        said = f"{error['message']} [{error['code']}]" if error else ""
-        raise ApiError(said or f"The import was {state['status']}.", status=400)
+        error = state.get("error") or {"code": "", "message": f"The import was {state['status']}."}
+        raise ApiError(error["message"], status=400, code=error["code"])
     audit = state.get("audit") or {}
     kept, read = audit.get("rows_kept", 0), audit.get("rows_read", 0)
     console.print(f"{file.name}: {kept:,} of {read:,} rows", highlight=False, markup=False)

@@ -77,13 +77,14 @@ describe("axes", () => {
 
 describe("evidence", () => {
   it("is read by its names and shapes", () => {
-    expect(["cost_usd", "reuse_by_lifetime_s", "latency_ms", "input_tokens", "requests", "note"].map(unitOf)).toEqual([
+    expect(["cost_usd", "reuse_by_lifetime_s", "latency_ms", "input_tokens", "requests", "note", "active_share_of_time"].map(unitOf)).toEqual([
       "usd",
       "fraction",
       "ms",
       "tokens",
       "count",
       null,
+      "fraction",
     ]);
     expect([1, "x", [1, 2], [{ a: 1 }], { a: 1 }, [], "a\nb"].map(shapeOf)).toEqual([
       "scalar",

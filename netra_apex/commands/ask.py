@@ -39,6 +39,8 @@ def ask(
     Signs in with APEX_TOKEN, or with what an earlier sign-in left, or asks for email and password
     (APEX_EMAIL and APEX_PASSWORD answer for you).
     """
+    if not question.strip():
+        raise typer.BadParameter("there is no question in it", param_hint="question")
     console = Terminal()
     try:
         asyncio.run(_ask(console, question, follow, url.rstrip("/"), file, model, email))

@@ -8,6 +8,8 @@ import typer
 from sqlalchemy import make_url
 
 from netra_apex.database_urls import database_urls
+from netra_apex.errors import describe
+from netra_apex.printable import printable
 from netra_apex.terminal import Terminal
 from netra_core.configuration import load_settings
 from netra_core.database import DatabaseOptions, mask_url
@@ -74,7 +76,7 @@ async def _run(
             status = await do(runner)
         except ApexError as error:
             failed = True
-            Terminal(stderr=True, soft_wrap=True, highlight=False).print(f"{name}: {error}")
+            typer.echo(printable(f"{name}: {describe(error)}"), err=True)
             continue
         missing = f", {len(status.pending)} to run" if status.pending else ""
         console.print(f"{name}: {where} {verb} {status.current or 'no migration'}{missing}")

@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 import typer
+from rich.markup import escape
 
 from netra_apex.terminal import Terminal
-from netra_apex.web_files import default_folder
 from netra_core.environment import get_env
 
 MIN_FREE_BYTES = 2 * 1024**3
@@ -24,7 +24,7 @@ def doctor() -> None:
     for name, fine, said in _checks():
         failed |= not fine
         mark = "[green]ok  [/]" if fine else "[red]no  [/]"
-        console.print(f"{mark} {name:16} {said}", highlight=False)
+        console.print(f"{mark} {name:16} {escape(said)}", highlight=False)
     if failed:
         raise typer.Exit(1)
 
@@ -36,12 +36,18 @@ def _checks() -> list[tuple[str, bool, str]]:
         _modules("analytics", ANALYTICS_MODULES),
         _modules("server", SERVER_MODULES),
         _folder(),
-        (
-            "web app",
-            (default_folder() / "index.html").is_file(),
-            "built" if (default_folder() / "index.html").is_file() else "not built: make web",
-        ),
+        *_web_app(),
     ]
+
+
+def _web_app() -> list[tuple[str, bool, str]]:
+    """Nothing where the server part, which would serve it, is not installed."""
+    try:
+        from netra_apex.web_files import default_folder
+    except ModuleNotFoundError:
+        return []
+    built = (default_folder() / "index.html").is_file()
+    return [("web app", built, "built" if built else "not built: make web")]
 
 
 def _modules(name: str, modules: tuple[str, ...]) -> tuple[str, bool, str]:

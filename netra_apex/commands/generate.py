@@ -16,7 +16,7 @@ class FileKind(StrEnum):
 
 
 def generate(
-    out: Annotated[Path, typer.Argument(help="The file to write.")],
+    out: Annotated[Path | None, typer.Argument(help="The file to write.")] = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same calls.")] = 0,
     kind: Annotated[FileKind, typer.Option(help="The shape of the file.")] = FileKind.parquet,
     scenario: Annotated[str, typer.Option(help="Which workload: demo, or one of --list.")] = "demo",
@@ -46,6 +46,11 @@ def generate(
         raise typer.BadParameter(
             f"There is no scenario {scenario!r}; --list names them.", param_hint="--scenario"
         )
+    if out is None:
+        raise typer.BadParameter("name the file to write", param_hint="out")
+    for path, hint in ((out, "out"), (truth, "--truth")):
+        if path is not None and not path.parent.is_dir():
+            raise typer.BadParameter(f"there is no folder {str(path.parent)!r}", param_hint=hint)
     chosen = scaled(known[scenario], scale=scale, days=days)
     workload = generate_workload(seed, scenario=chosen)
     write_workload(workload, out, kind.value)

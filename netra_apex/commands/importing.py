@@ -13,9 +13,12 @@ from netra_apex.price_options import pairs
 from netra_apex.printable import printable
 from netra_apex.signed_in import DEFAULT_URL, has_credentials, sign_in, upload
 from netra_apex.terminal import Terminal
-from netra_client import ApexClient, ClientError, UnreachableError
+from netra_client import ApexClient, ApiError, ClientError, UnreachableError
 
 Options: TypeAlias = dict[str, str | list[str] | None]
+
+NOT_USAGE = frozenset({"OPT-102", "OPT-103", "OPT-104", "OPT-105"})
+"""Codes by which a file of a folder is left out, as an analysis of that folder leaves it out."""
 
 
 def import_files(
@@ -68,32 +71,41 @@ def import_files(
         raise typer.Exit(130) from None
 
 
-def _expanded(given: list[Path]) -> list[Path]:
-    found: list[Path] = []
+def _expanded(given: list[Path]) -> dict[Path, bool]:
+    """The files to load; true for those that stand for a folder and may be no usage."""
+    found: dict[Path, bool] = {}
     for path in given:
-        inside = (
-            sorted(p for p in path.rglob("*") if p.is_file() and p.name[:1] != ".")
-            if path.is_dir()
-            else [path]
-        )
-        found += inside
+        if path.is_dir():
+            inside = sorted(p for p in path.rglob("*") if p.is_file() and p.name[:1] != ".")
+            found |= {file: True for file in inside if file not in found}
+        else:
+            found[path] = False
     if not found:
         raise typer.BadParameter("there is no file to read", param_hint="FILES")
     return found
 
 
 async def _import(
-    files: list[Path],
+    files: dict[Path, bool],
     url: str | None,
     email: str | None,
     alone: bool,
     home: Path | None,
     options: Options,
 ) -> None:
+    refused: list[ApiError] = []
     console = Terminal(highlight=False)
     async with _signed_in(console, url, email, alone, home) as client:
-        for file in files:
-            await upload(console, client, file, **options)
+        for file, of_a_folder in files.items():
+            try:
+                await upload(console, client, file, **options)
+            except ApiError as error:
+                if not of_a_folder or error.code not in NOT_USAGE:
+                    raise
+                refused.append(error)
+                console.print(f"{file.name}: left out, {error}", markup=False)
+        if len(refused) == len(files):
+            raise refused[0]
         _show_total(console, await client.get("/api/usage/summary"))
 
 

@@ -154,7 +154,7 @@ def export(
     files: FilesArg = None,
     form: Annotated[
         str | None,
-        typer.Option("--as", help="csv, parquet or focus; otherwise as the name of OUT ends."),
+        typer.Option("--as", help="csv, parquet or focus; else parquet where OUT ends so, or csv."),
     ] = None,
     start: From = None,
     end: To = None,
@@ -179,6 +179,8 @@ def export(
     wanted = form or ("parquet" if out.suffix == ".parquet" else "csv")
     if wanted not in FORMATS:
         raise typer.BadParameter(f"{wanted!r} is none of {', '.join(FORMATS)}", param_hint="--as")
+    if not out.parent.is_dir():
+        raise typer.BadParameter(f"there is no folder {str(out.parent)!r}", param_hint="out")
     place = _Place(
         files or [],
         {"model": model, "fmt": fmt, "start": zero, "timezone": zone, "mapping": _map(columns)},

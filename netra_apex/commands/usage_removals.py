@@ -82,7 +82,8 @@ def removals(as_json: _Json = False, url: _Url = DEFAULT_URL, email: _Email = No
     if kept["calls_due"]:
         typer.echo(f"{kept['calls_due']:,} are older and about to go.")
     for item in items:
-        typer.echo(f"{item['created_at'][:19]}  {item['kind']}  {_told(item)}")
+        by = f", by {item['asked_by']}" if item["asked_by"] else ""
+        typer.echo(f"{item['created_at'][:19]}  {item['kind']}{by}  {_which(item)}: {_told(item)}")
 
 
 async def _erase(client: ApexClient, which: Chosen, everything: bool, yes: bool) -> dict[str, Any]:
@@ -91,6 +92,14 @@ async def _erase(client: ApexClient, which: Chosen, everything: bool, yes: bool)
         period = f" ({total['first'][:10]} to {total['last'][:10]})" if total["requests"] else ""
         typer.confirm(f"Remove {total['requests']:,} calls{period} for good?", abort=True, err=True)
     return await client.erase_usage({**which.query(), "everything": everything})
+
+
+def _which(removal: dict[str, Any]) -> str:
+    """Which calls were chosen, in words; Any: an answer of the API."""
+    words = {"start": "from", "end": "to"}
+    chosen: dict[str, str] = removal["chosen"]
+    named = [f"{words.get(name, name)} {value}" for name, value in chosen.items()]
+    return ", ".join(named) or "all calls"
 
 
 def _told(removal: dict[str, Any]) -> str:

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+import msgspec
+
 from netra_backend.agents.base import BaseAgent
 from netra_backend.agents.context import AgentContext
 from netra_backend.agents.findings import Question
@@ -41,7 +43,7 @@ class TriageAgent(BaseAgent[Question, Intent]):
             return await reasoner.understand(question, heard=hear)
 
         intent = await ctx.tool(
-            "read_question", read_question, returns=Intent, question=request.text
+            "read_question", read_question, returns=Intent, show=_said, question=request.text
         )
         if intent.call is not None:
             call = intent.call
@@ -52,6 +54,11 @@ class TriageAgent(BaseAgent[Question, Intent]):
             await ctx.think(intent.note)
         await ctx.think(f"{_understood(intent)}.")
         return intent
+
+
+def _said(intent: Intent) -> object:
+    """What the question holds; nothing of what it does not."""
+    return {key: value for key, value in msgspec.to_builtins(intent).items() if value is not False}
 
 
 def _understood(intent: Intent) -> str:

@@ -76,7 +76,11 @@ def _uses(audit: dict[str, Any] | None) -> list[ReportTable]:
                 Column(key="advice", label="Advice"),
             ],
             rows=[
-                {key: use[key] for key in keys} | {"read_share": round(100 * use["read_share"], 2)}
+                {key: use[key] for key in keys}
+                | {
+                    "state": use["state"].replace("_", " "),
+                    "read_share": round(100 * use["read_share"], 2),
+                }
                 for use in audit["uses"][:40]
             ],
         )

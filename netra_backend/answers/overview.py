@@ -1,5 +1,8 @@
 """Usage, budgets, errors, chargeback: what the rows themselves say."""
 
+import re
+from typing import Final
+
 from netra_backend.agents.findings import Computed, Evidence
 from netra_backend.answers import parts
 from netra_backend.answers.constraints import constraints_of
@@ -8,6 +11,8 @@ from netra_backend.answers.savings import headline as savings_headline
 from netra_backend.reasoner import Topic
 from netra_backend.report import Column, Constraint, Figure, Plot, Report, ReportTable
 from netra_backend.usage.facts import Failures, LoadProfile, Profile
+
+_OF_FEATURES: Final = re.compile(r"\b(feature|function|endpoint|service|use case)s?\b", re.I)
 
 
 def overview_report(evidence: Evidence, profile: Profile) -> Report:
@@ -73,6 +78,9 @@ class _Body:
     def usage(self) -> None:
         profile = self._profile
         top = profile.models[0]
+        named = [row for row in profile.features if row.key != "(none)"]
+        if named and _OF_FEATURES.search(self._evidence.intent.question):
+            top = named[0]
         share = top.cost_usd / profile.cost_usd if profile.cost_usd else 0.0
         self._headline = (
             f"{parts.counted(profile.requests, 'call costs', 'calls cost')} "

@@ -142,7 +142,7 @@ def savings_figures(analysis: Analysis) -> list[Figure]:
             unit="usd",
             low=saved.low,
             high=saved.high,
-            evidence=f"{source}; 90 % interval by block bootstrap",
+            evidence=f"{source}; 90 % interval of how conversations vary",
         ),
     ]
 

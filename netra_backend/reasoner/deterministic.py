@@ -11,9 +11,17 @@ from netra_backend.reasoner.intent import MOST, Goals, Intent, LatencyWish, Topi
 from netra_backend.reasoner.port import Hearing
 
 _NAME: Final = r"[A-Za-z0-9][\w./:-]*"
+_NO_NAME: Final = (
+    r"may|must|can|could|should|would|will|is|are|was|were|do|does|did|has|have|had|gets?|got|goes"
+    r"|costs?|spends?|pays?|uses?|used|takes?|needs?|makes?|made|eats?|burns?|drives?|runs?|calls?"
+    r"|fails?|failed|grows?|grew|rose|brings?|causes?|wastes?|saves?|benefits?|to|that|which|who"
+    r"|where|with|without|and|or|but|if|in|on|of|for|from|by|at|as|than|per|a|an|the|this|our|we"
+    r"|you|it|so|too|not|now|only|most|more|less|least|usage|tiers?|level"
+)
+"""Words that go on with the sentence after "feature" instead of naming one; in quotes they name."""
 _FEATURE = re.compile(
-    rf"\b(?:feature|function|endpoint|service|segment|use case)s?\b\s*[,:]?\s*"
-    rf"[`'\"]?(?!(?:may|must|can|is|to|that|which|with|and|should|has|usage)\b)({_NAME})[`'\"]?",
+    r"\b(?:feature|function|endpoint|service|segment|use case)s?\b\s*[,:]?\s*"
+    rf"(?:[`'\"]({_NAME})[`'\"]|(?!(?:{_NO_NAME})\b)({_NAME}))",
     re.I,
 )
 _IDENTIFIER = re.compile(r"[`'\"]([\w./:-]{2,64})[`'\"]|\b([a-z][a-z0-9]*(?:_[a-z0-9]+)+)\b")
@@ -111,7 +119,13 @@ _AWAY: Final = re.compile(
 _USAGE: Final = re.compile(
     r"\bhow much\b|\boverview\b|\bbreakdown\b|\bsummary\b|\bwhat (do|did) we (spend|pay|use)\b|"
     r"\bwhere does\b.{0,300}\b(money|cost|spend)|\bspend(ing)? by\b|\bcosts? by\b|\busage by\b|"
-    r"\bwho (spends|uses)\b",
+    r"\bwho (spends|uses)\b|\b(costs?|spend|usage|tokens|calls) (per|for each|of each)\b|"
+    r"\bhow many (calls|requests|tokens)\b|\bcost drivers?\b|"
+    r"\bdrives? (our|the|my) (bill|cost|spend)|"
+    r"\b(which|what|who|show|list|top)\b[^.?!]{0,60}\b(most expensive|costliest|dearest"
+    r"|(costs?|spends?|pays?|eats?|burns?)\b[^.?!]{0,20}\bmost)\b|"
+    r"\btop \d+\b[^.?!]{0,60}\bby (cost|spend)|"
+    r"\bwhat (do|does|did)\b[^.?!]{0,60}\bcosts?\b",
     re.I,
 )
 
@@ -196,7 +210,7 @@ def _models(text: str) -> tuple[str, ...]:
 
 
 def _features(text: str, models: tuple[str, ...]) -> tuple[str, ...]:
-    named = [match.group(1).rstrip(".:/-") for match in _FEATURE.finditer(text)]
+    named = [(quoted or bare).rstrip(".:/-") for quoted, bare in _FEATURE.findall(text)]
     named += [a or b for a, b in _IDENTIFIER.findall(text)]
     return tuple(dict.fromkeys(name for name in named if name and name.lower() not in models))[
         :MOST

@@ -34,10 +34,10 @@ _SUBJECTS: Final = (
         r"costs?|spend(?:ing)?|bills?|cheap(?:er|ly)?|expensive|dear(?:er)?|money|sav(?:e|es|ing|"
         r"ings)|pay(?:ing)?|budget|price|invoice",
     ),
-    (Subject.SPEED, r"fast(?:er)?|quick(?:er|ly)?|speed(?:s|ing)?|snappier"),
+    (Subject.SPEED, r"fast(?:er|est)?|quick(?:er|est|ly)?|speed(?:s|ing)?|snappier"),
     (
         Subject.LATENCY,
-        r"latenc(?:y|ies)|slow(?:er)?|response times?|wait(?:s|ing)?|time to first token|ttft|"
+        r"latenc(?:y|ies)|slow(?:er|est)?|response times?|wait(?:s|ing)?|time to first token|ttft|"
         r"p50|p90|p95|p99|(?:the|that|its|their) time|run ?times?|durations?",
     ),
     (

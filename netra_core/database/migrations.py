@@ -95,7 +95,7 @@ class MigrationRunner:
             if status.pending:
                 raise SchemaOutdatedError(
                     f"the database lacks {len(status.pending)} migrations"
-                    f" (at {status.current!r}, needs {status.head!r})",
+                    f" (at {status.current or 'none'}, needs {status.head})",
                     hint="Run `apex db upgrade`.",
                 )
             if differences := self.differences(connection):

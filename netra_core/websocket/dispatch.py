@@ -29,6 +29,7 @@ from netra_core.websocket.messages import (
     UserMessage,
     decode_client_message,
     error_frame,
+    message_id_in,
 )
 
 _log = structlog.get_logger("netra.websocket")
@@ -83,7 +84,8 @@ class Dispatcher:
             manager.answer(connection, error_frame(error))
             manager.close_connection(connection, CloseCode.MESSAGE_TOO_BIG, error.message)
         except MalformedMessageError as error:
-            manager.answer(connection, error_frame(error))
+            about = message_id_in(data)
+            manager.answer(connection, error_frame(error, client_message_id=about))
         else:
             await self._act(message)
 

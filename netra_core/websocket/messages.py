@@ -111,7 +111,13 @@ ServerMessage: TypeAlias = (
     | AgentDelta
 )
 
+
+class _Named(msgspec.Struct):
+    client_message_id: Identifier | None = None
+
+
 _decoder = msgspec.json.Decoder(ClientMessage)
+_names = msgspec.json.Decoder(_Named)
 _encoder = msgspec.json.Encoder()
 
 
@@ -124,6 +130,14 @@ def decode_client_message(data: str | bytes) -> ClientMessage:
             f"The message was not understood: {error}",
             hint="Send JSON objects as docs/protocol.md describes.",
         ) from error
+
+
+def message_id_in(data: str | bytes) -> str | None:
+    """The `client_message_id` of a message that was not understood, where it can be read."""
+    try:
+        return _names.decode(data).client_message_id
+    except (msgspec.DecodeError, UnicodeError):
+        return None
 
 
 def encode_message(message: ServerMessage) -> str:

@@ -115,6 +115,25 @@ def test_the_agents_are_seen_at_work(ada: Any) -> None:
     page.close()
 
 
+def test_a_conversation_is_deleted_once_that_was_said_twice(
+    new_person: Callable[..., Any],
+) -> None:
+    # Whatever still read the conversation while it went is told that it is gone.
+    person = new_person("tidy@example.org", expects="404 \\(Not Found\\)")
+    person.sign_up()
+    page: Page = person.open("/chat")
+    expect(ask(page, "How much did we spend?")).to_have_attribute("data-status", "completed")
+    address, listed = page.url, page.get_by_role("link", name="How much did we spend?")
+    page.get_by_role("button", name="Delete conversation").click()
+    page.get_by_role("button", name="Keep").click()
+    expect(listed).to_have_count(1)
+    page.get_by_role("button", name="Delete conversation").click()
+    page.get_by_role("button", name="Delete", exact=True).click()
+    expect(page.get_by_role("heading", name="What should your AI cost?")).to_be_visible()
+    expect(listed).to_have_count(0)
+    assert page.url != address
+
+
 def test_a_run_is_stopped_and_keeps_what_it_did(ada: Any) -> None:
     page = ada.open("/chat")
     run = ask(page)

@@ -48,6 +48,8 @@ export const api = {
   analysis: (analysisId: string) => call<Analysis>(`/api/analyses/${id(analysisId)}`),
   threads: () => all<Thread>("/api/threads"),
   createThread: () => call<Thread>("/api/threads", { method: "POST", body: {} }),
+  deleteThread: (threadId: string) =>
+    call<unknown>(`/api/threads/${id(threadId)}`, { method: "DELETE" }),
   messages: (threadId: string) => all<Message>(`/api/threads/${id(threadId)}/messages`),
   send: (threadId: string, content: string, clientMessageId: string) =>
     call<Accepted>(`/api/threads/${id(threadId)}/messages`, {

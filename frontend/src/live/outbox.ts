@@ -81,6 +81,7 @@ async function deliver(clientId: string, opened: (threadId: string) => void): Pr
     });
     discard(clientId);
     cache.invalidate("threads");
+    cache.invalidate("pauses");
   } catch (thrown) {
     change(clientId, { state: "failed", problem: asProblem(thrown) });
   }

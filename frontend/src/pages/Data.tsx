@@ -210,7 +210,16 @@ function AuditView({ item }: { item: Import }) {
           <Icon name="warn" />
           <div>
             <strong>{item.error?.message ?? "The import failed."}</strong>
-            {item.error && <code className="small">{item.error.code}</code>}
+            {item.error?.message.includes(" --") && (
+              <p className="small">
+                Options that begin with -- belong to <code>apex import</code>, which brings files here from a terminal.
+              </p>
+            )}
+            {item.error && (
+              <p className="small muted">
+                Code <code>{item.error.code}</code>
+              </p>
+            )}
           </div>
         </div>
       )}

@@ -23,7 +23,7 @@ function Value({ name, value }: { name: string; value: unknown }) {
   const unit = unitOf(name);
   switch (shapeOf(value)) {
     case "scalar":
-      return <span className="num-wrap">{cell(value, unit)}</span>;
+      return <span className="num-wrap">{name === "lifetime_s" ? lifetime(String(value)) : cell(value, unit)}</span>;
     case "text":
       return <pre tabIndex={0}>{String(value)}</pre>;
     case "list":

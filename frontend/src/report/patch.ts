@@ -41,7 +41,7 @@ export function unitOf(name: string): string | null {
   if (/(^|_)usd(_|$)|(^|_)cost$/.test(name)) return "usd";
   if (/(_ms|_p\d+)$/.test(name)) return "ms";
   if (/(pct|percent)$/.test(name)) return "percent";
-  if (/(share|fraction|rate|reuse|change)($|_by_)/.test(name)) return "fraction";
+  if (/(share|fraction|rate|reuse|change)($|_by_|_of_)/.test(name)) return "fraction";
   if (/tokens$/.test(name)) return "tokens";
   if (/(requests|calls|rows|count|repeats)$/.test(name)) return "count";
   return null;

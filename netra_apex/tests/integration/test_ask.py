@@ -57,6 +57,7 @@ async def test_what_goes_wrong_is_one_line_and_no_traceback(tmp_path: Path) -> N
     async with live_stack(tmp_path / "server") as platform:
         await platform.register("asker")
         url = platform.server.url
+        password = {"APEX_EMAIL": "asker@example.com", "APEX_PASSWORD": PASSWORD}
         wrong = await apex(
             tmp_path / "a",
             *("ask", "Hello?", "--url", url),
@@ -64,7 +65,11 @@ async def test_what_goes_wrong_is_one_line_and_no_traceback(tmp_path: Path) -> N
             APEX_PASSWORD="not the password",
         )
         nobody = await apex(tmp_path / "b", "ask", "Hello?", "--url", url)
+        blank = await apex(tmp_path / "b", "ask", " ", "--url", url)
+        long = await apex(tmp_path / "a", *("ask", "x" * 32_001, "--url", url), **password)
     away = await apex(tmp_path / "c", "ask", "Hello?", "--url", url, APEX_TOKEN="x")
+    assert (blank.code, long.code) == (2, 1)
+    assert "there is no question in it" in blank.err and "[WS-001]" in long.err
     for outcome in (wrong, nobody, away):
         assert (outcome.code, outcome.out) == (1, "")
         assert outcome.err.startswith("apex: ") and outcome.err.count("\n") == 1

@@ -129,6 +129,23 @@ async def test_columns_and_a_zone_are_named_as_for_an_analysis(tmp_path: Path) -
     assert "Mars/Olympus" in wrong.err and "OPT-109" in wrong.err
 
 
+async def test_what_is_no_usage_in_a_folder_is_left_out_and_said(tmp_path: Path) -> None:
+    home, folder = tmp_path / "home", tmp_path / "logs"
+    folder.mkdir()
+    (folder / "a_letter.txt").write_text("Dear all,\nthis is a letter.\n")
+    (folder / "empty.csv").touch()
+    log(folder / "z.jsonl", 3)
+    read = await apex_import(home, folder, "--alone")
+    assert (read.code, read.err) == (0, "")
+    assert "a_letter.txt: left out" in read.out and "empty.csv: left out" in read.out
+    assert "z.jsonl: 3 of 3 rows" in read.out
+    (folder / "z.jsonl").unlink()
+    none = await apex_import(home, folder, "--alone")
+    assert (none.code, none.err.count("\n")) == (1, 1)
+    named = await apex_import(home, folder / "empty.csv", "--alone")
+    assert named.err == "apex: empty.csv is empty. Export the calls again. [OPT-102]\n"
+
+
 async def test_what_cannot_be_imported_is_one_line_and_no_traceback(tmp_path: Path) -> None:
     home = tmp_path / "home"
     (tmp_path / "bad.jsonl").write_text('{"a": 1}\n{"a": 2}\n')

@@ -137,7 +137,8 @@ async def test_calls_are_erased_for_good_and_what_went_is_listed(
     said = "3 of 4 calls removed, 2026-11-01 to 2026-11-02; 1 are left"
     assert (gone.code, gone.out.strip(), gone.err) == (0, said, "")
     assert json.loads(left.out)["requests"] == 1
-    assert [line.endswith(f"request  {said}") for line in listed.out.splitlines()] == [False, True]
+    ended = f"  team search: {said}"
+    assert [line.endswith(ended) for line in listed.out.splitlines()] == [False, True]
     (item,) = json.loads(raw.out)["items"]
     assert (item["chosen"], item["calls_removed"]) == ({"team": "search"}, 3)
 
@@ -154,6 +155,13 @@ def test_what_cannot_be_meant_is_wrong_use(arguments: list[str], said: str) -> N
     found = CliRunner().invoke(build_app("usage"), ["usage", "breakdown", "calls.csv", *arguments])
     assert (found.exit_code, found.stdout) == (2, "")
     assert said in found.stderr
+
+
+def test_an_export_needs_a_folder_that_is_there(tmp_path: Path) -> None:
+    out = tmp_path / "none" / "calls.csv"
+    found = CliRunner().invoke(build_app("usage"), ["usage", "export", str(out), "calls.csv"])
+    assert (found.exit_code, found.stdout) == (2, "")
+    assert "there is no folder" in found.stderr
 
 
 PASSWORD = "correct horse spender staple 9"

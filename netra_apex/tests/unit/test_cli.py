@@ -50,6 +50,11 @@ def test_a_file_that_does_not_exist_is_one_line_and_exit_code_1(tmp_path: Path) 
         (InputError("no row", hint="Check it."), "no row. Check it. [OPT-100]"),
         (ConfigurationError("Bad\nvalue."), "Bad value. [CFG-000]"),
         (FileNotFoundError(2, "No such file", "x.csv"), "No such file: x.csv"),
+        (
+            ModuleNotFoundError("No module named 'fastapi'", name="fastapi"),
+            "the module 'fastapi' is not installed. Install the server part: "
+            'pip install "netra-apex[server]"',
+        ),
         (KeyError("x"), "unexpected KeyError: 'x'"),
     ],
 )

@@ -15,6 +15,17 @@ def run(*arguments: str) -> tuple[int, str]:
     return done.exit_code, done.output
 
 
+def test_the_scenarios_are_listed_without_a_file_to_write() -> None:
+    code, said = run("--list")
+    assert code == 0 and "demo" in said.splitlines()
+
+
+def test_a_file_is_needed_and_its_folder_too(tmp_path: Path) -> None:
+    for arguments in ((), (str(tmp_path / "none" / "calls.parquet"),)):
+        assert run(*arguments)[0] == 2
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(("kind", "calls"), [("litellm", 981), ("requests", 199)])
 def test_a_generated_file_is_read_back_call_by_call(kind: str, calls: int, tmp_path: Path) -> None:
     path = tmp_path / "calls.jsonl"

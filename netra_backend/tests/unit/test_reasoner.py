@@ -47,6 +47,50 @@ async def test_bounds_on_latency_belong_to_the_feature_of_their_clause(
     assert intent.goals == Goals(keep_quality=True)
 
 
+OTHER_WORDS = {
+    "Which feature costs most?": Topic.USAGE,
+    "Which features are the most expensive?": Topic.USAGE,
+    "Which model costs us the most?": Topic.USAGE,
+    "Top 5 users by cost": Topic.USAGE,
+    "Show me cost per feature": Topic.USAGE,
+    "How many calls did we make?": Topic.USAGE,
+    "What drives our cost?": Topic.USAGE,
+    "What did yesterday cost?": Topic.USAGE,
+    "How can the feature that costs most be made cheaper?": Topic.SAVINGS,
+    "Which feature is slowest?": Topic.SPEED,
+}
+
+
+@pytest.mark.parametrize(("question", "topic"), OTHER_WORDS.items())
+async def test_who_asks_what_is_dearest_or_slowest_asks_about_spend_or_speed(
+    reasoner: DeterministicReasoner, question: str, topic: Topic
+) -> None:
+    assert (await reasoner.understand(question)).topic is topic
+
+
+NAMELESS = (
+    "Which feature costs most?",
+    "Which features are the most expensive?",
+    "Which feature fails most?",
+    "Is our service in Europe too slow?",
+    "Compare features by cost",
+    "What does each feature cost us?",
+)
+
+
+@pytest.mark.parametrize("question", NAMELESS)
+async def test_a_sentence_that_goes_on_after_feature_names_none(
+    reasoner: DeterministicReasoner, question: str
+) -> None:
+    assert (await reasoner.understand(question)).features == ()
+
+
+async def test_a_feature_with_an_ordinary_words_name_is_named_in_quotes(
+    reasoner: DeterministicReasoner,
+) -> None:
+    assert (await reasoner.understand("What does feature 'calls' cost?")).features == ("calls",)
+
+
 async def test_goals_are_read_with_their_signs(reasoner: DeterministicReasoner) -> None:
     intent = await reasoner.understand("Cost −20 % and twice as fast while traffic grows 30 %")
     assert intent.goals == Goals(cost_change=-0.2, speed_factor=2.0, traffic_change=0.3)

@@ -18,6 +18,7 @@ from netra_backend.report import (
     Sufficiency,
 )
 from netra_backend.tests.unit.questions import QUESTIONS
+from netra_backend.usage.facts import NO_USAGE, UsageRow
 from netra_optimizer.results import Interval, Latency, Opportunity, Quality
 
 
@@ -102,3 +103,33 @@ async def test_without_data_every_question_is_answered_without_a_number(question
     assert report.figures == []
     assert report.sufficiency.level == "insufficient"
     assert all((report.headline, report.summary, report.next_steps, report.sufficiency.ask))
+
+
+def _row(key: str, cost_usd: float) -> UsageRow:
+    return UsageRow(
+        key=key,
+        requests=1,
+        input_tokens=1,
+        cached_input_tokens=0,
+        output_tokens=1,
+        cost_usd=cost_usd,
+    )
+
+
+@pytest.mark.parametrize(
+    ("question", "dearest"),
+    [
+        ("Which feature costs most?", "chat is 60.0 %"),
+        ("Which model costs most?", "gpt-4o is 90.0 %"),
+    ],
+)
+async def test_what_is_asked_to_cost_most_is_named_in_the_headline(
+    question: str, dearest: str
+) -> None:
+    features = [_row("(none)", 7.0), _row("chat", 6.0), _row("search", 1.0)]
+    profile = msgspec.structs.replace(
+        NO_USAGE, requests=2, cost_usd=10.0, models=[_row("gpt-4o", 9.0)], features=features
+    )
+    intent = await DeterministicReasoner().understand(question)
+    report = write_report(Evidence(intent=intent, data=DataFinding(profile=profile)))
+    assert dearest in report.headline

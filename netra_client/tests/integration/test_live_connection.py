@@ -76,6 +76,17 @@ async def test_a_question_is_answered_by_its_run(node: LiveNode) -> None:
     assert view.tools["call-1"].ok is True
 
 
+async def test_a_question_that_the_server_cannot_read_is_refused_and_not_sent_again(
+    node: LiveNode,
+) -> None:
+    async with live(node) as connection:
+        for content in ("", "x" * 32_001):
+            with pytest.raises(ApiError) as refused:
+                await connection.ask(content)
+            assert refused.value.code == "WS-001"
+        assert (await connection.ask("cheaper?")).duplicate is False
+
+
 async def test_dropped_sockets_cost_no_event_and_repeat_none(
     node: LiveNode, log: MemoryEventLog
 ) -> None:

@@ -320,6 +320,19 @@ async def test_a_malformed_message_is_answered_and_the_socket_lives_on(
     assert (error["type"], error["code"], error["retryable"]) == ("error", "WS-001", False)
 
 
+async def test_a_message_whose_id_alone_can_be_read_is_refused_under_its_id(
+    service: Service,
+) -> None:
+    async with service.connect() as socket:
+        await receive(socket)
+        await say(socket, type="user_message", content=7, client_message_id="m1")
+        about = await receive(socket)
+        await say(socket, type="user_message", content="x", client_message_id="m" * 129)
+        unnamed = await receive(socket)
+    assert (about["code"], about["client_message_id"]) == ("WS-001", "m1")
+    assert (unnamed["code"], unnamed["client_message_id"]) == ("WS-001", None)
+
+
 async def test_a_failing_request_names_what_it_was_about(service: Service) -> None:
     async with service.connect() as socket:
         await receive(socket)
