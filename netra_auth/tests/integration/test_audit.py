@@ -1,5 +1,6 @@
 """The audit log: complete, chained, and silent about who people are."""
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -44,6 +45,7 @@ async def test_no_entry_holds_an_address_a_name_a_user_id_or_a_secret(kit: Kit) 
     account = await kit.login("ada@example.com", "another horse battery staple")
     async with kit.parts.deps.database.session(read_only=True) as connection:
         text = str((await connection.execute(select(audit_log))).all())
+    text = re.sub(r"\b(ws|p)_[0-9a-f]{24}\b", "", text)  # ids of chance, which may spell a name
     for private in ("ada", "192.0.2.1", account.user_id, account.refresh, PASSWORD, "horse"):
         assert private not in text
 

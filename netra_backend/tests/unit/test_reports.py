@@ -128,7 +128,12 @@ async def test_what_is_asked_to_cost_most_is_named_in_the_headline(
 ) -> None:
     features = [_row("(none)", 7.0), _row("chat", 6.0), _row("search", 1.0)]
     profile = msgspec.structs.replace(
-        NO_USAGE, requests=2, cost_usd=10.0, models=[_row("gpt-4o", 9.0)], features=features
+        NO_USAGE,
+        requests=2,
+        cost_usd=10.0,
+        priced_share=1.0,
+        models=[_row("gpt-4o", 9.0)],
+        features=features,
     )
     intent = await DeterministicReasoner().understand(question)
     report = write_report(Evidence(intent=intent, data=DataFinding(profile=profile)))
