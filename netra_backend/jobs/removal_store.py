@@ -11,6 +11,7 @@ from sqlalchemy import RowMapping, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from netra_backend.errors import NotFoundError
+from netra_backend.jobs.owned import adopt, claim
 from netra_backend.paging import MAX_PAGE, Cursor, Page
 from netra_backend.tables import removals
 from netra_core.context import UserExecutionContext
@@ -159,28 +160,19 @@ class RemovalStore:
 
     async def adopt(self, ended: Sequence[str], node: str) -> None:
         """Give this node what ended ones have begun."""
-        async with self._sessions.session(_SYSTEM) as session:
-            await session.execute(
-                update(removals)
-                .where(removals.c.status.in_(_OPEN), removals.c.node.in_(ended))
-                .values(node=node)
-            )
+        await adopt(self._sessions, _SYSTEM, removals, still_open=_OPEN, ended=ended, node=node)
 
     async def claim(self, removal_id: str, node: str) -> RemovalRecord | None:
         """Begin an execution; None when the removal has ended."""
-        async with self._sessions.session(_SYSTEM) as session:
-            row = (
-                (
-                    await session.execute(
-                        update(removals)
-                        .where(removals.c.id == removal_id, removals.c.status.in_(_OPEN))
-                        .values(status=RemovalStatus.RUNNING.value, node=node)
-                        .returning(removals)
-                    )
-                )
-                .mappings()
-                .one_or_none()
-            )
+        row = await claim(
+            self._sessions,
+            _SYSTEM,
+            removals,
+            removal_id,
+            still_open=_OPEN,
+            running=RemovalStatus.RUNNING.value,
+            node=node,
+        )
         return None if row is None else RemovalRecord.of(row)
 
     async def found(self, removal_id: str, found: Found) -> None:

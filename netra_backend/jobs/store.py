@@ -12,6 +12,7 @@ import msgspec
 from sqlalchemy import RowMapping, func, insert, select, tuple_, update
 
 from netra_backend.errors import NotFoundError
+from netra_backend.jobs.owned import adopt, claim
 from netra_backend.paging import MAX_PAGE, Cursor, Page
 from netra_backend.tables import imports
 from netra_core.context import UserExecutionContext
@@ -189,28 +190,19 @@ class ImportStore:
 
     async def adopt(self, ended: Sequence[str], node: str) -> None:
         """Give this node what ended ones have begun."""
-        async with self._sessions.session(_SYSTEM) as session:
-            await session.execute(
-                update(imports)
-                .where(imports.c.status.in_(_OPEN), imports.c.node.in_(ended))
-                .values(node=node)
-            )
+        await adopt(self._sessions, _SYSTEM, imports, still_open=_OPEN, ended=ended, node=node)
 
     async def claim(self, import_id: str, node: str) -> ImportRecord | None:
         """Begin an execution; None when the import has ended or is gone."""
-        async with self._sessions.session(_SYSTEM) as session:
-            row = (
-                (
-                    await session.execute(
-                        update(imports)
-                        .where(imports.c.id == import_id, imports.c.status.in_(_OPEN))
-                        .values(status=ImportStatus.RUNNING.value, node=node)
-                        .returning(imports)
-                    )
-                )
-                .mappings()
-                .one_or_none()
-            )
+        row = await claim(
+            self._sessions,
+            _SYSTEM,
+            imports,
+            import_id,
+            still_open=_OPEN,
+            running=ImportStatus.RUNNING.value,
+            node=node,
+        )
         return None if row is None else ImportRecord.of(row)
 
     async def progress(

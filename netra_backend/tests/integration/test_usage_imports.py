@@ -168,34 +168,6 @@ class TestImports:
             assert (await ada.http.get("/api/usage/imports")).json()["items"] == []
             assert await served.call(_uploads) == before
 
-    async def test_keys_that_are_wrong_expired_and_revoked_are_refused_alike(
-        self, tmp_path: Path
-    ) -> None:
-        clock = Clock()
-        async with stack(tmp_path / "home", clock=clock) as made:
-            async with person(made.url, "keys") as ada:
-                expired, revoked = await new_key(ada, 3600), await new_key(ada, 7200)
-                assert await send(made, expired) == await send(made, revoked) == [200, 202]
-            clock.ahead = timedelta(hours=1)
-            async with person(made.url, "keys", how="login") as ada:
-                (listed,) = (await ada.http.get("/auth/api-keys")).json()["items"]
-                gone = await ada.http.delete(f"/auth/api-keys/{listed['id']}")
-                assert gone.status_code == 204
-                while (await send(made, revoked))[0] == 200:
-                    pass  # the change travels by the feed
-                while (brought := await ended_imports(ada)) is None:
-                    pass  # those that came in before
-                stored, before = await requests(ada), await _uploads(made)
-                answers = [
-                    await try_key(made, key) for key in (f"{expired[:-4]}aaaa", expired, revoked)
-                ]
-                assert {answer[0] for pair in answers for answer in pair} == {401}
-                assert answers[0] == answers[1] == answers[2]
-                assert await _uploads(made) == before
-                assert await requests(ada) == stored
-                assert await ended_imports(ada) == brought
-                assert (stored, len(brought) > 0) == (6, True)
-
     async def test_a_bomb_is_refused_and_an_endless_line_costs_itself_alone(
         self, served: ServerThread, tmp_path: Path
     ) -> None:
@@ -210,6 +182,36 @@ class TestImports:
             assert (refused["status"], refused["error"]["code"]) == ("failed", "OPT-108")
             assert kept["audit"] == {"rows_read": 2, "rows_kept": 1, "dropped": {"too_long": 1}}
             assert await requests(ada) == 1
+
+
+@pytest.mark.integration
+async def test_keys_that_are_wrong_expired_and_revoked_are_refused_alike(
+    tmp_path: Path,
+) -> None:
+    clock = Clock()
+    async with stack(tmp_path / "home", clock=clock) as made:
+        async with person(made.url, "keys") as ada:
+            expired, revoked = await new_key(ada, 3600), await new_key(ada, 7200)
+            assert await send(made, expired) == await send(made, revoked) == [200, 202]
+        clock.ahead = timedelta(hours=1)
+        async with person(made.url, "keys", how="login") as ada:
+            (listed,) = (await ada.http.get("/auth/api-keys")).json()["items"]
+            gone = await ada.http.delete(f"/auth/api-keys/{listed['id']}")
+            assert gone.status_code == 204
+            while (await send(made, revoked))[0] == 200:
+                pass  # the change travels by the feed
+            while (brought := await ended_imports(ada)) is None:
+                pass  # those that came in before
+            stored, before = await requests(ada), await _uploads(made)
+            answers = [
+                await try_key(made, key) for key in (f"{expired[:-4]}aaaa", expired, revoked)
+            ]
+            assert {answer[0] for pair in answers for answer in pair} == {401}
+            assert answers[0] == answers[1] == answers[2]
+            assert await _uploads(made) == before
+            assert await requests(ada) == stored
+            assert await ended_imports(ada) == brought
+            assert (stored, len(brought) > 0) == (6, True)
 
 
 async def test_more_spans_than_may_wait_are_refused_and_none_is_lost(tmp_path: Path) -> None:
