@@ -91,16 +91,40 @@ class ApexServer:
             self._ended()
 
     @contextmanager
-    def held(self) -> Generator[None]:
-        """Runs stand still between two steps while this holds.
+    def held(self, *, at: str) -> Generator[None]:
+        """Runs stand still between two steps from the next start of agent `at` until this ends.
 
         Another writer has the file in which finished steps are recorded, so no step ends and none
-        begins; all else goes on.
+        begins; all else goes on. Enter before asking: a browser sees an agent too late to hold it.
         """
-        with closing(sqlite3.connect(self._home / "dbos.sqlite", isolation_level=None)) as steps:
-            steps.execute("BEGIN IMMEDIATE")
+        begun = self._starts_of(at)
+        over, held = threading.Event(), threading.Event()
+
+        def hold() -> None:
+            while self._starts_of(at) == begun:
+                if over.wait(0.002):
+                    return
+            path = self._home / "dbos.sqlite"
+            with closing(sqlite3.connect(path, timeout=WAIT_MS, isolation_level=None)) as steps:
+                steps.execute("BEGIN IMMEDIATE")
+                held.set()
+                over.wait()
+                steps.execute("ROLLBACK")
+
+        holder = threading.Thread(target=hold)
+        holder.start()
+        try:
             yield
-            steps.execute("ROLLBACK")
+            assert held.is_set(), f"{at} never started: nothing was held"
+        finally:
+            over.set()
+            holder.join()
+
+    def _starts_of(self, agent: str) -> int:
+        with closing(sqlite3.connect(self._home / "platform.sqlite", timeout=WAIT_MS)) as log:
+            wanted = "SELECT count(*) FROM events WHERE type = 'agent_started' AND agent_name = ?"
+            (count,) = log.execute(wanted, (agent,)).fetchone()
+            return int(count)
 
     def _keep(self, said: TextIO) -> None:
         """Keep what the server says beside its data, for whoever looks why a test failed."""

@@ -150,10 +150,10 @@ def test_a_question_waits_behind_a_run_and_a_stopped_run_is_taken_up_again_below
     ada: Any,
 ) -> None:
     page = ada.open("/chat")
-    ask(page)
-    run = page.locator("[data-run]").nth(0)
-    expect(run.locator("[data-agent=triage]")).to_be_visible()
-    with ada.server.held():
+    with ada.server.held(at="triage"):
+        ask(page)
+        run = page.locator("[data-run]").nth(0)
+        expect(run.locator("[data-agent=triage]")).to_be_visible()
         page.get_by_label("Your question").fill("Which feature costs most?")
         page.keyboard.press("Enter")
         second = page.locator("[data-run]").nth(1)
@@ -172,9 +172,9 @@ def test_a_question_waits_behind_a_run_and_a_stopped_run_is_taken_up_again_below
 
 def test_a_second_tab_opened_in_the_middle_ends_in_the_same_report(ada: Any) -> None:
     first = ada.open("/chat")
-    run = ask(first)
-    expect(run.locator("[data-agent=data]")).to_be_visible()
-    with ada.server.held():
+    with ada.server.held(at="data"):
+        run = ask(first)
+        expect(run.locator("[data-agent=data]")).to_be_visible()
         second = ada.open(first.url.removeprefix(ada.server.url))
         joined = second.locator("[data-run]")
         expect(joined.locator("[data-agent=data]")).to_be_visible()
@@ -193,10 +193,10 @@ def test_a_server_killed_in_the_middle_of_a_run_ends_in_the_same_report_in_every
     question = "What can we save, killed in the middle?"
     first, second = ada.open("/chat"), ada.open("/chat")
     expect(second.get_by_role("list", name="Suggested questions")).to_be_visible()
-    run = ask(first, question)
-    second.get_by_role("link", name=question).click()
-    expect(second.locator("[data-run] [data-agent=supervisor]")).to_be_visible()
-    with ada.server.held():
+    with ada.server.held(at="data"):
+        run = ask(first, question)
+        second.get_by_role("link", name=question).click()
+        expect(second.locator("[data-run] [data-agent=data]")).to_be_visible()
         ada.server.kill()
     expect(first.get_by_text("The server is away")).to_be_visible()
     assert run.get_attribute("data-status") == "running"

@@ -41,7 +41,8 @@ export const api = {
   breakdownOf: (by: string, query: string) =>
     call<Page<BreakdownRow>>(`/api/usage/breakdown?by=${id(by)}&${query}`),
   imports: () => all<Import>("/api/usage/imports"),
-  import: (importId: string) => call<Import>(`/api/usage/imports/${id(importId)}`),
+  import: (importId: string, signal?: AbortSignal) =>
+    call<Import>(`/api/usage/imports/${id(importId)}`, signal ? { signal } : {}),
   cancelImport: (importId: string) =>
     call<Import>(`/api/usage/imports/${id(importId)}/cancel`, { method: "POST" }),
   newestAnalysis: () => call<Page<AnalysisHead>>("/api/analyses?limit=1"),

@@ -9,11 +9,19 @@ export interface CallOptions {
 
 /** One call with the access token; a token that just expired is renewed once. Throws Problem. */
 export async function call<T>(path: string, options: CallOptions = {}): Promise<T> {
-  let response = await send(path, options);
-  if (response.status === 401 && (await session.refresh())) response = await send(path, options);
+  const response = await sendRenewed(path, options);
   const answer: unknown = response.status === 204 ? null : await response.json().catch(() => null);
   if (!response.ok) throw problemOf(response.status, answer, response.headers.get("Retry-After"));
   return answer as T;
+}
+
+async function sendRenewed(path: string, options: CallOptions = {}): Promise<Response> {
+  const turn = session.turn;
+  const response = await send(path, options);
+  if (response.status !== 401 || session.turn !== turn) return response;
+  // Whoever signed in meanwhile is somebody else: the call was not theirs.
+  if (!(await session.refresh()) || session.turn !== turn) return response;
+  return await send(path, options);
 }
 
 async function send(path: string, { method = "GET", body, signal }: CallOptions = {}): Promise<Response> {
@@ -36,8 +44,7 @@ async function send(path: string, { method = "GET", body, signal }: CallOptions 
 
 /** Save what the server sends under the name it gives. */
 export async function download(path: string): Promise<void> {
-  let response = await send(path);
-  if (response.status === 401 && (await session.refresh())) response = await send(path);
+  const response = await sendRenewed(path);
   if (!response.ok) {
     const answer: unknown = await response.json().catch(() => null);
     throw problemOf(response.status, answer, response.headers.get("Retry-After"));
@@ -64,6 +71,7 @@ export interface UploadOptions {
 /** Send a file with real progress. fetch cannot report what was sent, XMLHttpRequest can. */
 export async function upload<T>(path: string, file: File, options: UploadOptions): Promise<T> {
   const token = await session.token();
+  options.signal.throwIfAborted();
   const form = new FormData();
   for (const [name, value] of Object.entries(options.fields)) if (value) form.append(name, value);
   form.append("file", file, file.name);

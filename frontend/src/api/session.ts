@@ -13,11 +13,18 @@ type Listener = () => void;
 export class SessionStore {
   #session: Session | null | undefined = undefined;
   #expiresAt = 0;
+  #turn = 0;
   #refreshing: Promise<boolean> | null = null;
+  #leaving: Promise<unknown> = Promise.resolve();
   readonly #listeners = new Set<Listener>();
 
   get current(): Session | null | undefined {
     return this.#session;
+  }
+
+  /** Counts the times somebody signed out: a call begun in one turn must not end in another. */
+  get turn(): number {
+    return this.#turn;
   }
 
   subscribe = (listener: Listener): (() => void) => {
@@ -49,22 +56,26 @@ export class SessionStore {
   }
 
   async signIn(email: string, password: string): Promise<void> {
+    await this.#leaving;
     this.#set(await post("/auth/login?cookie=1", { email, password }));
   }
 
   /** True when signed in, false when the address has to be confirmed by mail first. */
   async register(name: string, email: string, password: string): Promise<boolean> {
+    await this.#leaving;
     const answer = await post("/auth/register?cookie=1", { email, password, name: name || null });
     if (!answer.access_token) return false;
     this.#set(answer);
     return true;
   }
 
+  /** At once for this tab. The next sign-in waits for the cookie to be gone, or it would lose its own. */
   async signOut(): Promise<void> {
     const token = this.#session?.access_token;
     this.#set(null);
     const headers: HeadersInit = token ? { Authorization: `Bearer ${token}` } : {};
-    await fetch("/auth/logout", { method: "POST", headers }).catch(() => undefined);
+    this.#leaving = fetch("/auth/logout", { method: "POST", headers }).catch(() => undefined);
+    await this.#leaving;
   }
 
   /** An access token that is good for a while yet, or null when nobody is signed in. */
@@ -100,6 +111,7 @@ export class SessionStore {
       this.#expiresAt = Date.now() + session.expires_in * 1000;
       localStorage.setItem(HINT, "1");
     } else {
+      this.#turn += 1;
       localStorage.removeItem(HINT);
     }
     for (const listener of this.#listeners) listener();

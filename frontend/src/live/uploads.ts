@@ -134,13 +134,14 @@ async function bring({ id, file, options, stop }: Job): Promise<void> {
 /** Follow an import to its end; a server that is away for a while is waited for. */
 async function watch(id: string, told: (now: Import) => void, signal: AbortSignal): Promise<Import> {
   for (;;) {
-    const now = await api.import(id).catch((thrown: unknown) => {
-      if (asProblem(thrown).retryable) return null;
+    const now = await api.import(id, signal).catch((thrown: unknown) => {
+      if (!signal.aborted && asProblem(thrown).retryable) return null;
       throw thrown;
     });
+    signal.throwIfAborted();
     if (now) told(now);
     if (now && ENDED.has(now.status)) return now;
-    signal.throwIfAborted();
     await new Promise((done) => setTimeout(done, POLL_MS));
+    signal.throwIfAborted();
   }
 }
