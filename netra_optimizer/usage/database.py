@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from netra_optimizer.usage.arrow_types import ArrowTable
 from netra_optimizer.usage.errors import StoreBusy, StoreTooNew, StoreUnreachable
-from netra_optimizer.usage.returning import return_memory, trim
+from netra_optimizer.usage.returning import return_memory
 from netra_optimizer.usage.schema import MIGRATIONS, VERSION_TABLE
 
 if TYPE_CHECKING:
@@ -121,12 +121,6 @@ class Database:
     def _insert_arrow(self, table: str, rows: ArrowTable) -> None:
         with self._lock:
             self._client.insert_arrow(table, rows)
-
-    def relieve(self) -> None:
-        """Give back what allocators keep, and nothing that takes time to come back."""
-        if self.embedded:
-            self.command("SYSTEM JEMALLOC PURGE")
-        trim()
 
     def rest(self) -> None:
         """Give back the memory that the embedded engine and its allocators hold for later."""

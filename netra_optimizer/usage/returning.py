@@ -9,7 +9,6 @@ files, and those in use come back from the page cache within microseconds.
 import ctypes
 import re
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -22,14 +21,14 @@ _HEAD: Final = re.compile(r"([0-9a-f]+)-([0-9a-f]+) r-.p \S+ \S+ \S+\s+(\S+)$")
 def return_memory() -> None:
     """Give back what glibc holds for later, and clean pages of large libraries.
 
-    About ten milliseconds. Does what the platform allows: all of it on Linux with glibc, nothing
-    elsewhere.
+    Some milliseconds, and those pages that are used again are mapped again. Does what the platform
+    allows: all of it on Linux with glibc, nothing elsewhere.
     """
     libc = _glibc()
     if libc is None:
         return
     trim()
-    for start, end in _clean_mappings(Path("/proc/self/smaps")):
+    for start, end in _clean_mappings():
         libc.madvise(ctypes.c_void_p(start), ctypes.c_size_t(end - start), _MADV_DONTNEED)
 
 
@@ -56,18 +55,41 @@ def _glibc() -> ctypes.CDLL | None:
     return libc if hasattr(libc, "gnu_get_libc_version") else None
 
 
-def _clean_mappings(smaps: Path) -> Iterator[tuple[int, int]]:
-    """Read-only mappings of LIBRARIES of which no page differs from its file."""
+def _clean_mappings() -> list[tuple[int, int]]:
+    """Bounds of read-only mappings of LIBRARIES of which no page differs from its file.
+
+    Whether one does is asked once: a library is relocated when it is loaded, never afterwards.
+    Asking walks every page of the process, and whoever needs a new page waits meanwhile.
+    """
+    mapped = _mapped(_lines("maps"))
+    if not mapped.keys() <= _known.keys():
+        _known.update(mapped | _mapped(_lines("smaps")))
+    heads = [_HEAD.match(mapping) for mapping in mapped if _known[mapping]]
+    return [(int(head[1], 16), int(head[2], 16)) for head in heads if head]
+
+
+_known: dict[str, bool] = {}
+"""Mappings seen, as the kernel tells them, and whether they are clean."""
+
+
+def _lines(table: str) -> list[str]:
     try:
-        lines = smaps.read_text(encoding="utf-8", errors="replace").splitlines()
+        text = Path("/proc/self", table).read_text(encoding="utf-8", errors="replace")
     except OSError:  # a kernel or a sandbox without it: what is mapped stays
-        return
-    current: tuple[int, int] | None = None
+        return []
+    return text.splitlines()
+
+
+def _mapped(lines: list[str]) -> dict[str, bool]:
+    """Read-only mappings of LIBRARIES, and whether the lines say that they are clean."""
+    found: dict[str, bool] = {}
+    current: str | None = None
     for line in lines:
-        if found := _HEAD.match(line):
-            ours = found[3].rsplit("/", 1)[-1].startswith(LIBRARIES)
-            current = (int(found[1], 16), int(found[2], 16)) if ours else None
+        if head := _HEAD.match(line):
+            current = line if head[3].rsplit("/", 1)[-1].startswith(LIBRARIES) else None
+            if current is not None:
+                found[current] = False
         elif current is not None and line.startswith("Anonymous:"):
-            if line.split()[1] == "0":
-                yield current
+            found[current] = line.split()[1] == "0"
             current = None
+    return found

@@ -21,6 +21,7 @@ from netra_optimizer.usage.known import KnownIds
 from netra_optimizer.usage.occurrences import Occurrences
 from netra_optimizer.usage.rates import COST_SQL, RateRows, join_sql
 from netra_optimizer.usage.record import TOKEN_BUCKETS, UsageRecord
+from netra_optimizer.usage.returning import trim
 from netra_optimizer.usage.schema import USAGE_TABLE
 from netra_optimizer.usage.totals import LATENCY, TOTALS, summed_sql
 
@@ -30,8 +31,10 @@ if TYPE_CHECKING:
 
 INSERT_ROWS: Final = 65_536
 """Records looked up at once: what is known of them costs a pass over the ids in the store."""
-PART_ROWS: Final = 32_768
-"""Records the engine is given at once: it takes some 1 KB for each while it sorts and writes."""
+PART_ROWS: Final = 2 * INSERT_ROWS
+"""Records the engine is given at once, at most: it takes some 1 KB for each while it sorts."""
+MANY_ROWS: Final = 8192
+"""From so many on, what allocators keep is worth giving back before the engine takes its own."""
 WHOLE_ROWS: Final = 200_000
 """Up to so many records a frame is read in one query."""
 
@@ -345,8 +348,8 @@ class TenantUsage:
             ]
             del owned
             for insert in parts:
-                if rows > PART_ROWS:
-                    self._database.relieve()
+                if rows > MANY_ROWS:
+                    trim()
                 insert(USAGE_TABLE)
         return rows
 
