@@ -7,8 +7,8 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -17,9 +17,10 @@ from netra_client import ApexClient
 pytestmark = [
     pytest.mark.process,
     pytest.mark.proof,
+    pytest.mark.xdist_group("hostile-sizes"),
     pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc"),
 ]
-MEGABYTES, FULL_MEGABYTES = 80, 2048
+MEGABYTES, FULL_MEGABYTES = 72, 2048
 """Unpacked: above what any packed file may have at such a ratio, and any line at all."""
 ANALYZE_MB, SERVER_MB = 350, 600
 ROW = (
@@ -39,11 +40,11 @@ sys.exit(code)
 def bomb(path: Path, megabytes: int) -> Path:
     """Good rows, packed a hundredfold and more, of which the first blocks get stored."""
     path = path / "bomb.jsonl.gz"
-    row = ROW.replace("{", f'{{"note": "{" " * 300}", ').encode()
-    rows = row * (1_000_000 // len(row))
-    with gzip.open(path, "wb", 9) as file:
+    row = ROW.replace("{", f'{{"note": "{" " * 600}", ').encode()
+    packed = gzip.compress(row * (1_000_000 // len(row)), 9)
+    with path.open("wb") as file:  # members one after the other are one file as well
         for _ in range(megabytes):
-            file.write(rows)
+            file.write(packed)
     return path
 
 
@@ -132,19 +133,25 @@ def test_an_import_alone_refuses_both_and_keeps_nothing_of_them(
     assert list((tmp_path / "home" / "uploads").glob("*")) == []
 
 
-@contextmanager
-def serving(home: Path) -> Iterator[tuple[str, int]]:
-    """A server of its own: its address and its process."""
+class Serving(NamedTuple):
+    """A server in a process of its own."""
+
+    home: Path
+    url: str
+    pid: int
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+    home = tmp_path_factory.mktemp("served")
     command = [sys.executable, "-m", "netra_apex", "serve", "--port", "0", "--home", str(home)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout is not None
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
         try:
-            yield (
-                next(found[1] for line in server.stdout if (found := re.search(r"on (\S+)", line))),
-                server.pid,
-            )
+            ready = (re.search(r"on (\S+)", line) for line in process.stdout)
+            yield Serving(home, next(found[1] for found in ready if found), process.pid)
         finally:
-            server.terminate()
+            process.terminate()
 
 
 def highest_mb(pid: int) -> float:
@@ -155,20 +162,17 @@ def highest_mb(pid: int) -> float:
 
 
 def test_a_server_refuses_both_keeps_nothing_of_them_and_goes_on(
-    tmp_path: Path, megabytes: int
+    server: Serving, tmp_path: Path, megabytes: int
 ) -> None:
-    packed, endless, good = (
-        bomb(tmp_path, megabytes),
-        json_line(tmp_path, megabytes),
-        tmp_path / "g",
-    )
+    good = tmp_path / "g"
     good.write_text(ROW)
+    hostile = (bomb(tmp_path, megabytes), json_line(tmp_path, megabytes))
 
-    async def use(url: str) -> tuple[list[str], dict[str, int], int]:
-        async with ApexClient(url) as client:
+    async def use() -> tuple[list[str], dict[str, int], int]:
+        async with ApexClient(server.url) as client:
             await client.register("bounded@example.com", PASSWORD)
             codes: list[str] = []
-            for path in (packed, endless):
+            for path in hostile:
                 started = await client.import_file(path)
                 ended = await client.wait_for_import(started["import_id"])
                 codes.append(ended["error"]["code"])
@@ -176,29 +180,27 @@ def test_a_server_refuses_both_keeps_nothing_of_them_and_goes_on(
             kept = await client.wait_for_import((await client.import_file(good))["import_id"])
             return codes, before, kept["rows_kept"]
 
-    home = tmp_path / "home"
-    with serving(home) as (url, pid):
-        codes, before, kept = asyncio.run(use(url))
-        peak = highest_mb(pid)
+    codes, before, kept = asyncio.run(use())
     assert (codes, before["requests"], kept) == (["OPT-108", "OPT-104"], 0, 1)
-    assert list((home / "uploads").glob("*")) == []
-    assert peak < SERVER_MB
+    assert list((server.home / "uploads").glob("*")) == []
+    assert highest_mb(server.pid) < SERVER_MB
 
 
-def test_the_command_says_what_a_running_server_refuses(tmp_path: Path, megabytes: int) -> None:
-    named = {"APEX_EMAIL": "bounded@example.com", "APEX_PASSWORD": PASSWORD}
-    with serving(tmp_path / "server") as (url, pid):
+def test_the_command_says_what_a_running_server_refuses(
+    server: Serving, tmp_path: Path, megabytes: int
+) -> None:
+    named = {"APEX_EMAIL": "told@example.com", "APEX_PASSWORD": PASSWORD}
 
-        async def register() -> None:
-            async with ApexClient(url) as client:
-                await client.register(named["APEX_EMAIL"], PASSWORD)
+    async def register() -> None:
+        async with ApexClient(server.url) as client:
+            await client.register(named["APEX_EMAIL"], PASSWORD)
 
-        asyncio.run(register())
-        code, out, err, own = measured(
-            "import", bomb(tmp_path, megabytes), "--url", url,
-            **named, APEX_HOME=str(tmp_path / "cli"),
-        )  # fmt: skip
-        peak = highest_mb(pid)
+    asyncio.run(register())
+    code, out, err, own = measured(
+        "import", bomb(tmp_path, megabytes), "--url", server.url,
+        **named, APEX_HOME=str(tmp_path / "cli"),
+    )  # fmt: skip
     assert code == 1
     assert (out, err.count("\n")) == ("", 0) and err.endswith("[OPT-108]")
+    peak = highest_mb(server.pid)
     assert (own < ANALYZE_MB, peak < SERVER_MB) == (True, True), (own, peak)
