@@ -377,8 +377,10 @@ class TestWorkflowOverRestarts(BaseIntegrationTest):
             platform.platform.revocations.forget_currency()
             without_auth = await ada.http.get("/api/threads")
             platform.platform.revocations.current()
-            with closing(sqlite3.connect(self.home / "platform.sqlite")) as other:
-                other.execute("BEGIN IMMEDIATE")
+            path = self.home / "platform.sqlite"
+            with closing(sqlite3.connect(path, check_same_thread=False)) as other:
+                # Beside the loop: on it is the platform, which may be writing just now.
+                await asyncio.to_thread(other.execute, "BEGIN IMMEDIATE")
                 waiting = asyncio.create_task(ada.answer("Still there?"))
                 reading = await ada.http.get("/api/threads")
                 held = not waiting.done()
