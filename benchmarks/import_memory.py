@@ -169,7 +169,8 @@ def served(path: Path, rows: int) -> None:
         command = [sys.executable, "-m", "netra_apex"]
         serve = [*command, "serve", "--port", "0", "--home", home]
         who = {"APEX_EMAIL": "bench@example.com", "APEX_PASSWORD": "a long enough phrase 77"}
-        with subprocess.Popen(serve, stdout=subprocess.PIPE, text=True) as server:
+        room = {**get_env().get_all(), "APEX_USAGE_MAX_UPLOAD_BYTES": str(1 << 36)}
+        with subprocess.Popen(serve, stdout=subprocess.PIPE, text=True, env=room) as server:
             assert server.stdout is not None
             try:
                 url = next(
@@ -177,11 +178,10 @@ def served(path: Path, rows: int) -> None:
                 )
                 register(url, who)
                 began = time.perf_counter()
-                environment = {**get_env().get_all(), **who}
                 with Peaks(lambda: resident(server.pid)) as peaks:
                     subprocess.run(
                         [*command, "import", str(path), "--url", url],
-                        check=True, env=environment, stdout=subprocess.DEVNULL,
+                        check=True, env={**room, **who}, stdout=subprocess.DEVNULL,
                     )  # fmt: skip
                 say(rows, path, time.perf_counter() - began, peaks.found)
             finally:
