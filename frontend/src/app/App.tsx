@@ -52,13 +52,13 @@ function Signed({ who, path }: { who: Session; path: string }) {
   return (
     <Shell who={who}>
       <Guard at={path}>
-        <Page path={path} who={who} />
+        <Page path={path} />
       </Guard>
     </Shell>
   );
 }
 
-function Page({ path, who }: { path: string; who: Session }) {
+function Page({ path }: { path: string }) {
   const [, section, id] = path.split("/");
   useEffect(() => {
     const names: Record<string, string> = { "": "Overview", chat: "Chat", opportunities: "Opportunities", data: "Data", usage: "Usage", reports: "Report" };
@@ -68,7 +68,7 @@ function Page({ path, who }: { path: string; who: Session }) {
     case "":
       return <OverviewPage />;
     case "chat":
-      return <ChatPage threadId={id ? decodeURIComponent(id) : null} userId={who.user.id} />;
+      return <ChatPage threadId={id ? decodeURIComponent(id) : null} />;
     case "opportunities":
       return <OpportunitiesPage />;
     case "reports":

@@ -19,7 +19,7 @@ const open = (threadId: string) => {
   if (location.pathname === "/chat") go(`/chat/${encodeURIComponent(threadId)}`, { replace: true });
 };
 
-export function ChatPage({ threadId, userId }: { threadId: string | null; userId: string }) {
+export function ChatPage({ threadId }: { threadId: string | null }) {
   const ask = useCallback((text: string) => send(text, threadId, open), [threadId]);
   return (
     <div className="chat">
@@ -27,7 +27,7 @@ export function ChatPage({ threadId, userId }: { threadId: string | null; userId
       <Threads current={threadId} />
       <div className="conversation">
         <Conversation key={threadId ?? "new"} threadId={threadId} ask={ask} />
-        <Held userId={userId} />
+        <Held />
         <Composer onSend={ask} focusKey={threadId ?? "new"} />
       </div>
     </div>
