@@ -195,6 +195,18 @@ class Person:
             self.complaints.append(message.text)
 
 
+def violations(page: Page) -> list[str]:
+    """What axe finds wrong on the page, by rule and place."""
+    page.evaluate((frontend_folder() / "node_modules" / "axe-core" / "axe.min.js").read_text())
+    found = page.evaluate("axe.run()")["violations"]
+    return [f"{v['id']} ({v['impact']}): {v['nodes'][0]['target']}" for v in found]
+
+
+def overflow(page: Page) -> int:
+    """By how many pixels the page is wider than the window."""
+    return page.evaluate("document.documentElement.scrollWidth - innerWidth")
+
+
 @pytest.fixture(scope="module")
 def browser() -> Generator[Browser]:
     found = next((path for name in CHROMIUM_NAMES if (path := shutil.which(name))), None)

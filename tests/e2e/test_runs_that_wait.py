@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from netra_apex.build_web import build, frontend_folder
 from netra_apex.web_files import default_folder
-from tests.e2e.conftest import SERVER_AWAY, ApexServer
+from tests.e2e.conftest import SERVER_AWAY, ApexServer, overflow, violations
 
 pytestmark = [pytest.mark.browser, pytest.mark.process, pytest.mark.xdist_group("web")]
 
@@ -109,3 +109,53 @@ def test_what_is_asked_while_new_work_is_paused_says_why_it_waits_and_begins_whe
     run.get_by_role("button", name="Stop").click()
     expect(run).to_have_attribute("data-status", "cancelled")
     expect(asked(page)).to_have_count(0)
+
+
+def test_a_question_asked_while_a_run_works_waits_interrupts_or_is_held_back_as_was_chosen(
+    new_person: Callable[..., Any],
+) -> None:
+    person = new_person("busy@example.org", expects="409")
+    person.sign_up()
+    page: Page = person.open("/chat")
+    page.set_viewport_size({"width": 360, "height": 740})
+    choice = page.get_by_role("group", name="A run works here. Your question")
+    expect(page.get_by_role("heading", name="What should your AI cost?")).to_be_visible()
+    expect(choice).to_have_count(0)
+    ask(page, "First?")
+    expect(asked(page)).to_contain_text(FIRST)
+    expect(choice.get_by_label("waits its turn")).to_be_checked()
+    assert (violations(page), overflow(page)) == ([], 0)
+
+    page.get_by_label("Your question").press("Shift+Tab")
+    page.keyboard.press("ArrowRight")
+    expect(choice.get_by_label("stops it and goes first")).to_be_focused()
+    ask(page, "Second!")
+    first, second = page.locator("[data-run]").nth(0), page.locator("[data-run]").nth(1)
+    expect(first).to_have_attribute("data-status", "cancelled")
+    expect(second).to_have_attribute("data-status", "running")
+
+    expect(choice.get_by_label("waits its turn")).to_be_checked()
+    choice.get_by_label("is not sent").check(force=True)
+    ask(page, "Third?")
+    refused = page.get_by_role("alert").filter(has_text="A run works in this thread.")
+    expect(refused).to_be_visible()
+    second.get_by_role("button", name="Stop").press("Enter")
+    expect(second).to_have_attribute("data-status", "cancelled")
+    expect(choice).to_have_count(0)
+    refused.get_by_role("button", name="Try again").press("Enter")
+    expect(page.locator("[data-run]")).to_have_count(3)
+    expect(page.locator(".said")).to_contain_text(["First?", "Second!", "Third?"])
+
+
+def test_a_question_that_is_too_long_says_by_how_much_and_is_kept_whole(
+    new_person: Callable[..., Any],
+) -> None:
+    person = new_person("long@example.org")
+    person.sign_up()
+    page: Page = person.open("/chat")
+    box, long = page.get_by_label("Your question"), "many words " * 2_919 + "and more"
+    box.fill(long)
+    expect(page.get_by_text("take out 117 to send it")).to_be_visible()
+    expect(page.get_by_role("button", name="Send")).to_be_disabled()
+    box.press("Enter")
+    expect(box).to_have_value(long)

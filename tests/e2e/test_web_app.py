@@ -8,11 +8,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from netra_apex.build_web import frontend_folder
+from tests.e2e.conftest import PASSWORD, overflow, violations
 
 pytestmark = [pytest.mark.browser, pytest.mark.process, pytest.mark.xdist_group("web")]
 
-PASSWORD = "correct horse battery staple"
 QUESTION = "What can we save without losing quality?"
 PAGES = ("/", "/usage", "/data", "/chat", "/opportunities")
 
@@ -47,18 +46,6 @@ def tab_to(page: Page, target: Locator) -> None:
         if target.evaluate("element => element === document.activeElement"):
             return
     raise AssertionError(f"the keyboard does not reach {target}")
-
-
-def violations(page: Page) -> list[str]:
-    """What axe finds wrong on the page, by rule and place."""
-    page.evaluate((frontend_folder() / "node_modules" / "axe-core" / "axe.min.js").read_text())
-    found = page.evaluate("axe.run()")["violations"]
-    return [f"{v['id']} ({v['impact']}): {v['nodes'][0]['target']}" for v in found]
-
-
-def overflow(page: Page) -> int:
-    """By how many pixels the page is wider than the window."""
-    return page.evaluate("document.documentElement.scrollWidth - innerWidth")
 
 
 def test_the_keyboard_alone_goes_from_sign_up_to_a_report(

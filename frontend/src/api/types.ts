@@ -14,6 +14,7 @@ export type Run = Backend.RunOut;
 export type RunStatus = Run["status"];
 export type Approval = Backend.ApprovalOut;
 export type Pause = Backend.PauseOut;
+export type WhileBusy = Backend.WhileBusy;
 export type AnalysisHead = Backend.AnalysisOut;
 export type Analysis = Backend.WholeAnalysisOut;
 export type Import = Backend.ImportOut;

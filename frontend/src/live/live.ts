@@ -151,6 +151,14 @@ export function useRun(runId: string): RunState | undefined {
   );
 }
 
+/** Whether a run works or waits in this conversation. */
+export function useBusy(threadId: string | null): boolean {
+  return useSyncExternalStore(
+    useCallback((listener) => runs.onChange(listener), []),
+    () => threadId !== null && runs.busy(threadId),
+  );
+}
+
 export function useLink(): LinkState {
   return useSyncExternalStore(
     (listener) => {
