@@ -13,7 +13,7 @@ from tests.e2e.conftest import PASSWORD, overflow, violations
 pytestmark = [pytest.mark.browser, pytest.mark.process, pytest.mark.xdist_group("web")]
 
 QUESTION = "What can we save without losing quality?"
-PAGES = ("/", "/usage", "/data", "/chat", "/opportunities")
+PAGES = ("/", "/usage", "/data", "/chat", "/opportunities", "/settings")
 
 
 def ask(page: Page, question: str = QUESTION) -> Locator:

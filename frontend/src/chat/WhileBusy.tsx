@@ -2,7 +2,7 @@ import type { WhileBusy } from "../api/types";
 
 const CHOICES: { value: WhileBusy; label: string }[] = [
   { value: "enqueue", label: "waits its turn" },
-  { value: "interrupt", label: "stops it and goes first" },
+  { value: "interrupt", label: "stops it" },
   { value: "reject", label: "is not sent" },
 ];
 
