@@ -26,7 +26,7 @@ export function Keys({ mayWrite }: { mayWrite: boolean }) {
       {data && data.items.length > 0 && (
         <ul className="lines" aria-label="API keys">
           {data.items.map((key) => (
-            <KeyLine key={key.id} item={key} />
+            <KeyLine key={key.id} item={key} onRevoked={() => made?.id === key.id && setMade(null)} />
           ))}
         </ul>
       )}
@@ -40,10 +40,11 @@ export function Keys({ mayWrite }: { mayWrite: boolean }) {
   );
 }
 
-function KeyLine({ item }: { item: ApiKey }) {
+function KeyLine({ item, onRevoked }: { item: ApiKey; onRevoked: () => void }) {
   const used = item.used_at === null ? "never used" : `used ${ago(moment(item.used_at), Date.now())}`;
   const revoke = async () => {
     await api.revokeKey(item.id);
+    onRevoked();
     cache.invalidate("settings:keys");
   };
   return (
