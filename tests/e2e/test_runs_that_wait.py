@@ -99,8 +99,12 @@ def test_what_is_asked_while_new_work_is_paused_says_why_it_waits_and_begins_whe
             re.compile(r"paused for the model gpt-4\.1-mini\. Said of model\."),
         ]
     )
-    run = ask(page, "What do we spend most on?")
+    ask(page, "What do we spend most on?")
+    expect(page.locator("[data-run]")).to_have_attribute("data-status", "pending")
+    page.reload()
+    run = page.locator("[data-run]")
     expect(run).to_contain_text("Waiting for its turn")
+    expect(page.get_by_role("group", name="A run works here")).to_be_visible()
     for scope, key in held:
         expect(run).to_have_attribute("data-status", "pending")
         person.call("DELETE", f"/api/pauses/{scope}/{key}")

@@ -109,10 +109,8 @@ export async function settle(runId: string): Promise<void> {
 async function learn(runId: string, signal: AbortSignal): Promise<boolean> {
   const run = await api.run(runId);
   if (signal.aborted) return true;
-  if (isTerminal(run.status)) {
-    runs.adopt(run);
-    return true;
-  }
+  runs.adopt(run); // one that waits has no event yet
+  if (isTerminal(run.status)) return true;
   await readRun(runId, signal);
   return link !== "waiting" || isTerminal(runs.get(runId)?.status ?? "completed");
 }

@@ -71,13 +71,13 @@ export class RunStore {
     const before = this.#runs.get(run.id) ?? newRun(run.id, run.thread_id);
     if (isTerminal(before.status)) return;
     if (!isTerminal(run.status)) {
-      this.#put(before, { ...before, startedAt: before.startedAt ?? run.created_at });
+      this.#put(before, { ...before, startedAt: before.startedAt ?? run.started_at ?? run.created_at });
       return;
     }
     this.#put(before, {
       ...before,
       status: run.status,
-      startedAt: before.startedAt ?? run.created_at,
+      startedAt: before.startedAt ?? run.started_at ?? run.created_at,
       endedAt: run.ended_at,
       report: run.report,
       error: run.error ?? null,
