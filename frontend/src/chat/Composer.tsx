@@ -11,6 +11,20 @@ interface ComposerProps {
   busy: boolean;
 }
 
+/** Said aloud only where something has to be done. */
+function Length({ note }: { note: ReturnType<typeof lengthNote> }) {
+  return (
+    <p
+      id="question-length"
+      className={note?.over ? "length wrong small" : "length muted small"}
+      aria-live={note?.over ? "polite" : "off"}
+      hidden={!note}
+    >
+      {note?.text}
+    </p>
+  );
+}
+
 /** Where a question is written. Enter sends, Shift and Enter begin a new line. */
 export function Composer({ onSend, focusKey, busy }: ComposerProps) {
   const [text, setText] = useState("");
@@ -57,14 +71,7 @@ export function Composer({ onSend, focusKey, busy }: ComposerProps) {
           <WhileBusyChoice value={whileBusy} onChange={setWhileBusy} />
         </div>
       )}
-      <p
-        id="question-length"
-        className={note?.over ? "length wrong small" : "length muted small"}
-        aria-live={note?.over ? "polite" : "off"}
-        hidden={!note}
-      >
-        {note?.text}
-      </p>
+      <Length note={note} />
       <label className="visually-hidden" htmlFor="question">
         Your question
       </label>

@@ -30,9 +30,27 @@ function keptWords({ keep_days: days, kept_since: since, calls_due: due }: Reten
   return `Calls are kept ${days} ${days === 1 ? "day" : "days"}, now from ${fullDay(since)} on; older ones are removed for good every night (UTC).${goes}`;
 }
 
+/** What a shorter time would take away. */
+interface Going {
+  days: number;
+  since: string;
+  calls: number;
+}
+
+function SureOfAge({ going, ...on }: { going: Going; onAct: () => Promise<void>; onKeep: () => void }) {
+  return (
+    <Sure name="Remove what is older" act={`Keep ${going.days} days`} keep="Leave it as it is" {...on}>
+      <p>
+        <strong>{calls(going.calls)}</strong> from before {fullDay(going.since)} will be removed for good within the
+        hour, and after that whatever gets older than {going.days} days. Reports that were made of them stay.
+      </p>
+    </Sure>
+  );
+}
+
 function Change({ now }: { now: Retention }) {
   const [text, setText] = useState(String(now.keep_days ?? ""));
-  const [going, setGoing] = useState<{ days: number; since: string; calls: number } | null>(null);
+  const [going, setGoing] = useState<Going | null>(null);
   const [said, setSaid] = useState("");
   const [act, busy, problem] = useAct();
   const days = Number(text);
@@ -61,22 +79,7 @@ function Change({ now }: { now: Retention }) {
       if (left !== null) setSaid(`This installation keeps calls ${left} days at most; ask its operator.`);
       done();
     });
-  if (going) {
-    return (
-      <Sure
-        name="Remove what is older"
-        act={`Keep ${going.days} days`}
-        keep="Leave it as it is"
-        onAct={() => keep(going.days)}
-        onKeep={() => setGoing(null)}
-      >
-        <p>
-          <strong>{calls(going.calls)}</strong> from before {fullDay(going.since)} will be removed for good within the
-          hour, and after that whatever gets older than {going.days} days. Reports that were made of them stay.
-        </p>
-      </Sure>
-    );
-  }
+  if (going) return <SureOfAge going={going} onKeep={() => setGoing(null)} onAct={() => keep(going.days)} />;
   return (
     <form className="stack" onSubmit={submit} aria-label="How long calls are kept">
       <div className="line-form">

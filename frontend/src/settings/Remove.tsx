@@ -42,21 +42,8 @@ function Choose() {
     cache.invalidate("settings:removals");
   };
   if (found?.requests) {
-    return (
-      <Sure
-        name="Remove these calls"
-        act={`Remove ${calls(found.requests)}`}
-        keep="Keep them"
-        onAct={erase}
-        onKeep={() => setFound(null)}
-      >
-        <p>
-          <strong>{calls(found.requests)}</strong>, {period(found.first, found.last)}, {usd(found.cost_usd)}
-          {"everything" in erasing(chosen) && ": every call of this workspace"}. They will be gone for good; reports that
-          were made of them stay.
-        </p>
-      </Sure>
-    );
+    const all = "everything" in erasing(chosen);
+    return <SureOfCalls found={found} all={all} onAct={erase} onKeep={() => setFound(null)} />;
   }
   return (
     <form className="stack" onSubmit={submit} onChange={() => setFound(null)} aria-label="Calls to remove">
@@ -88,6 +75,17 @@ function Choose() {
       </p>
       {problem && <ProblemNote problem={problem} />}
     </form>
+  );
+}
+
+function SureOfCalls({ found, all, ...on }: { found: UsageSummary; all: boolean; onAct: () => Promise<void>; onKeep: () => void }) {
+  return (
+    <Sure name="Remove these calls" act={`Remove ${calls(found.requests)}`} keep="Keep them" {...on}>
+      <p>
+        <strong>{calls(found.requests)}</strong>, {period(found.first, found.last)}, {usd(found.cost_usd)}
+        {all && ": every call of this workspace"}. They will be gone for good; reports that were made of them stay.
+      </p>
+    </Sure>
   );
 }
 
