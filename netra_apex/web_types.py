@@ -17,7 +17,7 @@ from fastapi import APIRouter, FastAPI
 
 from netra_apex.build_web import frontend_folder, install_packages, node_command
 from netra_apex.errors import exit_with
-from netra_auth.api import account, problems, public, sign_in, workspaces
+from netra_auth.api import account, api_keys, problems, public, sign_in, workspaces
 from netra_backend.api import analyses, operations, removals, runs, sockets, threads, usage
 from netra_core.errors import ApexError, ConfigurationError
 from netra_core.events.types import Event, Payload
@@ -40,7 +40,7 @@ def documents() -> dict[str, dict[str, Any]]:
             [m.router for m in (threads, runs, usage, removals, analyses, operations, sockets)]
         ),
         "auth": _openapi(
-            [m.router for m in (sign_in, account, workspaces, public)],
+            [m.router for m in (sign_in, account, api_keys, workspaces, public)],
             describe=problems.describe,
         ),
         "live": _live(),

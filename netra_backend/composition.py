@@ -42,7 +42,7 @@ from netra_backend.runs.node_id import NodeIdentity
 from netra_backend.runs.nodes import NodeWatch
 from netra_backend.runs.pauses import PauseStore
 from netra_backend.runs.records import RunRecord
-from netra_backend.runs.service import ROOT_AGENT, RunService, every
+from netra_backend.runs.service import KIND, ROOT_AGENT, RunService, every
 from netra_backend.runs.store import RunStore
 from netra_backend.usage.ingest import Ingest
 from netra_backend.usage.own_calls import usage_of
@@ -243,6 +243,11 @@ class Platform:
         await self.usage.close()
         if self._identity is not None:
             self._identity.release()
+
+    def held_by(self, ctx: UserExecutionContext) -> frozenset[tuple[str, str]]:
+        """Scopes and keys of the pauses that would keep a run of this user from beginning."""
+        always = {("user", ctx.user_id), ("agent", KIND)}
+        return self._uses(ctx.workspace_id, ctx.user_id) | always
 
     def _uses(self, workspace_id: str, user_id: str) -> frozenset[tuple[str, str]]:
         """What a run of this user works with: a pause of one of these keeps it from beginning."""

@@ -63,6 +63,13 @@ describe("the runs of a tab", () => {
     expect(told.filter((word) => word.startsWith("end"))).toEqual(["end r completed"]);
   });
 
+  it("wait from when they were asked, and have begun with their first event", () => {
+    store.adopt(stored("pending"));
+    expect(store.get("r")).toMatchObject({ status: "pending", startedAt: "2026-11-22T10:00:00Z" });
+    store.accept(started);
+    expect(store.get("r")).toMatchObject({ status: "running", startedAt: started.timestamp });
+  });
+
   it("believe events more than an older answer of the server", () => {
     store.accept(started);
     store.accept(ended);

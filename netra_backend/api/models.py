@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from netra_backend.chat.records import MessageRecord, ThreadRecord, WhileBusy
 from netra_backend.jobs.store import ImportRecord
 from netra_backend.report import OpportunityOut, Report
+from netra_backend.runs.pauses import Pause
 from netra_backend.runs.records import RunRecord
 from netra_backend.usage.facts import UsageRow
 
@@ -47,13 +48,20 @@ class NewPause(_Body):
 
 
 class PauseOut(BaseModel):
-    """New work that is held; what runs already runs on."""
+    """New work that is held; what runs already runs on. `holds_me`: what I ask now waits for it."""
 
     scope: str
     key: str
     reason: str
     paused_by: str
     created_at: datetime
+    holds_me: bool
+
+    @classmethod
+    def of(cls, pause: Pause, *, holds_me: bool) -> "PauseOut":
+        """As it is sent."""
+        values = {name: getattr(pause, name) for name in Pause.__slots__}
+        return cls(**values, holds_me=holds_me)
 
 
 class PauseList(BaseModel):

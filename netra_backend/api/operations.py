@@ -22,7 +22,8 @@ router = APIRouter(prefix="/api", tags=["operations"], responses=RESPONSES)
 async def list_pauses(caller: Person, platform: PlatformDep) -> PauseList:
     """List what is held in the workspace."""
     found = await platform.pauses.all(caller.ctx)
-    return PauseList(items=[PauseOut.model_validate(p, from_attributes=True) for p in found])
+    mine = platform.held_by(caller.ctx)
+    return PauseList(items=[PauseOut.of(p, holds_me=(p.scope, p.key) in mine) for p in found])
 
 
 @router.put("/pauses", status_code=204)

@@ -71,6 +71,7 @@ async def follow_run(
     platform: PlatformDep,
     last_event_id: Annotated[str | None, Header()] = None,
     after_run_seq: Annotated[int, Query(ge=0)] = 0,
+    follow: Annotated[bool, Query(description="False: end with what has happened by now.")] = True,
 ) -> Response:
     """Follow one of my runs from its start, or after `Last-Event-ID` (or `after_run_seq`)."""
     await platform.run_store.get(caller.ctx, run_id)
@@ -81,4 +82,5 @@ async def follow_run(
         run_id=run_id,
         last_event_id=last_event_id or str(after_run_seq),
         expires_at=caller.identity.expires_at,
+        follow=follow,
     )

@@ -42,8 +42,11 @@ async def run_events(
     after_run_seq: int = 0,
     expires_at: float | None = None,
     keep_alive_s: float = KEEP_ALIVE_S,
+    follow: bool = True,
 ) -> AsyncIterator[bytes]:
     """The frames of a run after `after_run_seq`, live, until its terminal event.
+
+    Without `follow`, only until what has happened by now is told.
 
     Subscribes before it reads, so nothing falls between. Texts that its agents are writing come
     between the events, without `id`. A comment line is sent every `keep_alive_s` without events.
@@ -68,6 +71,8 @@ async def run_events(
                 yield f"event: agent_delta\ndata: {text}\n\n".encode()
             if reader.moved.is_set():
                 continue
+            if not follow:
+                return
             try:
                 async with asyncio.timeout(keep_alive_s):
                     await reader.moved.wait()
@@ -87,10 +92,12 @@ async def run_events_response(
     run_id: str,
     last_event_id: str | None = None,
     expires_at: float | None = None,
+    follow: bool = True,
 ) -> Response:
     """The response of `/api/runs/{id}/events`; the caller has checked that the run is theirs.
 
-    204 when the run has ended and nothing follows `last_event_id`, at which EventSource stops.
+    Without `follow` it ends with what has happened by now. 204 when the run has ended and
+    nothing follows `last_event_id`, at which EventSource stops.
     """
     after = parse_last_event_id(last_event_id)
     if after:
@@ -104,6 +111,7 @@ async def run_events_response(
         run_id=run_id,
         after_run_seq=after,
         expires_at=expires_at,
+        follow=follow,
     )
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return StreamingResponse(frames, media_type="text/event-stream", headers=headers)

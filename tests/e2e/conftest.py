@@ -9,10 +9,10 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import pytest
 from playwright.sync_api import (
@@ -49,10 +49,14 @@ SERVER_AWAY = (
 
 
 class ApexServer:
-    """`apex serve` in a process of its own, on one folder and one port, however often it dies."""
+    """`apex serve` in a process of its own, on one folder and one port, however often it dies.
 
-    def __init__(self, home: Path) -> None:
+    `program` is what serves; it takes the options of `apex serve`.
+    """
+
+    def __init__(self, home: Path, program: Sequence[str] = ("-m", "netra_apex", "serve")) -> None:
         self._home = home
+        self._program = program
         self._process: subprocess.Popen[str] | None = None
         self.port = 0
 
@@ -61,10 +65,12 @@ class ApexServer:
         return f"http://localhost:{self.port}"
 
     def start(self) -> None:
-        command = [sys.executable, "-m", "netra_apex", "serve"]
         options = ["--port", str(self.port), "--home", str(self._home)]
         self._process = subprocess.Popen(
-            [*command, *options], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            [sys.executable, *self._program, *options],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
         )
         assert self._process.stdout is not None
         said: list[str] = []
@@ -152,6 +158,7 @@ class Person:
         )
         self.context.set_default_timeout(WAIT_MS)
         self.complaints: list[str] = []
+        self._token = ""
 
     def open(self, path: str) -> Page:
         """A tab of its own at `path`."""
@@ -169,11 +176,35 @@ class Person:
             headers={"Origin": self.server.url},
         )
         assert answer.status == 201, answer.text()
+        self._token = answer.json()["access_token"]
         self.context.add_init_script(SIGNED_IN)
+
+    def call(self, method: str, path: str, **body: Any) -> Any:
+        """What the API answers this person, who has signed up, beside the browser."""
+        answer = self.context.request.fetch(
+            self.server.url + path,
+            method=method,
+            headers={"Authorization": f"Bearer {self._token}"},
+            data=body or None,
+        )
+        assert answer.ok, answer.text()
+        return answer.json() if answer.body() else None
 
     def _heard(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning") and not self._expects.search(message.text):
             self.complaints.append(message.text)
+
+
+def violations(page: Page) -> list[str]:
+    """What axe finds wrong on the page, by rule and place."""
+    page.evaluate((frontend_folder() / "node_modules" / "axe-core" / "axe.min.js").read_text())
+    found = page.evaluate("axe.run()")["violations"]
+    return [f"{v['id']} ({v['impact']}): {v['nodes'][0]['target']}" for v in found]
+
+
+def overflow(page: Page) -> int:
+    """By how many pixels the page is wider than the window."""
+    return page.evaluate("document.documentElement.scrollWidth - innerWidth")
 
 
 @pytest.fixture(scope="module")

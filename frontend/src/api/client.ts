@@ -13,6 +13,7 @@ import type {
   Run,
   Thread,
   UsageSummary,
+  WhileBusy,
 } from "./types";
 
 const id = encodeURIComponent;
@@ -52,10 +53,10 @@ export const api = {
   deleteThread: (threadId: string) =>
     call<unknown>(`/api/threads/${id(threadId)}`, { method: "DELETE" }),
   messages: (threadId: string) => all<Message>(`/api/threads/${id(threadId)}/messages`),
-  send: (threadId: string, content: string, clientMessageId: string) =>
+  send: (threadId: string, content: string, clientMessageId: string, whileBusy: WhileBusy) =>
     call<Accepted>(`/api/threads/${id(threadId)}/messages`, {
       method: "POST",
-      body: { content, client_message_id: clientMessageId },
+      body: { content, client_message_id: clientMessageId, while_busy: whileBusy },
     }),
   run: (runId: string) => call<Run>(`/api/runs/${id(runId)}`),
   runsOf: (threadId: string) => call<Page<Run>>(`/api/runs?limit=200&thread_id=${id(threadId)}`),

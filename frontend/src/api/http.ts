@@ -5,6 +5,8 @@ export interface CallOptions {
   method?: string;
   body?: unknown;
   signal?: AbortSignal;
+  /** False where 401 is about what was sent, a password, and not about the token. */
+  renew?: boolean;
 }
 
 /** One call with the access token; a token that just expired is renewed once. Throws Problem. */
@@ -18,7 +20,7 @@ export async function call<T>(path: string, options: CallOptions = {}): Promise<
 async function sendRenewed(path: string, options: CallOptions = {}): Promise<Response> {
   const turn = session.turn;
   const response = await send(path, options);
-  if (response.status !== 401 || session.turn !== turn) return response;
+  if (response.status !== 401 || options.renew === false || session.turn !== turn) return response;
   // Whoever signed in meanwhile is somebody else: the call was not theirs.
   if (!(await session.refresh()) || session.turn !== turn) return response;
   return await send(path, options);

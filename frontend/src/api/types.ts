@@ -6,6 +6,11 @@ import type * as Live from "./generated/live";
 export type User = Auth.UserView;
 export type Session = Auth.SignedInView;
 export type AuthConfig = Auth.ConfigView;
+export type Me = Auth.MeView;
+export type Workspace = Auth.WorkspaceView;
+export type Member = Auth.MemberView;
+export type ApiKey = Auth.ApiKeyView;
+export type NewApiKey = Auth.NewApiKeyView;
 
 export type Thread = Backend.ThreadOut;
 export type Message = Backend.MessageOut;
@@ -14,10 +19,13 @@ export type Run = Backend.RunOut;
 export type RunStatus = Run["status"];
 export type Approval = Backend.ApprovalOut;
 export type Pause = Backend.PauseOut;
+export type WhileBusy = Backend.WhileBusy;
 export type AnalysisHead = Backend.AnalysisOut;
 export type Analysis = Backend.WholeAnalysisOut;
 export type Import = Backend.ImportOut;
 export type Audit = Backend.AuditOut;
+export type Removal = Backend.RemovalOut;
+export type Retention = Backend.RetentionOut;
 export type UsageSummary = Backend.UsageTotalsOut;
 export type BreakdownRow = Backend.UsageRowOut;
 

@@ -1,4 +1,4 @@
-import { useEffect, useSyncExternalStore } from "react";
+import { lazy, Suspense, useEffect, useSyncExternalStore } from "react";
 import { cache } from "../api/cache";
 import { session } from "../api/session";
 import type { Session } from "../api/types";
@@ -13,12 +13,13 @@ import { ReportPage } from "../pages/ReportPage";
 import { ARRIVED, SignInPage } from "../pages/SignIn";
 import { isTokenPath, TokenPage } from "../pages/Token";
 import { UsagePage } from "../pages/Usage";
-import { Empty } from "../ui/parts";
+import { Empty, Skeleton } from "../ui/parts";
 import { Mark } from "../ui/Icon";
 import { go, Link, usePath } from "./router";
 import { Guard } from "./Guard";
 import { Shell } from "./Shell";
 
+const SettingsPage = lazy(() => import("../pages/Settings").then((found) => ({ default: found.SettingsPage })));
 const GATES = new Set(["/sign-in", "/register", "/login", ARRIVED]);
 
 export function App() {
@@ -61,14 +62,14 @@ function Signed({ who, path }: { who: Session; path: string }) {
 function Page({ path, who }: { path: string; who: Session }) {
   const [, section, id] = path.split("/");
   useEffect(() => {
-    const names: Record<string, string> = { "": "Overview", chat: "Chat", opportunities: "Opportunities", data: "Data", usage: "Usage", reports: "Report" };
+    const names: Record<string, string> = { "": "Overview", chat: "Chat", opportunities: "Opportunities", data: "Data", usage: "Usage", reports: "Report", settings: "Settings" };
     document.title = `${names[section ?? ""] ?? "Not found"} · Netra Apex`;
   }, [section]);
   switch (section) {
     case "":
       return <OverviewPage />;
     case "chat":
-      return <ChatPage threadId={id ? decodeURIComponent(id) : null} userId={who.user.id} />;
+      return <ChatPage threadId={id ? decodeURIComponent(id) : null} />;
     case "opportunities":
       return <OpportunitiesPage />;
     case "reports":
@@ -77,6 +78,12 @@ function Page({ path, who }: { path: string; who: Session }) {
       return <UsagePage />;
     case "data":
       return <DataPage />;
+    case "settings":
+      return (
+        <Suspense fallback={<Skeleton />}>
+          <SettingsPage who={who} />
+        </Suspense>
+      );
     default:
       return (
         <div className="page">

@@ -75,8 +75,12 @@ function Tools() {
     setTheme(NEXT[theme]);
   };
   const label = theme === "auto" ? "Colours: as the system" : `Colours: ${theme}`;
+  const current = usePath() === "/settings" ? "page" : undefined;
   return (
     <div className="rail-tools">
+      <Link to="/settings" className="icon-btn" aria-label="Settings" title="Settings" aria-current={current}>
+        <Icon name="sliders" />
+      </Link>
       <button type="button" className="icon-btn" aria-label={label} title={label} onClick={turn}>
         <Icon name={THEME_ICONS[theme]} />
       </button>

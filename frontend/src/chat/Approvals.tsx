@@ -6,23 +6,22 @@ import type { Approval } from "../api/types";
 import type { RunState } from "../live/fold";
 import { Icon } from "../ui/Icon";
 import { ProblemNote } from "../ui/parts";
-import { argsText, ASKS } from "./agents";
+import { argsText, askingCall } from "./agents";
 
-const AGAIN_MS = 600;
+const AGAIN_MS = 250;
 
 /** What this run waits for its author to decide; it waits as long as that takes. */
 export function Approvals({ run }: { run: RunState }) {
-  const asking = run.agents.some((agent) =>
-    agent.steps.some((step) => step.kind === "tool" && step.tool === ASKS && step.state === "running"),
-  );
-  const { data } = useRead(asking ? "approvals" : null, api.approvals);
+  const asking = askingCall(run);
+  // Read for each request anew: what is known of an earlier one may have been decided elsewhere.
+  const { data, loading } = useRead(asking ? `approvals:${asking}` : null, api.approvals);
   const mine = asking ? (data?.items ?? []).filter((one) => one.run_id === run.id) : [];
-  const missing = asking && data !== undefined && mine.length === 0;
+  const missing = asking !== null && !loading && mine.length === 0;
   useEffect(() => {
-    if (!missing) return undefined; // the event may be here before the request is stored
-    const timer = setTimeout(() => cache.invalidate("approvals"), AGAIN_MS);
+    if (!missing) return undefined; // the event may be here before the request, or the server away
+    const timer = setTimeout(() => cache.invalidate("approvals:"), AGAIN_MS);
     return () => clearTimeout(timer);
-  }, [missing, data]);
+  }, [missing]);
   return mine.map((one) => <Question key={one.id} approval={one} />);
 }
 
@@ -30,12 +29,14 @@ function Question({ approval }: { approval: Approval }) {
   const [problem, setProblem] = useState<Problem | null>(null);
   const [busy, setBusy] = useState(false);
   const card = useRef<HTMLElement>(null);
-  useEffect(() => card.current?.scrollIntoView({ block: "nearest" }), []);
+  useEffect(() => {
+    card.current?.scrollIntoView({ block: "nearest" });
+  }, []);
   const decide = async (approve: boolean) => {
     setBusy(true);
     setProblem(null);
     await api.decide(approval.id, approve).catch((thrown: unknown) => setProblem(asProblem(thrown)));
-    cache.invalidate("approvals");
+    cache.invalidate("approvals:");
     setBusy(false);
   };
   const detail = argsText(approval.detail);

@@ -1,17 +1,36 @@
 import { useEffect, useRef, useState, type FormEvent, type KeyboardEvent } from "react";
+import type { WhileBusy } from "../api/types";
 import { Icon } from "../ui/Icon";
+import { lengthNote } from "./length";
+import { WhileBusyChoice } from "./WhileBusy";
 
 interface ComposerProps {
-  onSend: (text: string) => void;
+  onSend: (text: string, whileBusy: WhileBusy) => void;
   focusKey: string;
+  /** A run works or waits in this conversation. */
+  busy: boolean;
 }
 
-const LONGEST = 32_000;
+/** Said aloud only where something has to be done. */
+function Length({ note }: { note: ReturnType<typeof lengthNote> }) {
+  return (
+    <p
+      id="question-length"
+      className={note?.over ? "length wrong small" : "length muted small"}
+      aria-live={note?.over ? "polite" : "off"}
+      hidden={!note}
+    >
+      {note?.text}
+    </p>
+  );
+}
 
 /** Where a question is written. Enter sends, Shift and Enter begin a new line. */
-export function Composer({ onSend, focusKey }: ComposerProps) {
+export function Composer({ onSend, focusKey, busy }: ComposerProps) {
   const [text, setText] = useState("");
+  const [whileBusy, setWhileBusy] = useState<WhileBusy>("enqueue");
   const box = useRef<HTMLTextAreaElement>(null);
+  const choosing = useRef(false);
   useEffect(() => {
     if (matchMedia("(hover: hover)").matches) box.current?.focus({ preventScroll: true });
   }, [focusKey]);
@@ -20,12 +39,20 @@ export function Composer({ onSend, focusKey }: ComposerProps) {
     box.current.style.height = "auto";
     box.current.style.height = `${Math.min(box.current.scrollHeight + 2, 220)}px`;
   }, [text]);
+  useEffect(() => {
+    if (busy) return;
+    setWhileBusy("enqueue"); // what was chosen was said of runs that have ended
+    if (choosing.current) box.current?.focus({ preventScroll: true }); // the choice went with the focus
+    choosing.current = false;
+  }, [busy]);
+  const content = text.trim();
+  const note = lengthNote(content);
   const submit = (event?: FormEvent) => {
     event?.preventDefault();
-    const content = text.trim();
-    if (!content) return;
-    onSend(content);
+    if (!content || note?.over) return;
+    onSend(content, whileBusy);
     setText("");
+    setWhileBusy("enqueue");
   };
   const key = (event: KeyboardEvent) => {
     if (event.key === "Enter" && !event.shiftKey && !event.nativeEvent.isComposing) {
@@ -35,6 +62,16 @@ export function Composer({ onSend, focusKey }: ComposerProps) {
   };
   return (
     <form className="composer" onSubmit={submit}>
+      {busy && (
+        <div
+          className="choices"
+          onFocus={() => (choosing.current = true)}
+          onBlur={() => (choosing.current = false)}
+        >
+          <WhileBusyChoice value={whileBusy} onChange={setWhileBusy} />
+        </div>
+      )}
+      <Length note={note} />
       <label className="visually-hidden" htmlFor="question">
         Your question
       </label>
@@ -43,12 +80,13 @@ export function Composer({ onSend, focusKey }: ComposerProps) {
         ref={box}
         rows={1}
         value={text}
-        maxLength={LONGEST}
+        aria-invalid={note?.over || undefined}
+        aria-describedby={note ? "question-length" : undefined}
         placeholder="Ask about your usage"
         onChange={(event) => setText(event.target.value)}
         onKeyDown={key}
       />
-      <button type="submit" className="btn primary send" aria-label="Send" disabled={!text.trim()}>
+      <button type="submit" className="btn primary send" aria-label="Send" disabled={!content || note?.over}>
         <Icon name="send" />
       </button>
     </form>

@@ -6,15 +6,17 @@ import { words } from "../format";
 import { Icon } from "../ui/Icon";
 
 const LOOK_AGAIN_MS = 15_000;
+const LOOK_AGAIN_HELD_MS = 1500;
 
 /** Says that new runs wait, and why, while somebody holds them. */
-export function Held({ userId }: { userId: string }) {
+export function Held() {
   const { data } = useRead("pauses", api.pauses);
+  const mine = (data?.items ?? []).filter((pause) => pause.holds_me);
+  const held = mine.length > 0;
   useEffect(() => {
-    const timer = setInterval(() => cache.invalidate("pauses"), LOOK_AGAIN_MS);
+    const timer = setInterval(() => cache.invalidate("pauses"), held ? LOOK_AGAIN_HELD_MS : LOOK_AGAIN_MS);
     return () => clearInterval(timer);
-  }, []);
-  const mine = (data?.items ?? []).filter((pause) => pause.scope !== "user" || pause.key === userId);
+  }, [held]);
   return (
     <div role="status" className="held-bar">
       {mine.map((pause) => (
@@ -32,5 +34,6 @@ export function Held({ userId }: { userId: string }) {
 
 function whatIsHeld(pause: Pause): string {
   if (pause.scope === "user") return "Your new runs are paused.";
-  return `New runs are paused for the ${pause.scope} ${words(pause.key)}.`;
+  const name = pause.scope === "agent" ? words(pause.key) : pause.key;
+  return `New runs are paused for the ${pause.scope} ${name}.`;
 }

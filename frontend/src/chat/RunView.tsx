@@ -4,7 +4,7 @@ import { asProblem, type Problem } from "../api/problem";
 import type { Report } from "../api/types";
 import { milliseconds, prose } from "../format";
 import { hasGap, isTerminal, type RunState } from "../live/fold";
-import { follow, runs, settle, useLink, useRun } from "../live/live";
+import { readWhole, runs, settle, useLink, useRun } from "../live/live";
 import { ReportView } from "../report/Report";
 import { Icon } from "../ui/Icon";
 import { ProblemNote, Skeleton } from "../ui/parts";
@@ -148,7 +148,7 @@ function History({ run, open }: { run: RunState; open: boolean }) {
   };
   const whole = run.agents.length > 0;
   useEffect(() => {
-    if (shown && !whole) follow(run.id, true).catch((thrown: unknown) => setProblem(asProblem(thrown)));
+    if (shown && !whole) readWhole(run.id).catch((thrown: unknown) => setProblem(asProblem(thrown)));
   }, [shown, whole, run.id, attempt]);
   const took = run.startedAt && run.endedAt ? Date.parse(run.endedAt) - Date.parse(run.startedAt) : null;
   return (

@@ -13,7 +13,17 @@ const DOES: Record<string, string> = {
 };
 
 /** The tool by which an agent asks the run's author. */
-export const ASKS = "request_approval";
+const ASKS = "request_approval";
+
+/** The call by which a run asks its author now; null when it asks nothing. */
+export function askingCall(run: RunState): string | null {
+  for (const agent of run.agents) {
+    for (const step of agent.steps) {
+      if (step.kind === "tool" && step.tool === ASKS && step.state === "running") return step.callId;
+    }
+  }
+  return null;
+}
 
 export function agentName(name: string): string {
   return words(name);

@@ -106,7 +106,8 @@ export function hasGap(run: RunState): boolean {
 }
 
 function apply(run: RunState, event: Event): RunState {
-  const next = { ...run, runSeq: event.run_seq, startedAt: run.startedAt ?? event.timestamp, draft: null };
+  const begun = event.run_seq === 1 ? event.timestamp : run.startedAt; // until then it had waited
+  const next = { ...run, runSeq: event.run_seq, startedAt: begun, draft: null };
   const payload = event.payload;
   switch (event.type) {
     case "agent_started":

@@ -13,7 +13,8 @@ export const runs = new RunStore();
 let link: LinkState = "closed";
 const linkListeners = new Set<() => void>();
 const AGAIN_MS = 1500;
-const following = new Map<string, AbortController>();
+const readers = new Map<string, AbortController>();
+const askedAgain = new Set<string>();
 const later = new Map<string, ReturnType<typeof setTimeout>>();
 
 const socket = new LiveSocket({
@@ -26,22 +27,24 @@ const socket = new LiveSocket({
   onEvent(event) {
     runs.accept(event);
     const run = runs.get(event.run_id);
-    if (run && hasGap(run) && !following.has(run.id)) void settle(run.id);
+    if (run && hasGap(run)) void settle(run.id);
   },
   onText: (delta) => runs.write(delta),
   onResync() {
     cache.invalidate();
     for (const run of runs.all().filter((one) => !isTerminal(one.status))) {
-      following.get(run.id)?.abort();
+      readers.get(run.id)?.abort();
+      readers.delete(run.id);
       runs.restart(run.id);
       void settle(run.id);
     }
   },
   onState(state) {
-    const back = state === "live" && link === "waiting";
+    const comes = state === "live" && link !== "live";
     link = state;
     for (const listener of linkListeners) listener();
-    if (back) for (const run of runs.all()) if (!isTerminal(run.status)) void settle(run.id);
+    // What was read before the socket was there may lack what happened until then.
+    if (comes) for (const run of runs.all()) if (!isTerminal(run.status)) void settle(run.id);
   },
 });
 
@@ -65,7 +68,9 @@ export function goLive(): () => void {
   return () => {
     window.removeEventListener("online", hurry);
     document.removeEventListener("visibilitychange", seen);
-    for (const controller of following.values()) controller.abort();
+    for (const reader of readers.values()) reader.abort();
+    readers.clear();
+    askedAgain.clear();
     for (const timer of later.values()) clearTimeout(timer);
     later.clear();
     socket.stop();
@@ -74,45 +79,62 @@ export function goLive(): () => void {
 }
 
 /**
- * Learn a run's state from the server, then its events from the start, until it has caught up.
- * A server that is away is asked again.
+ * Learn a run's state from the server, and its events up to now; those to come are the socket's. A
+ * request is never held open for them: the browser has six connections to a server, for all tabs
+ * together. While there is no socket, or the server is away, it is asked again and again.
  */
 export async function settle(runId: string): Promise<void> {
-  clearTimeout(later.get(runId));
-  try {
-    const run = await api.run(runId);
-    if (isTerminal(run.status)) runs.adopt(run);
-    else await follow(runId);
-  } catch (thrown) {
-    if (asProblem(thrown).retryable) later.set(runId, setTimeout(() => void settle(runId), AGAIN_MS));
+  if (readers.has(runId)) {
+    askedAgain.add(runId);
+    return;
   }
+  clearTimeout(later.get(runId));
+  const reader = new AbortController();
+  readers.set(runId, reader);
+  let over = true;
+  try {
+    do {
+      askedAgain.delete(runId);
+      over = await learn(runId, reader.signal);
+    } while (askedAgain.has(runId));
+  } catch (thrown) {
+    over = !asProblem(thrown).retryable;
+  }
+  if (readers.get(runId) !== reader) return; // another one has begun anew
+  readers.delete(runId);
+  if (!over) later.set(runId, setTimeout(() => void settle(runId), AGAIN_MS));
 }
 
-/**
- * Read the run's events over HTTP behind those known, while the socket goes on delivering: both
- * meet in the fold. Ends with the run, or once the socket's events join without a gap.
- */
-export async function follow(runId: string, whole = false): Promise<void> {
-  if (following.has(runId)) return;
-  const controller = new AbortController();
-  following.set(runId, controller);
+/** Read what is known of a run by now; true when the rest comes by itself. */
+async function learn(runId: string, signal: AbortSignal): Promise<boolean> {
+  const run = await api.run(runId);
+  if (signal.aborted) return true;
+  runs.adopt(run); // one that waits has no event yet
+  if (isTerminal(run.status)) return true;
+  await readRun(runId, signal);
+  return link !== "waiting" || isTerminal(runs.get(runId)?.status ?? "completed");
+}
+
+/** Read every event of a run that has ended. */
+export async function readWhole(runId: string): Promise<void> {
+  const name = `whole ${runId}`;
+  if (readers.has(name)) return;
+  const reader = new AbortController();
+  readers.set(name, reader);
+  await readRun(runId, reader.signal).finally(() => readers.get(name) === reader && readers.delete(name));
+}
+
+/** Read the run's events up to now behind those known; with what the socket brings they meet in the fold. */
+async function readRun(runId: string, signal: AbortSignal): Promise<void> {
+  const path = `/api/runs/${encodeURIComponent(runId)}/events?follow=false`;
   try {
-    const path = `/api/runs/${encodeURIComponent(runId)}/events`;
-    for await (const told of readEvents(path, runs.get(runId)?.runSeq ?? 0, controller.signal)) {
-      if (isText(told)) {
-        runs.write(told);
-        continue;
-      }
-      const gap = hasGap(runs.get(runId) ?? EMPTY);
-      runs.accept(told as Event);
-      const run = runs.get(runId);
-      if (!whole && run && (isTerminal(run.status) || (gap && !hasGap(run)))) return;
+    for await (const told of readEvents(path, runs.get(runId)?.runSeq ?? 0, signal)) {
+      if (signal.aborted) return;
+      if (isText(told)) runs.write(told);
+      else runs.accept(told as Event);
     }
   } catch (thrown) {
-    if (controller.signal.aborted) return;
-    throw thrown;
-  } finally {
-    if (following.get(runId) === controller) following.delete(runId);
+    if (!signal.aborted) throw thrown;
   }
 }
 
@@ -120,12 +142,18 @@ function isText(told: unknown): told is TextDelta {
   return (told as { type?: unknown }).type === "agent_delta";
 }
 
-const EMPTY = { early: new Map() } as unknown as RunState;
-
 export function useRun(runId: string): RunState | undefined {
   return useSyncExternalStore(
     useCallback((listener) => runs.subscribe(runId, listener), [runId]),
     () => runs.get(runId),
+  );
+}
+
+/** Whether a run works or waits in this conversation. */
+export function useBusy(threadId: string | null): boolean {
+  return useSyncExternalStore(
+    useCallback((listener) => runs.onChange(listener), []),
+    () => threadId !== null && runs.busy(threadId),
   );
 }
 

@@ -2,7 +2,7 @@ import { useSyncExternalStore } from "react";
 import { cache } from "../api/cache";
 import { api } from "../api/client";
 import { asProblem, type Problem } from "../api/problem";
-import type { Message, Page } from "../api/types";
+import type { Message, Page, WhileBusy } from "../api/types";
 import { runs } from "./live";
 
 /** A message that the server has not accepted yet. */
@@ -10,6 +10,7 @@ export interface Unsent {
   clientId: string;
   threadId: string | null;
   content: string;
+  whileBusy: WhileBusy;
   state: "sending" | "failed";
   problem: Problem | null;
 }
@@ -37,9 +38,14 @@ export function useUnsent(): readonly Unsent[] {
 }
 
 /** Send a message; `opened` is told the thread as soon as it exists. Failures stay, to send again. */
-export function send(content: string, threadId: string | null, opened: (threadId: string) => void): void {
+export function send(
+  content: string,
+  threadId: string | null,
+  opened: (threadId: string) => void,
+  whileBusy: WhileBusy = "enqueue",
+): void {
   const clientId = newId();
-  put([...unsent, { clientId, threadId, content, state: "sending", problem: null }]);
+  put([...unsent, { clientId, threadId, content, whileBusy, state: "sending", problem: null }]);
   void deliver(clientId, opened);
 }
 
@@ -68,7 +74,7 @@ async function deliver(clientId: string, opened: (threadId: string) => void): Pr
       change(clientId, { threadId });
       opened(threadId);
     }
-    const accepted = await api.send(threadId, message.content, clientId);
+    const accepted = await api.send(threadId, message.content, clientId, message.whileBusy);
     runs.expect(accepted.run_id, accepted.thread_id);
     showAccepted(threadId, {
       id: clientId,

@@ -5,6 +5,7 @@ import { fold, isTerminal, newRun, write, type RunState } from "./fold";
 export class RunStore {
   readonly #runs = new Map<string, RunState>();
   readonly #listeners = new Map<string, Set<() => void>>();
+  readonly #onChange = new Set<() => void>();
   readonly #onBegin = new Set<(run: RunState) => void>();
   readonly #onEnd = new Set<(run: RunState) => void>();
 
@@ -21,6 +22,20 @@ export class RunStore {
     this.#listeners.set(id, set);
     set.add(listener);
     return () => set.delete(listener);
+  }
+
+  /** True while a run of this conversation works or waits. */
+  busy(threadId: string): boolean {
+    for (const run of this.#runs.values()) {
+      if (run.threadId === threadId && !isTerminal(run.status)) return true;
+    }
+    return false;
+  }
+
+  /** Told of every change of any run. */
+  onChange(listener: () => void): () => void {
+    this.#onChange.add(listener);
+    return () => this.#onChange.delete(listener);
   }
 
   /** Told once of each run that this tab hears of, wherever it was begun. */
@@ -56,13 +71,13 @@ export class RunStore {
     const before = this.#runs.get(run.id) ?? newRun(run.id, run.thread_id);
     if (isTerminal(before.status)) return;
     if (!isTerminal(run.status)) {
-      this.#put(before, { ...before, startedAt: before.startedAt ?? run.created_at });
+      this.#put(before, { ...before, startedAt: before.startedAt ?? run.started_at ?? run.created_at });
       return;
     }
     this.#put(before, {
       ...before,
       status: run.status,
-      startedAt: before.startedAt ?? run.created_at,
+      startedAt: before.startedAt ?? run.started_at ?? run.created_at,
       endedAt: run.ended_at,
       report: run.report,
       error: run.error ?? null,
@@ -79,6 +94,7 @@ export class RunStore {
   clear(): void {
     this.#runs.clear();
     for (const set of this.#listeners.values()) for (const listener of set) listener();
+    for (const listener of this.#onChange) listener();
   }
 
   #put(before: RunState, after: RunState): void {
@@ -86,6 +102,7 @@ export class RunStore {
     if (known === after) return;
     this.#runs.set(after.id, after);
     for (const listener of this.#listeners.get(after.id) ?? []) listener();
+    for (const listener of this.#onChange) listener();
     if (!known) for (const listener of this.#onBegin) listener(after);
     if (isTerminal(after.status) && !isTerminal(before.status)) {
       for (const listener of this.#onEnd) listener(after);

@@ -1,7 +1,7 @@
 import { useCallback, useEffect, useRef } from "react";
 import { cache, useRead } from "../api/cache";
 import { api } from "../api/client";
-import type { Message, Page } from "../api/types";
+import type { Message, Page, WhileBusy } from "../api/types";
 import { go } from "../app/router";
 import { Composer } from "../chat/Composer";
 import { Held } from "../chat/Held";
@@ -9,7 +9,7 @@ import { questions } from "../chat/questions";
 import { RunsAfter } from "../chat/RunsAfter";
 import { RunView } from "../chat/RunView";
 import { Threads } from "../chat/Threads";
-import { useRun } from "../live/live";
+import { useBusy, useRun } from "../live/live";
 import { discard, send, sendAgain, useUnsent, type Unsent } from "../live/outbox";
 import { Peak } from "../ui/Contours";
 import { Icon } from "../ui/Icon";
@@ -19,16 +19,22 @@ const open = (threadId: string) => {
   if (location.pathname === "/chat") go(`/chat/${encodeURIComponent(threadId)}`, { replace: true });
 };
 
-export function ChatPage({ threadId, userId }: { threadId: string | null; userId: string }) {
-  const ask = useCallback((text: string) => send(text, threadId, open), [threadId]);
+export function ChatPage({ threadId }: { threadId: string | null }) {
+  const ask = useCallback(
+    (text: string, whileBusy?: WhileBusy) => send(text, threadId, open, whileBusy),
+    [threadId],
+  );
+  const busy = useBusy(threadId);
   return (
     <div className="chat">
       <h1 className="visually-hidden">Chat</h1>
       <Threads current={threadId} />
       <div className="conversation">
         <Conversation key={threadId ?? "new"} threadId={threadId} ask={ask} />
-        <Held userId={userId} />
-        <Composer onSend={ask} focusKey={threadId ?? "new"} />
+        <div className="conversation-foot">
+          <Held />
+          <Composer onSend={ask} focusKey={threadId ?? "new"} busy={busy} />
+        </div>
       </div>
     </div>
   );

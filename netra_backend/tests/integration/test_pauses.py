@@ -77,6 +77,8 @@ async def test_a_pause_of_a_model_holds_those_whose_questions_it_reads(tmp_path:
             (await person.http.put("/api/pauses", json=held)).raise_for_status()
         path = "/api/config/keys/llm.model"
         (await ada.http.put(path, json=chosen, params={"scope": "user"})).raise_for_status()
+        listed = [(await person.http.get("/api/pauses")).json()["items"] for person in (ada, bob)]
+        assert [[pause["holds_me"] for pause in items] for items in listed] == [[True], [False]]
         asked = [await ask(person.http) for person in (ada, bob)]
         ended = await end_of(bob.http, asked[1])
         waits = await status_of(ada.http, asked[0])

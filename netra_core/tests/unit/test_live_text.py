@@ -200,6 +200,18 @@ async def test_server_sent_events_carry_the_texts_of_their_run_between_its_event
     ]
 
 
+async def test_server_sent_events_end_with_what_has_happened_where_nobody_wants_to_follow(
+    world: World,
+) -> None:
+    await begin(world)
+    await write(world, piece("So far"))
+    frames = run_events(
+        manager=world.manager, event_log=world.log, ctx=ADA, run_id="r1", follow=False
+    )
+    names = [frame.split(b"\n")[0] async for frame in frames]
+    assert names == [b"id: 1", b"event: agent_delta"]
+
+
 def folded(messages: list[dict[str, Any]]) -> str:
     """What a client shows by the rule of the protocol, checked at each step."""
     shown = ""

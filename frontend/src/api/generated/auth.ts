@@ -9,6 +9,53 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
+         * ApiKeyBody
+         * @description A new API key. `expires_in` in seconds: an hour to a year.
+         */
+        ApiKeyBody: {
+            /**
+             * Expires In
+             * @default 7776000
+             */
+            expires_in: number;
+            /** Name */
+            name: string;
+            /** Scopes */
+            scopes: components["schemas"]["Scope"][];
+        };
+        /**
+         * ApiKeyList
+         * @description Live keys of a person in the current workspace.
+         */
+        ApiKeyList: {
+            /** Items */
+            items: components["schemas"]["ApiKeyView"][];
+            /** Next */
+            next?: string | null;
+        };
+        /**
+         * ApiKeyView
+         * @description A key without its secret. Times are Unix seconds.
+         */
+        ApiKeyView: {
+            /** Created At */
+            created_at: number;
+            /** Expires At */
+            expires_at: number;
+            /** Hint */
+            hint: string;
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Scopes */
+            scopes: components["schemas"]["Scope"][];
+            /** Used At */
+            used_at: number | null;
+            /** Workspace Id */
+            workspace_id: string;
+        };
+        /**
          * ChangePasswordBody
          * @description The current password and the new one.
          */
@@ -154,6 +201,30 @@ export interface components {
             next?: string | null;
         };
         /**
+         * NewApiKeyView
+         * @description A new key with the one sight of its secret.
+         */
+        NewApiKeyView: {
+            /** Created At */
+            created_at: number;
+            /** Expires At */
+            expires_at: number;
+            /** Hint */
+            hint: string;
+            /** Id */
+            id: string;
+            /** Key */
+            key: string;
+            /** Name */
+            name: string;
+            /** Scopes */
+            scopes: components["schemas"]["Scope"][];
+            /** Used At */
+            used_at: number | null;
+            /** Workspace Id */
+            workspace_id: string;
+        };
+        /**
          * PasswordRules
          * @description Lengths a password may have.
          */
@@ -262,6 +333,12 @@ export interface components {
         RoleBody: {
             role: components["schemas"]["Role"];
         };
+        /**
+         * Scope
+         * @description What a key is good for.
+         * @enum {string}
+         */
+        Scope: "usage:write" | "usage:read" | "analysis:read" | "runs:write";
         /**
          * SessionList
          * @description Live sessions of a person.
@@ -411,6 +488,9 @@ export interface components {
     headers: never;
     pathItems: never;
 }
+export type ApiKeyBody = components['schemas']['ApiKeyBody'];
+export type ApiKeyList = components['schemas']['ApiKeyList'];
+export type ApiKeyView = components['schemas']['ApiKeyView'];
 export type ChangePasswordBody = components['schemas']['ChangePasswordBody'];
 export type CheckMailView = components['schemas']['CheckMailView'];
 export type ConfigView = components['schemas']['ConfigView'];
@@ -425,6 +505,7 @@ export type LoginBody = components['schemas']['LoginBody'];
 export type MeView = components['schemas']['MeView'];
 export type MemberView = components['schemas']['MemberView'];
 export type Members = components['schemas']['Members'];
+export type NewApiKeyView = components['schemas']['NewApiKeyView'];
 export type PasswordRules = components['schemas']['PasswordRules'];
 export type Problem = components['schemas']['Problem'];
 export type ProviderView = components['schemas']['ProviderView'];
@@ -435,6 +516,7 @@ export type RenameBody = components['schemas']['RenameBody'];
 export type ResetBody = components['schemas']['ResetBody'];
 export type Role = components['schemas']['Role'];
 export type RoleBody = components['schemas']['RoleBody'];
+export type Scope = components['schemas']['Scope'];
 export type SessionList = components['schemas']['SessionList'];
 export type SessionView = components['schemas']['SessionView'];
 export type SetupBody = components['schemas']['SetupBody'];

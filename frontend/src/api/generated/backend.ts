@@ -525,7 +525,7 @@ export interface components {
         };
         /**
          * PauseOut
-         * @description New work that is held; what runs already runs on.
+         * @description New work that is held; what runs already runs on. `holds_me`: what I ask now waits for it.
          */
         PauseOut: {
             /**
@@ -533,6 +533,8 @@ export interface components {
              * Format: date-time
              */
             created_at: string;
+            /** Holds Me */
+            holds_me: boolean;
             /** Key */
             key: string;
             /** Paused By */
