@@ -86,10 +86,20 @@ def merged(parts: Iterable[Answer]) -> Answer:
         if block.get("type") == "tool_use":
             whole.setdefault("tool_blocks", []).append(block)
         for found in (part, inner, delta):
-            usage |= {k: v for k, v in usage_of(found).items() if v is not None}
+            _lay_over(usage, usage_of(found))
     if usage:
         whole["usage"] = usage
     return whole
+
+
+def _lay_over(usage: dict[str, Any], later: Mapping[str, Any]) -> None:
+    """Later counts win, for a stream counts up; a zero that a gateway writes at its end does not.
+
+    Any: a usage object's own values.
+    """
+    for key, value in later.items():
+        if value is not None and not (value == 0 and positive(usage.get(key))):
+            usage[key] = value
 
 
 _USAGES: Final = (

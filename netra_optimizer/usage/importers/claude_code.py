@@ -7,7 +7,7 @@ times; its last line sums up the others.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from netra_optimizer.usage.importers.answers import finish_reason, tier_of, tool_names
@@ -15,12 +15,13 @@ from netra_optimizer.usage.importers.base import (
     DUPLICATE,
     NOT_A_CALL,
     Chunk,
+    Held,
     Options,
-    Outcome,
+    Parts,
     RowImporter,
-    chunk_of,
 )
 from netra_optimizer.usage.importers.conventions import anthropic_tokens
+from netra_optimizer.usage.importers.inner_calls import anthropic_inner, beside
 from netra_optimizer.usage.importers.tokens import Tokens
 from netra_optimizer.usage.importers.values import (
     content_id,
@@ -58,26 +59,25 @@ class ClaudeCodeImporter(RowImporter):
 
     def chunks(self, rows: Rows, options: Options) -> Iterator[Chunk]:
         """Answers as soon as CHUNK_ROWS others came after them."""
-        held: dict[str, UsageRecord] = {}
+        held: dict[str, Parts] = {}
         dropped: Counter[str] = Counter()
         for row in rows.dicts():
-            for outcome in self.outcomes(row, options):
-                if isinstance(outcome, str):
-                    dropped[outcome] += 1
-                    continue
-                known = held.get(outcome.id)
-                if known is not None:
-                    dropped[DUPLICATE] += 1
-                    outcome = max(known, outcome, key=_weight)
-                held[outcome.id] = outcome
+            outcomes = self.outcomes(row, options)
+            if not isinstance(outcomes, Parts):
+                dropped.update(reason for reason in outcomes if isinstance(reason, str))
+                continue
+            name = outcomes[0].id
+            if (known := held.get(name)) is not None:
+                dropped[DUPLICATE] += 1
+                outcomes = max(known, outcomes, key=_weight)
+            held[name] = outcomes
             if len(held) >= 2 * CHUNK_ROWS:
-                ready = [held.pop(name) for name in list(held)[:CHUNK_ROWS]]
-                yield chunk_of(ready, dropped)
+                yield _chunk([held.pop(name) for name in list(held)[:CHUNK_ROWS]], dropped)
                 dropped = Counter()
-        yield chunk_of(list(held.values()), dropped)
+        yield _chunk(held.values(), dropped)
 
-    def read(self, row: Row, options: Options) -> Outcome:
-        """One line."""
+    def read(self, row: Row, options: Options) -> str | Parts:
+        """One line: an answer, and what an advisor said for it."""
         row = _told_by_agent(row)
         message = mapping(row.get("message"))
         usage = mapping(message.get("usage"))
@@ -85,7 +85,7 @@ class ClaudeCodeImporter(RowImporter):
         if row.get("type") != "assistant" or not usage or model == _SYNTHETIC:
             return NOT_A_CALL
         tokens = anthropic_tokens(usage)
-        return UsageRecord(
+        record = UsageRecord(
             id=_identity(row, message),
             start=moment(first(row, ("timestamp",)) or options.start, options.timezone),
             model=model,
@@ -104,6 +104,7 @@ class ClaudeCodeImporter(RowImporter):
             tool_names=tool_names(message),
             cost_recorded=positive(row.get("costUSD")),
         )
+        return Parts([record, *beside(record, anthropic_inner(usage))])
 
 
 def _told_by_agent(row: Row) -> Row:
@@ -123,9 +124,17 @@ def _identity(row: Row, message: Mapping[str, Any]) -> str:
     return text(row.get("uuid")) or content_id("claude_code", text(message))
 
 
-def _weight(record: UsageRecord) -> tuple[int, int, str]:
+def _chunk(answers: Iterable[Parts], dropped: Counter[str]) -> Chunk:
+    held = Held(dropped)
+    for answer in answers:
+        held.add(answer)
+    return held.chunk()
+
+
+def _weight(answer: Parts) -> tuple[int, int, int, str]:
+    record = answer[0]
     spoken = record.output_text + record.reasoning
-    return spoken, len(record.tool_names), record.span
+    return spoken, len(answer), len(record.tool_names), record.span
 
 
 def _project(row: Row) -> str:

@@ -23,6 +23,7 @@ from netra_optimizer.usage.importers.answers import (
 from netra_optimizer.usage.importers.attribution import attribution, tags_of
 from netra_optimizer.usage.importers.base import NO_MODEL, Options, Outcome, Parts, RowImporter
 from netra_optimizer.usage.importers.buckets import parts_of
+from netra_optimizer.usage.importers.inner_calls import with_inner_calls
 from netra_optimizer.usage.importers.prompts import (
     block_names,
     prompt_hash,
@@ -136,7 +137,7 @@ class RequestsImporter(RowImporter):
         record = self._record(row, request, answer, start, model, tokens, failed, options)
         summed = number(mapping(answer.get("request_counts")).get("completed")) or 0
         if summed < 2:
-            return record
+            return record if failed else with_inner_calls(record, answer)
         return parts_of(record, int(summed), optional_moment(answer.get("completed_at")))
 
     def _record(

@@ -28,6 +28,7 @@ _GEMINI: Final = (
 _ANTHROPIC: Final = (
     ANTHROPIC_WRITE, ANTHROPIC_READ, "cache_creation", "uncached_input_tokens",
     "cache_write_input_tokens", "cache_read_input_token_count", "cache_write_input_token_count",
+    "iterations",
 )  # fmt: skip
 _CURSOR: Final = ("cacheReadTokens", "cacheWriteTokens")
 _PLAIN_INPUT: Final = (
