@@ -21,6 +21,14 @@ PROVIDER_ALIASES: Final = {
     "azure.ai.openai": "azure",
     "azure.ai.inference": "azure",
     "az.ai.openai": "azure",
+    **dict.fromkeys(
+        ("azure_openai", "azure-openai", "azure openai", "azure-openai.chat", "azure.chat",
+         "azure-openai.responses", "azure.responses", "microsoft foundry"), "azure"),
+    **dict.fromkeys(
+        ("google-vertex-anthropic", "anthropic-vertex", "anthropic_vertex", "vertex-anthropic"),
+        "google"),
+    **dict.fromkeys(("anthropic-bedrock", "anthropic_bedrock"), "aws"),
+    "github_copilot": "github-copilot",
     "cohere_chat": "cohere",
     "text-completion-openai": "openai",
     "codestral": "mistral",
@@ -32,7 +40,7 @@ PROVIDER_ALIASES: Final = {
     "dashscope": "",
     "litellm_proxy": "",
     "custom_openai": "",
-}
+}  # fmt: skip
 """Names of other tools for genai-prices' providers; empty: says nothing about the provider."""
 
 SELF_HOSTED: Final = frozenset(

@@ -24,6 +24,35 @@ CASES = {
          "completion_tokens_details": None},
         Tokens(input_uncached=10, output_text=5),
     ),
+    "openai, writes by lifetime": (
+        {"input_tokens": 5000, "output_tokens": 50, "total_tokens": 5050,
+         "input_tokens_details": {"cached_tokens": 1000, "cache_write_tokens": 3000,
+                                  "cache_write_tokens_details": {"ttl_12h_tokens": 1000,
+                                                                 "ttl_30m_tokens": 2000}}},
+        Tokens(input_uncached=1000, cache_read=1000, cache_write_5m=2000, cache_write_1h=1000,
+               output_text=50),
+    ),
+    "mistral, with what connectors fetched": (
+        {"prompt_tokens": 10, "completion_tokens": 20, "total_tokens": 330,
+         "connector_tokens": 300, "connectors": {"web_search": 1}},
+        Tokens(input_uncached=310, output_text=20),
+    ),
+    ".net": (
+        {"InputTokenCount": 100, "OutputTokenCount": 20, "TotalTokenCount": 120,
+         "InputTokenDetails": {"CachedTokenCount": 40, "AudioTokenCount": 0},
+         "OutputTokenDetails": {"ReasoningTokenCount": 5, "AudioTokenCount": 0}},
+        Tokens(input_uncached=60, cache_read=40, output_text=15, reasoning=5),
+    ),
+    ".net, all in one": (
+        {"inputTokenCount": 100, "outputTokenCount": 20, "totalTokenCount": 120,
+         "cachedInputTokenCount": 40, "reasoningTokenCount": 5},
+        Tokens(input_uncached=60, cache_read=40, output_text=15, reasoning=5),
+    ),
+    "crewai": (
+        {"total_tokens": 120, "prompt_tokens": 100, "cached_prompt_tokens": 40,
+         "completion_tokens": 20, "successful_requests": 1},
+        Tokens(input_uncached=60, cache_read=40, output_text=20),
+    ),
     "openai responses": (
         {"input_tokens": 100, "input_tokens_details": {"cached_tokens": 64}, "output_tokens": 50,
          "output_tokens_details": {"reasoning_tokens": 40}, "total_tokens": 150},

@@ -24,6 +24,7 @@ _WRAPPERS: Final = (
 _EVENT: Final = re.compile(r"\A\s*((:|event:|id:|retry:)[^\n]*\n\s*)*data:")
 """How server-sent events begin: comments and names may come before data."""
 _DEEP: Final = 4
+_INVOCATION: Final = "amazon-bedrock-invocationMetrics"
 
 
 def tier_of(value: object) -> str:
@@ -106,7 +107,7 @@ _USAGES: Final = (
     "usage", "usageMetadata", "usage_metadata", "token_usage", "tokenUsage", "Usage",
 )  # fmt: skip
 _HOLDERS: Final = ("meta", "x_groq", "metadata", "response_metadata", "llm_output")
-_COUNTERS: Final = ("amazon-bedrock-invocationMetrics", "metrics", "details")
+_COUNTERS: Final = (_INVOCATION, "metrics", "details")
 _OWN: Final = frozenset(
     {
         "prompt_eval_count", "eval_count", "generation_token_count", "generated_token_count",
@@ -147,7 +148,7 @@ def _embedded(answer: Answer) -> Mapping[str, Any]:
 
 def model_of(answer: Answer) -> str:
     """The model that answered."""
-    said = mapping(first(answer, ("response_metadata", "llm_output")))
+    said = mapping(first(answer, ("response_metadata", "llm_output", "meta")))
     names = ("model", "modelVersion", "model_version", "modelId", "model_id", "model_name")
     return text(first(answer, names) or first(said, names))
 
@@ -166,6 +167,23 @@ def cost_of(answer: Answer) -> float | None:
         if (found := positive(value)) is not None:
             return found * unit
     return None
+
+
+def served_ms(answer: Answer) -> float | None:
+    """How long the answer itself says it took: Bedrock's metrics, Ollama's nanoseconds."""
+    metrics = mapping(answer.get("metrics") or mapping(answer.get("metadata")).get("metrics"))
+    invoked = mapping(answer.get(_INVOCATION))
+    took = first(metrics, ("latencyMs",)) or first(invoked, ("invocationLatency",))
+    if (found := positive(took)) is not None:
+        return found
+    if (whole := positive(answer.get("total_duration"))) and "eval_count" in answer:
+        return whole / 1e6
+    return None
+
+
+def first_byte_ms(answer: Answer) -> float | None:
+    """How long Bedrock says its first byte took."""
+    return positive(mapping(answer.get(_INVOCATION)).get("firstByteLatency"))
 
 
 def finish_reason(answer: Answer) -> str:

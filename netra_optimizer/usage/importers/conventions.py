@@ -43,6 +43,7 @@ _READ: Final = frozenset(
         "cached_tokens", "cache_read_tokens", ANTHROPIC_READ, "cache_read", "input_cached_tokens",
         "cached_input_tokens", "prompt_cache_hit_tokens", "num_cached_tokens",
         "cached_prompt_text_tokens", "cache_read_input_token_count", "prompt_cached_tokens",
+        "cached_prompt_tokens",
     }
 )  # fmt: skip
 _WRITE: Final = frozenset(

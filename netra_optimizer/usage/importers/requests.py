@@ -15,7 +15,9 @@ from netra_optimizer.usage.importers.answers import (
     cost_of,
     error_kind,
     finish_reason,
+    first_byte_ms,
     model_of,
+    served_ms,
     tier_of,
     tool_names,
     usage_of,
@@ -23,6 +25,7 @@ from netra_optimizer.usage.importers.answers import (
 from netra_optimizer.usage.importers.attribution import attribution, tags_of
 from netra_optimizer.usage.importers.base import NO_MODEL, Options, Outcome, Parts, RowImporter
 from netra_optimizer.usage.importers.buckets import parts_of
+from netra_optimizer.usage.importers.durations import duration_ms
 from netra_optimizer.usage.importers.inner_calls import with_inner_calls
 from netra_optimizer.usage.importers.prompts import (
     block_names,
@@ -82,14 +85,15 @@ _ANSWERED_BY_KEY: Final = ({"key", "response"}, {"key", "error"})
 _WRAPPED: Final = ("message", "@message", "jsonPayload", "log", "MESSAGE", "body")
 """Keys under which collectors of logs (CloudWatch, Cloud Logging, Docker) keep a line of JSON."""
 _MODELS: Final = ("model", "model_name", "modelName", "model_id", "modelId", "deployment")
-_PROVIDERS: Final = ("provider", "provider_name", "llm_provider", "vendor")
+_PROVIDERS: Final = ("provider", "provider_name", "llm_provider", "vendor", "ai_org")
 _URLS: Final = ("url", "base_url", "api_base", "endpoint", "target_url")
 _MEANINGLESS_ID: Final = re.compile(r"chatcmpl-\d{1,4}")
 """Ollama numbers its answers by chance, below a thousand."""
 _MS: Final = ("latency_ms", "duration_ms", "response_time_ms", "elapsed_ms", "latencyMs")
-_SECONDS: Final = ("latency_s", "duration_s", "latency", "duration", "elapsed", "response_time")
+_SECONDS: Final = ("latency_s", "duration_s")
+_UNNAMED: Final = ("latency", "duration", "elapsed", "response_time", "responseTime")
 _TTFT_MS: Final = ("ttft_ms", "time_to_first_token_ms", "first_token_ms")
-_TTFT_S: Final = ("ttft", "ttft_s", "time_to_first_token")
+_TTFT_UNNAMED: Final = ("ttft", "time_to_first_token")
 _COSTS: Final = ("cost", "cost_usd", "total_cost", "spend", "response_cost")
 
 
@@ -163,8 +167,10 @@ class RequestsImporter(RowImporter):
             provider=_provider(row, request, answer, model),
             operation=_operation(request, answer),
             service_tier=_tier(row, request, answer),
-            latency_ms=_duration(row, _MS, _SECONDS) or milliseconds(start, end),
-            ttft_ms=_duration(row, _TTFT_MS, _TTFT_S),
+            latency_ms=_duration(row, _MS, _SECONDS, _UNNAMED)
+            or milliseconds(start, end)
+            or served_ms(answer),
+            ttft_ms=_duration(row, _TTFT_MS, ("ttft_s",), _TTFT_UNNAMED) or first_byte_ms(answer),
             **{name: getattr(tokens, name) for name in Tokens.__struct_fields__},
             **attribution(row, *metadata, request, tags=tags),
             tags=tags,
@@ -273,7 +279,7 @@ def _provider(row: Row, request: Mapping[str, Any], answer: Mapping[str, Any], m
     usage = usage_of(answer)
     if "x_groq" in answer or ("queue_time" in usage and "prompt_time" in usage):
         return "groq"
-    return ""
+    return "ollama" if "eval_duration" in answer and "load_duration" in answer else ""
 
 
 def _cloud(request: Mapping[str, Any], answer: Mapping[str, Any]) -> str:
@@ -296,6 +302,8 @@ def _model(row: Row, request: Mapping[str, Any], answer: Mapping[str, Any]) -> s
 
 def _cost(row: Row, answer: Mapping[str, Any]) -> float | None:
     said = positive(first(row, _COSTS))
+    if said is not None and text(row.get("cost_currency")).lower() in ("cents", "usd_cents"):
+        return said / 100  # Portkey's
     return cost_of(answer) if said is None else said
 
 
@@ -315,15 +323,17 @@ def _tier(row: Row, request: Mapping[str, Any], answer: Mapping[str, Any]) -> st
     usage = usage_of(answer)
     found = (
         first(answer, ("service_tier", "serviceTier"))
-        or first(usage, ("service_tier", "trafficType", "traffic_type"))
+        or first(usage, ("service_tier", "serviceTier", "trafficType", "traffic_type"))
     )  # fmt: skip
     if usage.get("speed") == "fast":
         return "fast"
     return tier_of(found or row.get("service_tier") or request.get("service_tier"))
 
 
-def _duration(row: Row, in_ms: tuple[str, ...], in_s: tuple[str, ...]) -> float | None:
+def _duration(
+    row: Row, in_ms: tuple[str, ...], in_s: tuple[str, ...], unnamed: tuple[str, ...]
+) -> float | None:
     found = positive(first(row, in_ms))
     if found is None and (seconds := positive(first(row, in_s))) is not None:
         return seconds * 1000
-    return found
+    return duration_ms(first(row, unnamed)) if found is None else found

@@ -37,6 +37,7 @@ from netra_optimizer.usage.importers.conventions import (
     inclusive_tokens,
 )
 from netra_optimizer.usage.importers.langfuse import details_tokens
+from netra_optimizer.usage.importers.durations import duration_ms
 from netra_optimizer.usage.importers.prompts import (
     block_names,
     prompt_text,
@@ -149,10 +150,10 @@ _SELDOM: Final = frozenset({"tier", "ttft", "ttft_ms", "tags", "finish", "cost",
 
 def _seldom(seen: Mapping[str, Any]) -> dict[str, Any]:
     """Fields of what most spans do not say."""
-    first_token, in_ms = positive(seen.get("ttft")), positive(seen.get("ttft_ms"))
+    first_token, in_ms = duration_ms(seen.get("ttft")), positive(seen.get("ttft_ms"))
     return {
         "service_tier": tier_of(seen["tier"]) if "tier" in seen else "standard",
-        "ttft_ms": in_ms if first_token is None else first_token * 1000,
+        "ttft_ms": in_ms if first_token is None else first_token,
         "tags": texts(seen["tags"]) if "tags" in seen else (),
         "finish_reason": _finish(seen["finish"]) if "finish" in seen else "",
         "cost_recorded": _cost(seen),

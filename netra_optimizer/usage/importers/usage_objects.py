@@ -39,6 +39,7 @@ _PLAIN_OUTPUT: Final = (
     "eval_count", "output_token_count", "generated_token_count", "generated_tokens",
     "generation_token_count",
 )  # fmt: skip
+_DOTNET: Final = frozenset({"input_token_count", "total_token_count"})
 _INPUTS: Final = {"total": "input_tokens"}
 _OUTPUTS: Final = {"total": "output_tokens", "reasoning": "reasoning_tokens"}
 _WORD: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[a-z])(?=\d+[mh])")
@@ -49,7 +50,7 @@ def tokens_of(given: Usage, thinks_silently: bool = False) -> Tokens:
 
     A model that thinks silently may have thoughts in no count but the total, in OpenAI's shape.
     """
-    usage = _flat(snake_keys(given))
+    usage = _by_usual_names(_flat(snake_keys(given)))
     if _has(usage, "prompt_tokens", "completion_tokens"):
         return inclusive_tokens(_with_thoughts(usage) if thinks_silently else usage)
     if _has(usage, *_PLAIN_OUTPUT):
@@ -112,6 +113,20 @@ def _flat(usage: Usage) -> Usage:
         **{key: value for key, value in usage.items() if not isinstance(value, Mapping)},
         **{_INPUTS.get(key, key): value for key, value in mapping(inputs).items()},
         **{_OUTPUTS.get(key, key): value for key, value in mapping(outputs).items()},
+    }
+
+
+def _by_usual_names(usage: Usage) -> Usage:
+    """.NET's counts (InputTokenCount beside TotalTokenCount) by OpenAI's names, parts inside."""
+    return _renamed(usage) if _DOTNET <= usage.keys() else usage
+
+
+def _renamed(usage: Usage) -> Usage:
+    return {
+        key.replace("_token_count", "_tokens"): _renamed(value)
+        if isinstance(value, Mapping)
+        else value
+        for key, value in usage.items()
     }
 
 
