@@ -49,10 +49,21 @@ BRAINTRUST = {
                 "completion_tokens": 20, "prompt_cached_tokens": 40, "time_to_first_token": 0.4,
                 "completion_reasoning_tokens": 5},
 }  # fmt: skip
-JAEGER = {"traceID": "t", "processID": "p1", "spans": [
-    {"traceID": "t", "spanID": "s", "operationName": "chat", "startTime": SECONDS * 10**6,
-     "duration": 2 * 10**6, "references": [{"refType": "CHILD_OF", "spanID": "p"}],
-     "tags": [{"key": key, "type": "x", "value": value} for key, value in COUNTS.items()]}]}
+JAEGER = {
+    "traceID": "t",
+    "processID": "p1",
+    "spans": [
+        {
+            "traceID": "t",
+            "spanID": "s",
+            "operationName": "chat",
+            "startTime": SECONDS * 10**6,
+            "duration": 2 * 10**6,
+            "references": [{"refType": "CHILD_OF", "spanID": "p"}],
+            "tags": [{"key": key, "type": "x", "value": value} for key, value in COUNTS.items()],
+        }
+    ],
+}
 CASES = {
     "opencode": ("agents", OPENCODE, {
         **HALF, "cache_write_5m": 7, "latency_ms": 2000, "conversation": "s-1", "feature": "shop",

@@ -134,9 +134,7 @@ def _tokens(said: Mapping[str, Any]) -> Tokens:
     apart = text(said.get("cache_reporting_exclusive")).lower()
     named = f"{text(said.get('provider'))} {text(said.get('model'))}".lower()
     if apart == "true" or (not apart and ("anthropic" in named or "claude" in named)):
-        split = sum(
-            count(usage[f"cache_creation_{life}_input_tokens"]) for life in ("5m", "1h")
-        )
+        split = sum(count(usage[f"cache_creation_{life}_input_tokens"]) for life in ("5m", "1h"))
         written = max(count(usage["cache_write_tokens"]), split)
         usage["prompt_tokens"] = (
             count(usage["prompt_tokens"]) + count(usage["cache_read_tokens"]) + written

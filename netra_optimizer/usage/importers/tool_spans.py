@@ -133,9 +133,7 @@ def _took(span: Mapping[str, Any], metrics: Mapping[str, Any]) -> float | None:
     lasted = positive(span.get("duration"))
     if lasted is not None:
         return lasted / 1e6
-    return milliseconds(
-        optional_moment(metrics.get("start")), optional_moment(metrics.get("end"))
-    )
+    return milliseconds(optional_moment(metrics.get("start")), optional_moment(metrics.get("end")))
 
 
 def _trace(span: Mapping[str, Any]) -> str:
