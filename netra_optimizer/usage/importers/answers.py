@@ -105,6 +105,7 @@ def _lay_over(usage: dict[str, Any], later: Mapping[str, Any]) -> None:
 
 _USAGES: Final = (
     "usage", "usageMetadata", "usage_metadata", "token_usage", "tokenUsage", "Usage",
+    "meta_info",
 )  # fmt: skip
 _HOLDERS: Final = ("meta", "x_groq", "metadata", "response_metadata", "llm_output")
 _COUNTERS: Final = (_INVOCATION, "metrics", "details")
@@ -112,6 +113,7 @@ _OWN: Final = frozenset(
     {
         "prompt_eval_count", "eval_count", "generation_token_count", "generated_token_count",
         "input_token_count", "inputTokenCount", "inputTextTokenCount", "generated_tokens",
+        "tokens_evaluated",
     }
 )  # fmt: skip
 

@@ -73,7 +73,9 @@ SYNONYMS: Final[Mapping[str, tuple[str, ...]]] = {
         "model", "modelname", "modelid", "llmmodel", "responsemodel", "requestmodel", "modelused",
         "engine", "deployment", "deploymentname", "llm", "modelpermaslug", "aimodel",
     ),
-    "provider": ("provider", "providername", "vendor", "llmprovider", "modelprovider", "system", "aiorg"),
+    "provider": (
+        "provider", "providername", "vendor", "llmprovider", "modelprovider", "system", "aiorg",
+    ),
     "operation": ("operation", "calltype", "requesttype", "endpointtype"),
     "service_tier": ("servicetier", "tier", "processingtier"),
     "input": (
@@ -81,7 +83,8 @@ SYNONYMS: Final[Mapping[str, tuple[str, ...]]] = {
         "inputtokens", "prompttokens", "tokensin", "inputtokencount", "prompttokencount",
         "contexttokens", "inputlength", "promptlength", "requesttokens", "intokens", "tokensinput",
         "tokensprompt", "ntokensprompt", "numinputtokens", "numprompttokens", "usageprompttokens",
-        "usageinputtokens", "prompttoks", "totalinputtokens", "requnits", "usagemetadataprompttokencount",
+        "usageinputtokens", "prompttoks", "totalinputtokens", "usagemetadataprompttokencount",
+        "requnits",
     ),
     "input_uncached": (
         "inputuncached", "uncachedinputtokens", "inputuncachedtokens", "uncachedtokens",
@@ -117,7 +120,8 @@ SYNONYMS: Final[Mapping[str, tuple[str, ...]]] = {
         "outputtokens", "completiontokens", "tokensout", "outputtokencount", "completiontokencount",
         "generatedtokens", "outputlength", "responsetokens", "outtokens", "tokensoutput",
         "tokenscompletion", "ntokenscompletion", "numoutputtokens", "numcompletiontokens",
-        "usagecompletiontokens", "usageoutputtokens", "completiontoks", "totaloutputtokens", "resunits",
+        "usagecompletiontokens", "usageoutputtokens", "completiontoks", "totaloutputtokens",
+        "resunits",
     ),
     "output_text": (
         "outputtext", "outputtexttokens", "candidatestokencount", "usagecandidatestokencount",

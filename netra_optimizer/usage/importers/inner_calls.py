@@ -2,7 +2,7 @@
 
 | who | where | beside or inside the answer's counts |
 |---|---|---|
-| Anthropic | `usage.iterations`: an advisor, a model that declined before another answered | beside |
+| Anthropic | `usage.iterations`: an advisor, a model that declined the question | beside |
 | OpenAI | `tool_usage.image_gen`, `svg_usage`: what drew the pictures | beside |
 | Groq | `usage_breakdown`: the models of a compound system | inside: they are the call |
 """

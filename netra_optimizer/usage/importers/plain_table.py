@@ -244,7 +244,7 @@ class PlainTable:
         return found
 
     def _durations(self, found: dict[str, Any], start: Int64) -> None:
-        """Durations from columns in seconds or without a unit, and the latency from the end, where there is none."""
+        """Durations from columns in seconds or without a unit, and from the end, where need be."""
         for field in ("latency", "ttft"):
             for name, in_ms in ((f"{field}_s", _seconds_ms), (field, durations_ms)):
                 if (column := self._column(name)) is None:

@@ -62,7 +62,8 @@ _WRITE: Final = (
 )  # fmt: skip
 _REASONING: Final = (
     "gen_ai.usage.reasoning.output_tokens", "gen_ai.usage.reasoning_tokens",
-    "gen_ai.usage.output_tokens.reasoning", "gen_ai.usage.reasoning_output_tokens", "llm.usage.reasoning_tokens",
+    "gen_ai.usage.output_tokens.reasoning", "gen_ai.usage.reasoning_output_tokens",
+    "llm.usage.reasoning_tokens",
     "llm.token_count.completion_details.reasoning", "gen_ai.usage.details.reasoning_tokens",
     "ai.usage.outputTokenDetails.reasoningTokens", "ai.usage.reasoningTokens",
 )  # fmt: skip

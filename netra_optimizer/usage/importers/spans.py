@@ -36,8 +36,8 @@ from netra_optimizer.usage.importers.conventions import (
     ANTHROPIC_WRITE,
     inclusive_tokens,
 )
-from netra_optimizer.usage.importers.langfuse import details_tokens
 from netra_optimizer.usage.importers.durations import duration_ms
+from netra_optimizer.usage.importers.langfuse import details_tokens
 from netra_optimizer.usage.importers.prompts import (
     block_names,
     prompt_text,

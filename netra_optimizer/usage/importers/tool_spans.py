@@ -98,7 +98,8 @@ class ToolSpansImporter(RowImporter):
 
 def _span(row: Row) -> Mapping[str, Any]:
     """The span, in Datadog's answers an entry's attributes; empty where it is none. Any: its own
-    values."""
+    values.
+    """
     held = mapping(row.get("attributes"))
     span = held if "span_kind" in held else row
     known = _kind(span) and ("metrics" in span or "start_ns" in span or "start_ms" in span)

@@ -30,14 +30,18 @@ _ANTHROPIC: Final = (
     "cache_write_input_tokens", "cache_read_input_token_count", "cache_write_input_token_count",
     "iterations",
 )  # fmt: skip
+_BEDROCK: Final = (
+    "cache_write_input_tokens", "cache_read_input_token_count", "cache_write_input_token_count",
+)  # fmt: skip
+"""Names that Bedrock alone has; its caches lie beside the input, whatever the total says."""
 _CURSOR: Final = ("cacheReadTokens", "cacheWriteTokens")
 _PLAIN_INPUT: Final = (
     "prompt_eval_count", "input_token_count", "input_text_token_count", "input_length",
-    "prompt_token_count",
+    "prompt_token_count", "tokens_evaluated",
 )  # fmt: skip
 _PLAIN_OUTPUT: Final = (
     "eval_count", "output_token_count", "generated_token_count", "generated_tokens",
-    "generation_token_count",
+    "generation_token_count", "tokens_predicted",
 )  # fmt: skip
 _DOTNET: Final = frozenset({"input_token_count", "total_token_count"})
 _INPUTS: Final = {"total": "input_tokens"}
@@ -157,6 +161,8 @@ def _own_counts(usage: Usage) -> Tokens:
 
 def _total_includes_cache(usage: Usage) -> bool:
     """Whether a total says that the input holds the cached tokens, unlike Anthropic's."""
+    if any(key in usage for key in _BEDROCK):
+        return False
     total, inputs = count(usage.get("total_tokens")), count(usage.get("input_tokens"))
     cached = cache_reads(usage, {}) + sum(cache_writes(usage, {}))
     return 0 < cached <= inputs and total == inputs + count(usage.get("output_tokens"))
