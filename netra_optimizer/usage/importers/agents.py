@@ -9,8 +9,7 @@ them where Roo says `apiProtocol: openai` | with reasoning |
 | Aider | an event `message_send` of its analytics | with cached tokens | with reasoning |
 """
 
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Callable
 from typing import Any, Final
 
 from netra_optimizer.usage.importers.answers import finish_reason
@@ -63,11 +62,11 @@ class AgentSessionsImporter(RowImporter):
         """One message."""
         if (read := _reader(row)) is None:
             return NOT_A_CALL
-        return read(mapping(row.get("info")) or row, options)
+        return read({**(mapping(row.get("info")) or row)}, options)
 
 
-def _reader(row: Row) -> Any:
-    """The function that reads this agent's rows, None where it is no call. Any: a function."""
+def _reader(row: Row) -> Callable[[Row, Options], Outcome] | None:
+    """The function that reads this agent's rows, None where it is no call."""
     message = mapping(row.get("info")) or row
     counts = mapping(message.get("tokens"))
     if "modelID" in message and "input" in counts and mapping(counts.get("cache")):
@@ -170,7 +169,7 @@ def _cline(row: Row, options: Options) -> Outcome:
 
 def _aider(row: Row, options: Options) -> Outcome:
     said = mapping(row.get("properties"))
-    start: datetime = moment(row.get("time"), options.timezone)
+    start = moment(row.get("time"), options.timezone)
     return UsageRecord(
         id=content_id("aider", start, text(row)),
         model=text(said.get("main_model")),
@@ -181,7 +180,8 @@ def _aider(row: Row, options: Options) -> Outcome:
     )
 
 
-def _fields(tokens: Tokens) -> Mapping[str, int]:
+def _fields(tokens: Tokens) -> dict[str, Any]:
+    """Counts by the names of a record's fields. Any: fields have types of their own."""
     return {name: getattr(tokens, name) for name in Tokens.__struct_fields__}
 
 

@@ -363,7 +363,7 @@ def _unwrapped(row: Row) -> Row:
     """The call, where a row holds one object and nothing else."""
     if len(row) != 1:
         return row
-    return mapping(next(iter(row.values()))) or row
+    return {**mapping(next(iter(row.values())))} or row
 
 
 def _from_cache(value: Callable[[str], Any]) -> bool:

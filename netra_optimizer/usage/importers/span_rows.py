@@ -66,7 +66,7 @@ class SpanRowsImporter(RowImporter):
         """One span, or all that a row holds."""
         if not (spans := _spans(row)):
             return self._span(row, options)
-        return [outcome for span in spans for outcome in self.outcomes({**span}, options)]
+        return [outcome for span in spans for outcome in self.outcomes(span, options)]
 
     def _span(self, row: Row, options: Options) -> Outcome:
         if row.get("kind") == _PENDING:
@@ -96,12 +96,12 @@ class SpanRowsImporter(RowImporter):
         )
 
 
-def _spans(row: Row) -> list[Mapping[str, Any]]:
-    """The spans that a row holds. Any: their own values."""
+def _spans(row: Row) -> list[Row]:
+    """The spans that a row holds."""
     for holder in (row, *(mapping(row.get(name)) for name in _HOLDERS)):
         held = holder.get("spans")
         if isinstance(held, list) and held:
-            return [span for span in held if isinstance(span, Mapping)]
+            return [{**span} for span in held if isinstance(span, Mapping)]
     return []
 
 

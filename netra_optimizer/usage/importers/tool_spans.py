@@ -77,6 +77,8 @@ class ToolSpansImporter(RowImporter):
             options.timezone,
         )
         waited = positive(metrics.get("time_to_first_token"))
+        who = attribution(span, about, tags=tags)
+        who.pop("trace", None)
         return UsageRecord(
             id=text(first(span, ("span_id", "id"))) or content_id("span", start, text(metrics)),
             start=start,
@@ -86,7 +88,8 @@ class ToolSpansImporter(RowImporter):
             latency_ms=_took(span, metrics),
             ttft_ms=None if waited is None else waited * 1000,
             **{name: getattr(tokens, name) for name in Tokens.__struct_fields__},
-            **{**attribution(span, about, tags=tags), "trace": _trace(span)},
+            **who,
+            trace=_trace(span),
             tags=tags,
             span=text(span.get("span_id")),
             parent=_parent(span),
