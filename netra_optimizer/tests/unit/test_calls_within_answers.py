@@ -136,3 +136,15 @@ def test_a_compound_system_is_the_calls_of_its_members(tmp_path: Path) -> None:
         {"model": "openai/gpt-oss-120b", "ms": None, "input_uncached": 600, "output_text": 150},
     ]
     assert {row["provider"] for row in rows} == {"groq"}
+
+
+@pytest.mark.parametrize("drawn", [{"data": [{"b64_json": "x"}]}, {"b64_json": "x"}])
+def test_what_a_picture_took_is_output_in_pictures_where_nobody_says_otherwise(
+    drawn: dict, tmp_path: Path
+) -> None:
+    usage = {"input_tokens": 50, "input_tokens_details": {"text_tokens": 10, "image_tokens": 40},
+             "output_tokens": 400, "total_tokens": 450}  # fmt: skip
+    told = {**usage, "output_tokens_details": {"text_tokens": 100, "image_tokens": 300}}
+    for said, text, picture in ((usage, 0, 400), (told, 100, 300)):
+        [row], _ = answered(tmp_path, model="gpt-image-1.5", usage=said, **drawn)
+        assert (row["output_text"], row["image_out"], row["image_in"]) == (text, picture, 40)

@@ -171,6 +171,13 @@ def cost_of(answer: Answer) -> float | None:
     return None
 
 
+def draws(answer: Answer) -> bool:
+    """Whether the answer is pictures whose output tokens nobody told apart."""
+    if first(usage_of(answer), ("output_tokens_details", "outputTokensDetails")):
+        return False
+    return any("b64_json" in part for part in (answer, *_dicts(answer.get("data"))[:1]))
+
+
 def served_ms(answer: Answer) -> float | None:
     """How long the answer itself says it took: Bedrock's metrics, Ollama's nanoseconds."""
     metrics = mapping(answer.get("metrics") or mapping(answer.get("metadata")).get("metrics"))

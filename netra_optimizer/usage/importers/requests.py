@@ -10,9 +10,12 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
+from msgspec.structs import replace
+
 from netra_optimizer.usage.importers.answers import (
     answer_of,
     cost_of,
+    draws,
     error_kind,
     finish_reason,
     first_byte_ms,
@@ -138,6 +141,8 @@ class RequestsImporter(RowImporter):
         usage = usage_of(answer) or usage_of(row) or usage_of(_within(row))
         thinks_silently = "gemini" in model.lower()
         tokens = NOTHING if failed and not usage else tokens_of(usage, thinks_silently)
+        if draws(answer):
+            tokens = replace(tokens, output_text=0, image_out=tokens.output_tokens)
         record = self._record(row, request, answer, start, model, tokens, failed, options)
         summed = number(mapping(answer.get("request_counts")).get("completed")) or 0
         if summed < 2:
