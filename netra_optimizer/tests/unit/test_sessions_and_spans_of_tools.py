@@ -74,6 +74,10 @@ CASES = {
         "id": "g", "timestamp": AT, "type": "gemini", "model": "gemini-2.5-pro",
         "tokens": {"input": 100, "output": 15, "cached": 40, "thoughts": 5, "tool": 0,
                    "total": 120}}, {**HALF, "provider": "google"}),
+    "gemini cli, cached beside": ("agents", {
+        "id": "g", "timestamp": AT, "type": "gemini", "model": "gemini-2.5-pro",
+        "tokens": {"input": 60, "output": 15, "cached": 40, "thoughts": 5, "tool": 0,
+                   "total": 120}}, HALF),
     "cline": ("agents", {
         "ts": SECONDS * 1000, "type": "say", "say": "api_req_started",
         "modelInfo": {"providerId": "anthropic", "modelId": "claude-sonnet-4-5"},
@@ -175,3 +179,11 @@ def test_what_repeats_the_tokens_of_calls_is_left_out_by_name(
 def test_a_call_that_failed_is_kept_as_an_error(failed: dict, kind: str, tmp_path: Path) -> None:
     [row], _, _ = read(tmp_path, [failed])
     assert (row["status"], row["error_kind"]) == ("error", kind)
+
+
+def test_a_message_that_was_logged_while_it_was_written_counts_as_it_ended(tmp_path: Path) -> None:
+    _, whole, _ = CASES["gemini cli"]
+    begun = {**whole, "tokens": {**whole["tokens"], "output": 1, "thoughts": 0, "total": 101}}
+    [row], audit, _ = read(tmp_path, [begun, whole, begun])
+    assert (row["output_text"], row["reasoning"]) == (15, 5)
+    assert audit == Audit(3, 1, {"duplicate": 2})

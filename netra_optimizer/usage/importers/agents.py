@@ -9,7 +9,7 @@ them where Roo says `apiProtocol: openai` | with reasoning |
 | Aider | an event `message_send` of its analytics | with cached tokens | with reasoning |
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from netra_optimizer.usage.importers.answers import finish_reason
@@ -19,7 +19,7 @@ from netra_optimizer.usage.importers.base import (
     NOT_A_CALL,
     Options,
     Outcome,
-    RowImporter,
+    RepeatingImporter,
 )
 from netra_optimizer.usage.importers.conventions import gemini_tokens, inclusive_tokens
 from netra_optimizer.usage.importers.tokens import NOTHING, Tokens
@@ -47,7 +47,7 @@ _ASKED: Final = "api_req_started"
 _SENT: Final = "message_send"
 
 
-class AgentSessionsImporter(RowImporter):
+class AgentSessionsImporter(RepeatingImporter):
     """Calls of opencode, Gemini CLI, Cline, Roo and Aider."""
 
     name = "agents"
@@ -57,6 +57,11 @@ class AgentSessionsImporter(RowImporter):
     def score(self, rows: Rows) -> float:
         """Sure by a message of one of them."""
         return 0.96 if any(map(_reader, rows.sample)) else 0.0
+
+    def weight(self, call: Sequence[UsageRecord]) -> tuple[int, int]:
+        """The later, with more said."""
+        record = call[0]
+        return record.output_text + record.reasoning, len(record.tool_names)
 
     def read(self, row: Row, options: Options) -> Outcome:
         """One message."""
@@ -106,13 +111,19 @@ def _opencode(row: Row, options: Options) -> Outcome:
         status="error" if failed else "ok",
         error_kind=text(failed.get("name")),
         finish_reason=finish_reason({"stop_reason": text(row.get("finish")).replace("-", "_")}),
-        cost_recorded=positive(row.get("cost")),
+        cost_recorded=positive(row.get("cost")) or None,  # nothing where it knows no price
     )
 
 
 def _gemini(row: Row, options: Options) -> Outcome:
     said = mapping(row.get("tokens"))
-    tokens = gemini_tokens({usual: said.get(own) for own, usual in _GEMINI.items()})
+    usage = {usual: said.get(own) for own, usual in _GEMINI.items()}
+    apart = ("input", "output", "cached", "thoughts", "tool")
+    if (cached := count(said.get("cached"))) and count(said.get("total")) == sum(
+        count(said.get(name)) for name in apart
+    ):
+        usage["prompt_token_count"] = count(said.get("input")) + cached
+    tokens = gemini_tokens(usage)
     model = text(row.get("model")) or options.model
     if not model:
         return NO_MODEL

@@ -156,6 +156,41 @@ class Held:
         return chunk
 
 
+class RepeatingImporter(RowImporter):
+    """An importer of logs that write a call down again while it goes on."""
+
+    @abstractmethod
+    def weight(self, call: Sequence[UsageRecord]) -> tuple[Any, ...]:
+        """Of the rows of one call the one that weighs most counts. Any: compared with its like."""
+
+    def chunks(self, rows: Rows, options: Options) -> Iterator[Chunk]:
+        """Calls as soon as CHUNK_ROWS others came after them."""
+        held: dict[str, Sequence[UsageRecord]] = {}
+        dropped: Counter[str] = Counter()
+        for row in rows.dicts():
+            outcomes = self.outcomes(row, options)
+            call = Parts(found for found in outcomes if isinstance(found, UsageRecord))
+            dropped.update(reason for reason in outcomes if isinstance(reason, str))
+            if not call:
+                continue
+            name = call[0].id
+            if (known := held.get(name)) is not None:
+                dropped[DUPLICATE] += 1
+                call = max(known, call, key=self.weight)
+            held[name] = call
+            if len(held) >= 2 * CHUNK_ROWS:
+                yield _chunk_of_calls([held.pop(name) for name in list(held)[:CHUNK_ROWS]], dropped)
+                dropped = Counter()
+        yield _chunk_of_calls(held.values(), dropped)
+
+
+def _chunk_of_calls(calls: Iterable[Sequence[UsageRecord]], dropped: Counter[str]) -> Chunk:
+    held = Held(dropped)
+    for call in calls:
+        held.add(call)
+    return held.chunk()
+
+
 UNREADABLE: Final = UNREADABLE_VALUES
 
 

@@ -6,19 +6,15 @@ one with most output counts. What `claude --output-format stream-json` prints is
 times; its last line sums up the others.
 """
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from netra_optimizer.usage.importers.answers import finish_reason, tier_of, tool_names
 from netra_optimizer.usage.importers.base import (
-    DUPLICATE,
     NOT_A_CALL,
-    Chunk,
-    Held,
     Options,
     Parts,
-    RowImporter,
+    RepeatingImporter,
 )
 from netra_optimizer.usage.importers.conventions import anthropic_tokens
 from netra_optimizer.usage.importers.inner_calls import anthropic_inner, beside
@@ -32,7 +28,7 @@ from netra_optimizer.usage.importers.values import (
     text,
 )
 from netra_optimizer.usage.record import UsageRecord
-from netra_optimizer.usage.sources.rows import CHUNK_ROWS, Row, Rows
+from netra_optimizer.usage.sources.rows import Row, Rows
 
 _SYNTHETIC: Final = "<synthetic>"
 _SESSIONS: Final = ("sessionId", "session_id")
@@ -40,7 +36,7 @@ _AHEAD: Final = {"summary": "leafUuid", "file-history-snapshot": "messageId"}
 """Kinds of lines that may stand before the first message, and a key that each has."""
 
 
-class ClaudeCodeImporter(RowImporter):
+class ClaudeCodeImporter(RepeatingImporter):
     """Answers of the model, once each."""
 
     name = "claude_code"
@@ -57,24 +53,11 @@ class ClaudeCodeImporter(RowImporter):
         marks = (row.get(_AHEAD[kind]) for row, kind in kinds if kind in _AHEAD)
         return 0.9 if any(marks) else 0.0
 
-    def chunks(self, rows: Rows, options: Options) -> Iterator[Chunk]:
-        """Answers as soon as CHUNK_ROWS others came after them."""
-        held: dict[str, Parts] = {}
-        dropped: Counter[str] = Counter()
-        for row in rows.dicts():
-            outcomes = self.outcomes(row, options)
-            if not isinstance(outcomes, Parts):
-                dropped.update(reason for reason in outcomes if isinstance(reason, str))
-                continue
-            name = outcomes[0].id
-            if (known := held.get(name)) is not None:
-                dropped[DUPLICATE] += 1
-                outcomes = max(known, outcomes, key=_weight)
-            held[name] = outcomes
-            if len(held) >= 2 * CHUNK_ROWS:
-                yield _chunk([held.pop(name) for name in list(held)[:CHUNK_ROWS]], dropped)
-                dropped = Counter()
-        yield _chunk(held.values(), dropped)
+    def weight(self, call: Sequence[UsageRecord]) -> tuple[int, int, int, str]:
+        """The more was said the later was it logged."""
+        record = call[0]
+        spoken = record.output_text + record.reasoning
+        return spoken, len(call), len(record.tool_names), record.span
 
     def read(self, row: Row, options: Options) -> str | Parts:
         """One line: an answer, and what an advisor said for it."""
@@ -122,19 +105,6 @@ def _identity(row: Row, message: Mapping[str, Any]) -> str:
     if name:
         return f"{name}:{request}" if request else name
     return text(row.get("uuid")) or content_id("claude_code", text(message))
-
-
-def _chunk(answers: Iterable[Parts], dropped: Counter[str]) -> Chunk:
-    held = Held(dropped)
-    for answer in answers:
-        held.add(answer)
-    return held.chunk()
-
-
-def _weight(answer: Parts) -> tuple[int, int, int, str]:
-    record = answer[0]
-    spoken = record.output_text + record.reasoning
-    return spoken, len(answer), len(record.tool_names), record.span
 
 
 def _project(row: Row) -> str:

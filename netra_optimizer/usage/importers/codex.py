@@ -14,6 +14,7 @@ from typing import Any, Final
 from netra_optimizer.usage.importers.base import (
     DUPLICATE,
     NO_MODEL,
+    NO_TOKENS,
     NOT_A_CALL,
     UNREADABLE,
     Chunk,
@@ -24,7 +25,7 @@ from netra_optimizer.usage.importers.base import (
     chunk_of,
 )
 from netra_optimizer.usage.importers.conventions import inclusive_tokens
-from netra_optimizer.usage.importers.tokens import Tokens
+from netra_optimizer.usage.importers.tokens import NOTHING, Tokens
 from netra_optimizer.usage.importers.values import (
     canonical,
     count,
@@ -136,6 +137,8 @@ class _Session:
     ) -> UsageRecord:
         start = moment(first(row, ("timestamp",)), self._options.timezone)
         tokens = inclusive_tokens(usage)
+        if tokens == NOTHING:
+            raise RowRefused(NO_TOKENS)
         when = "" if self._name and totals else start
         return UsageRecord(
             id=digest("codex", self._name, when, canonical(totals), canonical(usage)),
