@@ -78,6 +78,15 @@ CASES = {
         "id": "g", "timestamp": AT, "type": "gemini", "model": "gemini-2.5-pro",
         "tokens": {"input": 60, "output": 15, "cached": 40, "thoughts": 5, "tool": 0,
                    "total": 120}}, HALF),
+    "qwen code": ("agents", {
+        "uuid": "u", "sessionId": "s-1", "timestamp": AT, "type": "assistant", "cwd": "/a/shop",
+        "model": "qwen3-coder-plus", "message": {"role": "model", "parts": []},
+        "usageMetadata": {"promptTokenCount": 100, "candidatesTokenCount": 15,
+                          "thoughtsTokenCount": 5, "totalTokenCount": 120,
+                          "cachedContentTokenCount": 40}}, {**HALF, "conversation": "s-1"}),
+    "a span with javascript's times": ("spans", {
+        "traceId": "t", "spanId": "s", "startTime": [SECONDS, 0], "endTime": [SECONDS + 2, 0],
+        "attributes": COUNTS}, {**HALF, "latency_ms": 2000}),
     "cline": ("agents", {
         "ts": SECONDS * 1000, "type": "say", "say": "api_req_started",
         "modelInfo": {"providerId": "anthropic", "modelId": "claude-sonnet-4-5"},
@@ -187,3 +196,15 @@ def test_a_message_that_was_logged_while_it_was_written_counts_as_it_ended(tmp_p
     [row], audit, _ = read(tmp_path, [begun, whole, begun])
     assert (row["output_text"], row["reasoning"]) == (15, 5)
     assert audit == Audit(3, 1, {"duplicate": 2})
+
+
+def test_turns_that_codex_printed_are_dated_and_named_by_who_reads_them(tmp_path: Path) -> None:
+    turn = {"type": "turn.completed", "usage": {
+        "input_tokens": 100, "cached_input_tokens": 40, "output_tokens": 20,
+        "reasoning_output_tokens": 5}}  # fmt: skip
+    path = tmp_path / "log.jsonl"
+    path.write_text("\n".join(map(json.dumps, [{"type": "turn.started"}, turn])))
+    imported = read_files(path, model="gpt-5", start=AT)
+    [row] = [row for batch in imported.batches() for row in batch.to_pylist()]
+    assert {name: row[name] for name in HALF} == HALF
+    assert imported.audit == Audit(2, 1, {"not_a_model_call": 1})

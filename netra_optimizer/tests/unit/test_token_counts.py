@@ -53,6 +53,19 @@ CASES = {
          "completion_tokens": 20, "successful_requests": 1},
         Tokens(input_uncached=60, cache_read=40, output_text=20),
     ),
+    "pi and openclaw": (
+        {"input": 60, "output": 20, "cacheRead": 40, "cacheWrite": 7, "totalTokens": 127,
+         "cost": {"total": 0.1}},
+        Tokens(input_uncached=60, cache_read=40, cache_write_5m=7, output_text=20),
+    ),
+    "short names, cached inside the total": (
+        {"input": 100, "output": 20, "cached": 40, "total": 120},
+        Tokens(input_uncached=60, cache_read=40, output_text=20),
+    ),
+    "kimi's agent": (
+        {"input_other": 60, "output": 20, "input_cache_read": 40, "input_cache_creation": 7},
+        Tokens(input_uncached=60, cache_read=40, cache_write_5m=7, output_text=20),
+    ),
     "openai responses": (
         {"input_tokens": 100, "input_tokens_details": {"cached_tokens": 64}, "output_tokens": 50,
          "output_tokens_details": {"reasoning_tokens": 40}, "total_tokens": 150},

@@ -6,6 +6,8 @@
 | Gemini CLI | a message of type `gemini` with `tokens` | with cached tokens | without thoughts |
 | Cline, Roo | a line `api_req_started`, its counts in JSON text | without cached tokens, but with \
 them where Roo says `apiProtocol: openai` | with reasoning |
+| Qwen Code | an assistant's line with `usageMetadata` | as Gemini counts | |
+| `codex exec --json` | a turn, all its calls | with cached tokens | with reasoning |
 | Aider | an event `message_send` of its analytics | with cached tokens | with reasoning |
 """
 
@@ -23,6 +25,7 @@ from netra_optimizer.usage.importers.base import (
 )
 from netra_optimizer.usage.importers.conventions import gemini_tokens, inclusive_tokens
 from netra_optimizer.usage.importers.tokens import NOTHING, Tokens
+from netra_optimizer.usage.importers.usage_objects import tokens_of
 from netra_optimizer.usage.importers.values import (
     content_id,
     count,
@@ -43,20 +46,21 @@ _GEMINI: Final = {
     "tool": "tool_use_prompt_token_count",
 }  # fmt: skip
 """What Gemini's CLI calls Gemini's counts."""
+_TURN: Final = "turn.completed"
 _ASKED: Final = "api_req_started"
 _SENT: Final = "message_send"
 
 
 class AgentSessionsImporter(RepeatingImporter):
-    """Calls of opencode, Gemini CLI, Cline, Roo and Aider."""
+    """Calls of opencode, Gemini CLI, Qwen Code, Cline, Roo and Aider."""
 
     name = "agents"
-    title = "sessions of opencode, Gemini CLI, Cline, Roo or Aider"
+    title = "sessions of coding agents"
     convention = "as each agent counts: cached tokens beside the input, but inside Gemini's"
 
     def score(self, rows: Rows) -> float:
         """Sure by a message of one of them."""
-        return 0.96 if any(map(_reader, rows.sample)) else 0.0
+        return 0.98 if any(map(_reader, rows.sample)) else 0.0
 
     def weight(self, call: Sequence[UsageRecord]) -> tuple[int, int]:
         """The later, with more said."""
@@ -78,6 +82,10 @@ def _reader(row: Row) -> Callable[[Row, Options], Outcome] | None:
         return _opencode
     if message.get("type") == "gemini" and {"input", "output"} <= counts.keys():
         return _gemini
+    if message.get("type") == "assistant" and mapping(message.get("usageMetadata")):
+        return _qwen
+    if message.get("type") == _TURN and mapping(message.get("usage")):
+        return _turn
     if message.get("say") == _ASKED and "ts" in message:
         return _cline
     if message.get("event") == _SENT and "main_model" in mapping(message.get("properties")):
@@ -143,6 +151,36 @@ def _gemini(row: Row, options: Options) -> Outcome:
         )
         if isinstance(calls, list)
         else (),
+    )
+
+
+def _qwen(row: Row, options: Options) -> Outcome:
+    start = moment(row.get("timestamp"), options.timezone)
+    model = text(row.get("model")) or options.model
+    if not model:
+        return NO_MODEL
+    return UsageRecord(
+        id=text(row.get("uuid")) or content_id("qwen", start, text(row)),
+        model=model,
+        start=start,
+        **_fields(tokens_of(mapping(row.get("usageMetadata")))),
+        feature=_folder(row.get("cwd")),
+        conversation=text(row.get("sessionId")),
+        parent=text(row.get("parentUuid")),
+    )
+
+
+def _turn(row: Row, options: Options) -> Outcome:
+    """What `codex exec --json` says of a turn; it says neither when nor which model."""
+    if not options.model:
+        return NO_MODEL
+    start = moment(first(row, ("timestamp",)) or options.start, options.timezone)
+    return UsageRecord(
+        id=content_id("codex", start, text(row)),
+        model=options.model,
+        provider="openai",
+        start=start,
+        **_fields(inclusive_tokens(mapping(row.get("usage")))),
     )
 
 

@@ -67,6 +67,8 @@ def tokens_of(given: Usage, thinks_silently: bool = False) -> Tokens:
         return inclusive_tokens(usage) if _total_includes_cache(usage) else anthropic_tokens(usage)
     if _has(usage, "input_tokens", "output_tokens"):
         return inclusive_tokens(usage)
+    if _has(usage, "input", "output", "input_other"):
+        return _short_counts(usage)
     billed, counted = mapping(usage.get("billed_units")), mapping(usage.get("tokens"))
     if _has(billed, "input_tokens", "output_tokens"):
         return whole_tokens(billed.get("input_tokens"), billed.get("output_tokens"))
@@ -75,6 +77,28 @@ def tokens_of(given: Usage, thinks_silently: bool = False) -> Tokens:
     if _has(usage, "total_tokens"):
         return whole_tokens(usage.get("total_tokens"), 0)
     raise RowRefused(NO_TOKENS)
+
+
+def _short_counts(usage: Usage) -> Tokens:
+    """Agents' counts (input, output, cacheRead): caches beside the input, unless a total says."""
+    cache = mapping(usage.get("cache"))
+    read = count(first(usage, ("cache_read", "input_cache_read", "cached")) or cache.get("read"))
+    write = count(
+        first(usage, ("cache_write", "input_cache_creation", "cache_creation"))
+        or cache.get("write")
+    )
+    total = count(first(usage, ("total_tokens", "total")))
+    beside = 0 if total or "cached" in usage else read + write
+    return inclusive_tokens(
+        {
+            "prompt_tokens": count(first(usage, ("input", "input_other"))) + beside,
+            "completion_tokens": usage.get("output"),
+            "total_tokens": total,
+            "cache_read_tokens": read,
+            "cache_write_tokens": write,
+            "reasoning_tokens": first(usage, ("reasoning", "thoughts")),
+        }
+    )
 
 
 def has_tokens(usage: Usage) -> bool:
