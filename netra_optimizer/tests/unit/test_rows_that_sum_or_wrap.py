@@ -128,6 +128,47 @@ def test_a_line_that_a_collector_wrapped_is_read(name: str, tmp_path: Path) -> N
     assert (row["input_uncached"], row["output_text"], row["start"].hour) == (10, 5, 10)
 
 
+FLAT = {"model": "gpt-4o", "prompt_tokens": 10, "completion_tokens": 5}
+AGENT = {"event.name": "api_request", "model": "claude-sonnet-4-5", "input_tokens": "10",
+         "output_tokens": "5", "cache_read_tokens": "7", "duration_ms": "2000"}  # fmt: skip
+WRAPPED_COUNTS = {
+    "Cloud Logging": ("generic", {"timestamp": AT, "insertId": "i", "jsonPayload": FLAT}),
+    "CloudWatch": ("generic", {"timestamp": 1795168800000, "message": json.dumps(FLAT)}),
+    "Docker": ("generic", {"log": json.dumps({"ts": AT, **FLAT}) + "\n", "time": AT}),
+    "a logger": ("generic", {"timestamp": AT, "message": "done", "extra": FLAT}),
+    "Elasticsearch": ("generic", {"_id": "1", "_source": {"@timestamp": AT, **FLAT}}),
+    "Datadog": ("generic", {"id": "x", "type": "log", "attributes": {
+        "timestamp": AT, "service": "shop", "attributes": FLAT}}),
+    "DynamoDB": ("generic", {"Item": {
+        "ts": {"S": AT}, "model": {"S": "gpt-4o"}, "prompt_tokens": {"N": "10"},
+        "completion_tokens": {"N": "5"}}}),
+    "MongoDB": ("requests", {
+        "_id": {"$oid": "65a"}, "createdAt": {"$date": AT}, "model": "gpt-4o",
+        "usage": {"prompt_tokens": {"$numberInt": "10"},
+                  "completion_tokens": {"$numberLong": "5"}}}),
+    "ClickHouse's table of logs": ("otlp_logs", {
+        "Timestamp": "2026-11-20 10:00:02.000000000", "ServiceName": "claude-code",
+        "Body": "claude_code.api_request", "LogAttributes": AGENT}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WRAPPED_COUNTS)
+def test_counts_that_a_collector_or_a_database_wrapped_are_read(name: str, tmp_path: Path) -> None:
+    kind, wrapped = WRAPPED_COUNTS[name]
+    [row], audit, fmt = read(tmp_path, [wrapped])
+    assert (fmt, audit) == (kind, Audit(1, 1, {}))
+    assert (row["input_uncached"], row["output_text"], row["start"].hour) == (10, 5, 10)
+    assert (row["start"].minute, row["start"].second) == (0, 0)
+
+
+def test_counts_in_a_table_of_log_lines_are_read(tmp_path: Path) -> None:
+    line = json.dumps(FLAT).replace('"', '""')
+    table = f'@timestamp,@message\n2026-11-20 10:00:00.000,"{line}"\n2026-11-20 10:00:01.000,up\n'
+    [row], audit, fmt = read(tmp_path, table, "insights.csv")
+    assert (fmt, audit) == ("generic", Audit(2, 1, {"no_model": 1}))
+    assert (row["model"], row["input_uncached"], row["output_text"]) == ("gpt-4o", 10, 5)
+
+
 CALL = {"gen_ai.request.model": "gpt-4o", "gen_ai.system": "openai",
         "gen_ai.usage.input_tokens": 100, "gen_ai.usage.output_tokens": 20,
         "gen_ai.usage.cache_read.input_tokens": 40}  # fmt: skip

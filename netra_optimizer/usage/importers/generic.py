@@ -45,6 +45,7 @@ from netra_optimizer.usage.importers.values import (
     text,
     texts,
 )
+from netra_optimizer.usage.importers.wrapped import logged, untyped
 from netra_optimizer.usage.record import TOKEN_BUCKETS, UsageRecord
 from netra_optimizer.usage.sources.rows import Row, Rows, batch_rows
 
@@ -356,14 +357,16 @@ class GenericImporter(RowImporter):
 
 
 def _names(rows: Rows, sample: Sequence[Row]) -> set[str]:
-    return set(rows.header) or {key for row in sample for key in _unwrapped(row)}
+    if rows.header and _counts(columns_of(tuple(rows.header), ())):
+        return set(rows.header)
+    return set(rows.header) | {key for row in sample for key in _unwrapped(row)}
 
 
 def _unwrapped(row: Row) -> Row:
-    """The call, where a row holds one object and nothing else."""
-    if len(row) != 1:
-        return row
-    return {**mapping(next(iter(row.values())))} or row
+    """The call, where a row holds one object and nothing else, or a collector wrapped it."""
+    if len(row) == 1:
+        row = {**mapping(next(iter(row.values())))} or row
+    return untyped(row) if _counts(columns_of(tuple(row), ())) else logged(row)
 
 
 def _from_cache(value: Callable[[str], Any]) -> bool:
@@ -377,6 +380,8 @@ def _vectorized(rows: Rows, options: Options) -> bool:
     if rows.shape not in ("csv", "parquet") or len(set(rows.header)) < len(rows.header):
         return False
     columns = columns_of(tuple(rows.header), tuple(sorted(options.mapping.items())))
+    if not _counts(columns):
+        return False
     return not _ROW_BY_ROW.intersection(columns) and _OPENROUTER.isdisjoint(rows.header)
 
 

@@ -51,6 +51,7 @@ from netra_optimizer.usage.importers.values import (
     positive,
     text,
 )
+from netra_optimizer.usage.importers.wrapped import logged
 from netra_optimizer.usage.names import provider_of_url
 from netra_optimizer.usage.record import UsageRecord
 from netra_optimizer.usage.sources.rows import Row, Rows
@@ -61,6 +62,7 @@ TIMES: Final = (
     "start_time",
     "startTime",
     "created_at",
+    "createdAt",
     "started_at",
     "ts",
     "date",
@@ -85,8 +87,6 @@ _SAID: Final = re.compile("output|completion|candidates|eval_count|generated|pro
 _EMBEDDED: Final = ("embeddings", "embedding", "predictions")
 _ANSWERED_BY_KEY: Final = ({"key", "response"}, {"key", "error"})
 """What lines of Gemini's batches hold and nothing else."""
-_WRAPPED: Final = ("message", "@message", "jsonPayload", "log", "MESSAGE", "body")
-"""Keys under which collectors of logs (CloudWatch, Cloud Logging, Docker) keep a line of JSON."""
 _MODELS: Final = ("model", "model_name", "modelName", "model_id", "modelId", "deployment")
 _PROVIDERS: Final = ("provider", "provider_name", "llm_provider", "vendor", "ai_org")
 _URLS: Final = ("url", "base_url", "api_base", "endpoint", "target_url")
@@ -112,7 +112,7 @@ class RequestsImporter(RowImporter):
     def score(self, rows: Rows) -> float:
         """Sure when a request body stands beside a response body."""
         best = 0.0
-        for row in map(_logged, rows.sample[:8]):
+        for row in map(logged, rows.sample[:8]):
             request, answer = _bodies(row)
             asks = any(key in request for key in ("messages", "input", "prompt", "contents"))
             if asks and any(name in row for name in _RESPONSES):
@@ -130,7 +130,7 @@ class RequestsImporter(RowImporter):
 
         One without a time happened at `start`, where that is given.
         """
-        row = _logged(row)
+        row = logged(row)
         request, answer = _bodies(row)
         stamp = _first_time(row, answer)
         start = moment(options.start if stamp is None else stamp, options.timezone)
@@ -192,18 +192,6 @@ class RequestsImporter(RowImporter):
             quality=number(first(row, ("quality", "score"))),
             cost_recorded=_cost(row, answer),
         )
-
-
-def _logged(row: Row) -> Row:
-    """What a line says that a collector of logs wrapped, beside the collector's own fields."""
-    for key in _WRAPPED:
-        value = row.get(key)
-        if isinstance(value, str if key != "jsonPayload" else Mapping) and (
-            inner := mapping(value)
-        ):
-            around = {name: held for name, held in row.items() if name != key}
-            return {**around, **inner}
-    return row
 
 
 def _bodies(row: Row) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
