@@ -307,6 +307,12 @@ def test_what_a_gateway_s_cache_answered_is_no_call(tmp_path: Path) -> None:
     assert audit == Audit(4, 2, {"answered_by_gateway_cache": 2})
 
 
+def test_a_bare_answer_of_openrouter_is_billed_by_openrouter(tmp_path: Path) -> None:
+    answer = {**CHAT, "id": "gen-7", "provider": "DeepInfra", "model": "openai/gpt-oss-120b"}
+    [found], _, _ = read(tmp_path, [answer])
+    assert found["provider"] == "openrouter"
+
+
 def test_openrouter_s_record_of_a_call_is_read_and_billed_by_openrouter(tmp_path: Path) -> None:
     data = {
         "id": "gen-1", "created_at": AT, "model": "anthropic/claude-sonnet-4.5", "latency": 800,

@@ -328,6 +328,19 @@ def test_a_model_on_machines_of_one_s_own_has_no_price_of_its_maker(provider: st
     assert own.is_priced("mistral-large", provider)
 
 
+@pytest.mark.parametrize(
+    ("model", "provider"),
+    [("deepseek-ai/DeepSeek-R1", "deepinfra"), ("sambanova/DeepSeek-R1", ""),
+     ("claude-sonnet-4-5", "Lambda-AI")],
+)  # fmt: skip
+def test_a_host_with_unlisted_prices_of_its_own_does_not_sell_at_the_maker_s(
+    model: str, provider: str
+) -> None:
+    assert table().resolve(model, provider) is None
+    own = PriceTable.load(custom=[CustomPrice(model=model, provider=provider, input=0.1)])
+    assert own.is_priced(model, provider)
+
+
 @pytest.mark.parametrize("name", ["my-deployment", "prod-chat", "gpt", "llama3.2:3b", "x", ""])
 def test_a_name_that_says_nothing_is_nobody_s_model(name: str) -> None:
     assert table().resolve(name, "") is None

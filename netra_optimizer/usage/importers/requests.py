@@ -255,13 +255,14 @@ def _identity(
 
 def _provider(row: Row, request: Mapping[str, Any], answer: Mapping[str, Any], model: str) -> str:
     """Who answered, by what the log says, the address asked, or marks only one provider leaves."""
+    routed = text(answer.get("id")).startswith("gen-") and "provider" in answer
     named = text(first(row, _PROVIDERS)).strip()
-    if named:
+    if named and not (routed and named == answer["provider"]):
         return named
     url = text(first(row, _URLS) or first(request, _URLS))
     if url and (found := provider_of_url(url)):
         return found
-    if text(answer.get("id")).startswith("gen-") and "provider" in answer:
+    if routed:
         return "openrouter"
     if cloud := _cloud(request, answer):
         return cloud
