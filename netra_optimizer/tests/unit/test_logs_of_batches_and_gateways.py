@@ -336,3 +336,49 @@ def test_zeros_that_a_gateway_writes_at_a_stream_s_end_erase_no_counts(tmp_path:
               {"type": "message_delta", "delta": {}, "usage": zeros}]  # fmt: skip
     [found], _, _ = read(tmp_path, [{"timestamp": AT, "request": {}, "response": stream}])
     assert (found["input_uncached"], found["cache_read"], found["output_text"]) == (30, 50, 12)
+
+
+@pytest.mark.parametrize(
+    ("url", "model", "provider"),
+    [
+        ("https://generativelanguage.googleapis.com/v1beta/models/gemini-2.5-flash:generateContent",
+         "gemini-2.5-flash", "google"),
+        ("https://bedrock-runtime.us-east-1.amazonaws.com/model/us.amazon.nova-pro-v1%3A0/converse",
+         "us.amazon.nova-pro-v1:0", "aws"),
+        ("https://acme.openai.azure.com/openai/deployments/gpt-4o/chat/completions?api-version=1",
+         "gpt-4o", "azure"),
+    ],
+)  # fmt: skip
+def test_a_model_that_only_the_address_names_is_known(
+    url: str, model: str, provider: str, tmp_path: Path
+) -> None:
+    row = {"timestamp": AT, "url": url, "request": {"messages": []}, "response": {"usage": USAGE}}
+    [found], _, _ = read(tmp_path, [row])
+    assert (found["model"], found["provider"]) == (model, provider)
+
+
+def test_what_a_browser_recorded_is_a_log(tmp_path: Path) -> None:
+    asked = {"method": "POST", "url": "https://api.openai.com/v1/chat/completions",
+             "postData": {"text": json.dumps({"model": "gpt-4o", "messages": []})}}  # fmt: skip
+    said = {"status": 200, "content": {"mimeType": "application/json", "text": json.dumps(CHAT)}}
+    page = {"status": 200, "content": {"text": "<html>"}}
+    entries = [
+        {"startedDateTime": AT, "time": 40.5, "request": {"url": "https://x"}, "response": page},
+        {"startedDateTime": AT, "time": 900.5, "request": asked, "response": said},
+    ]
+    path = tmp_path / "calls.har"
+    path.write_text(json.dumps({"log": {"version": "1.2", "creator": {}, "entries": entries}}))
+    imported = read_files(path)
+    [row] = [row for batch in imported.batches() for row in batch.to_pylist()]
+    assert (row["id"], row["provider"], row["latency_ms"]) == ("chatcmpl-abc", "openai", 900.5)
+    assert (row["input_uncached"], row["output_text"]) == (30, 12)
+    assert imported.audit.rows_read == 2
+
+
+@pytest.mark.parametrize("line", ["data: {}", "{}"])
+def test_a_stream_kept_as_a_list_of_lines_is_put_together(line: str, tmp_path: Path) -> None:
+    parts = [{**CHAT, "usage": None}, {**CHAT, "usage": USAGE}]
+    stream = [line.replace("{}", json.dumps(part)) for part in parts]
+    row = {"timestamp": AT, "request": {"model": "m", "messages": []}, "response": stream}
+    [found], _, _ = read(tmp_path, [row])
+    assert (found["input_uncached"], found["output_text"]) == (30, 12)

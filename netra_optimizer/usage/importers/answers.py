@@ -43,6 +43,8 @@ def answer_of(value: object) -> Answer:
         if isinstance(value, str):  # a text that was written as a text once more
             return answer_of(value)
     if isinstance(value, list):
+        if lines := [line for line in value if isinstance(line, str)]:
+            return answer_of("\n".join(lines))
         return merged(part for part in value if isinstance(part, Mapping))
     if isinstance(value, Mapping):
         for key in ("chunks", "events"):
@@ -218,6 +220,7 @@ def error_kind(answer: Answer, *beside: object) -> str:
     """The kind of error, empty when the call went well."""
     for found in (answer.get("error"), *beside):
         if isinstance(found, Mapping):
+            found = mapping(found.get("error")) or found
             kind = first(found, ("type", "code", "status", "error_class", "name", "message"))
             return text(kind)[:80] or "error"
         if isinstance(found, str) and found.strip():

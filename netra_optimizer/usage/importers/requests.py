@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
+from urllib.parse import unquote
 
 from msgspec.structs import replace
 
@@ -90,6 +91,7 @@ _ANSWERED_BY_KEY: Final = ({"key", "response"}, {"key", "error"})
 _MODELS: Final = ("model", "model_name", "modelName", "model_id", "modelId", "deployment")
 _PROVIDERS: Final = ("provider", "provider_name", "llm_provider", "vendor", "ai_org")
 _URLS: Final = ("url", "base_url", "api_base", "endpoint", "target_url")
+_IN_URL: Final = re.compile(r"/(?:models?|deployments)/([^/:?]+)[/:]")
 _MEANINGLESS_ID: Final = re.compile(r"chatcmpl-\d{1,4}")
 """Ollama numbers its answers by chance, below a thousand."""
 _MS: Final = ("latency_ms", "duration_ms", "response_time_ms", "elapsed_ms", "latencyMs")
@@ -112,10 +114,10 @@ class RequestsImporter(RowImporter):
     def score(self, rows: Rows) -> float:
         """Sure when a request body stands beside a response body."""
         best = 0.0
-        for row in map(logged, rows.sample[:8]):
+        for row in map(_line, rows.sample[:8]):
             request, answer = _bodies(row)
             asks = any(key in request for key in ("messages", "input", "prompt", "contents"))
-            if asks and any(name in row for name in _RESPONSES):
+            if asks and any(name in row for name in (*_RESPONSES, "error")):
                 return 0.95
             if not usage_of(answer):
                 continue
@@ -130,7 +132,7 @@ class RequestsImporter(RowImporter):
 
         One without a time happened at `start`, where that is given.
         """
-        row = logged(row)
+        row = _line(row)
         request, answer = _bodies(row)
         stamp = _first_time(row, answer)
         start = moment(options.start if stamp is None else stamp, options.timezone)
@@ -192,6 +194,21 @@ class RequestsImporter(RowImporter):
             quality=number(first(row, ("quality", "score"))),
             cost_recorded=_cost(row, answer),
         )
+
+
+def _line(row: Row) -> Row:
+    """What a line says, also one that a collector wrapped or a browser recorded (HAR)."""
+    if "startedDateTime" not in row:
+        return logged(row)
+    asked, said = mapping(row.get("request")), mapping(row.get("response"))
+    return {
+        "timestamp": row["startedDateTime"],
+        "latency_ms": row.get("time"),
+        "url": asked.get("url"),
+        "status_code": said.get("status"),
+        "request": mapping(asked.get("postData")).get("text"),
+        "response": mapping(said.get("content")).get("text"),
+    }
 
 
 def _bodies(row: Row) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
@@ -259,7 +276,7 @@ def _provider(row: Row, request: Mapping[str, Any], answer: Mapping[str, Any], m
     named = text(first(row, _PROVIDERS)).strip()
     if named and not (routed and named == answer["provider"]):
         return named
-    url = text(first(row, _URLS) or first(request, _URLS))
+    url = _url(row, request)
     if url and (found := provider_of_url(url)):
         return found
     if routed:
@@ -291,7 +308,17 @@ def _model(row: Row, request: Mapping[str, Any], answer: Mapping[str, Any]) -> s
     if "anthropic." in asked and _cloud(request, answer) == "aws":
         return asked
     said = first(row, _MODELS) or first(mapping(row.get("metadata")), _MODELS)
-    return model_of(answer) or asked or text(said)
+    return model_of(answer) or asked or text(said) or _model_in(_url(row, request))
+
+
+def _url(row: Row, request: Mapping[str, Any]) -> str:
+    return text(first(row, _URLS) or first(request, _URLS))
+
+
+def _model_in(url: str) -> str:
+    """The model that Google's, Bedrock's and Azure's addresses name."""
+    found = _IN_URL.search(url)
+    return unquote(found.group(1)) if found else ""
 
 
 def _cost(row: Row, answer: Mapping[str, Any]) -> float | None:
