@@ -70,7 +70,7 @@ _FIVE: Final = frozenset(
     {
         "ephemeral_5m_input_tokens", "ephemeral_5m_tokens", "cache_creation_5m_input_tokens",
         "cache_write_5m_tokens", "cache_creation.ephemeral_5m_input_tokens",
-        "ttl_30m_tokens", "input_cache_write_30m_tokens",
+        "ttl_30m_tokens", "input_cache_write_30m_tokens", "ephemeral_30m_input_tokens",
     }
 )  # fmt: skip
 """The short lifetime a provider sells; OpenAI's is half an hour."""
@@ -78,7 +78,7 @@ _HOUR: Final = frozenset(
     {
         "ephemeral_1h_input_tokens", "ephemeral_1h_tokens", "cache_creation_1h_input_tokens",
         "cache_write_1h_tokens", "cache_creation.ephemeral_1h_input_tokens",
-        "ttl_12h_tokens", "input_cache_write_12h_tokens",
+        "ttl_12h_tokens", "input_cache_write_12h_tokens", "ephemeral_12h_input_tokens",
     }
 )  # fmt: skip
 """The long one; OpenAI's is half a day."""
