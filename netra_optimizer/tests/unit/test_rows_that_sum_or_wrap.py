@@ -313,6 +313,25 @@ def test_a_langsmith_run_of_a_model_is_a_call(name: str, tmp_path: Path) -> None
     )  # fmt: skip
 
 
+def test_a_tier_that_langsmith_names_in_its_details_is_the_call_s(tmp_path: Path) -> None:
+    flex = run(prompt_token_details={"flex_cache_read": 40, "flex": 60},
+               completion_token_details={"flex_reasoning": 5, "flex": 15})  # fmt: skip
+    [row], _, _ = read(tmp_path, [flex])
+    assert row["service_tier"] == "flex"
+    assert buckets(row) == {
+        "input_uncached": 60, "cache_read": 40, "output_text": 15, "reasoning": 5,
+    }  # fmt: skip
+
+
+def test_a_langsmith_run_counts_by_the_message_its_tracer_kept(tmp_path: Path) -> None:
+    usage = {"input_tokens": 100, "output_tokens": 20, "total_tokens": 120,
+             "input_token_details": {"cache_read": 40}}  # fmt: skip
+    kept = {"generations": [[{"message": {"kwargs": {"usage_metadata": usage}}}]]}
+    silent = {"prompt_tokens": None, "completion_tokens": None, "total_tokens": None}
+    [row], _, _ = read(tmp_path, [run(**silent, outputs=kept)])
+    assert buckets(row) == {"input_uncached": 60, "cache_read": 40, "output_text": 20}
+
+
 def test_langsmith_s_runs_of_chains_repeat_tokens_and_are_left_out(tmp_path: Path) -> None:
     hour = {"cache_read": 40, "ephemeral_5m_input_tokens": 10, "ephemeral_1h_input_tokens": 20}
     silent = {"prompt_tokens": None, "completion_tokens": None, "total_tokens": None}

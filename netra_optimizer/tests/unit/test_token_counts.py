@@ -53,6 +53,19 @@ CASES = {
          "completion_tokens": 20, "successful_requests": 1},
         Tokens(input_uncached=60, cache_read=40, output_text=20),
     ),
+    "langchain, details of a tier": (
+        {"input_tokens": 100, "output_tokens": 20, "total_tokens": 120,
+         "input_token_details": {"flex_cache_read": 40, "flex": 60},
+         "output_token_details": {"flex_reasoning": 5, "flex": 15}},
+        Tokens(input_uncached=60, cache_read=40, output_text=15, reasoning=5),
+    ),
+    "langsmith, gemini's long prompt": (
+        {"input_tokens": 500_000, "output_tokens": 20, "total_tokens": 500_025,
+         "input_token_details": {"cache_read": 200_000, "cache_read_over_200k": 50_000,
+                                 "over_200k": 50_000},
+         "output_token_details": {"reasoning": 5, "over_200k": 0}},
+        Tokens(input_uncached=250_000, cache_read=250_000, output_text=20, reasoning=5),
+    ),
     "pi and openclaw": (
         {"input": 60, "output": 20, "cacheRead": 40, "cacheWrite": 7, "totalTokens": 127,
          "cost": {"total": 0.1}},

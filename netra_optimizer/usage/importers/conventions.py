@@ -43,7 +43,7 @@ _READ: Final = frozenset(
         "cached_tokens", "cache_read_tokens", ANTHROPIC_READ, "cache_read", "input_cached_tokens",
         "cached_input_tokens", "prompt_cache_hit_tokens", "num_cached_tokens",
         "cached_prompt_text_tokens", "cache_read_input_token_count", "prompt_cached_tokens",
-        "cached_prompt_tokens",
+        "cached_prompt_tokens", "priority_cache_read", "flex_cache_read",
     }
 )  # fmt: skip
 _WRITE: Final = frozenset(
@@ -61,6 +61,8 @@ _REASONING: Final = frozenset(
         "reasoning",
         "thinking_tokens",
         "completion_reasoning_tokens",
+        "priority_reasoning",
+        "flex_reasoning",
     }
 )
 _SPLIT: Final = (
@@ -226,8 +228,8 @@ def gemini_tokens(usage: Usage) -> Tokens:
 
 
 def cache_reads(usage: Usage, details: Usage) -> int:
-    """Tokens read from a cache, under any of their names."""
-    return _largest(details, usage, names=_READ)
+    """Tokens read from a cache, under any name; LangSmith counts Gemini's in two bands."""
+    return _largest(details, usage, names=_READ) + count(details.get("cache_read_over_200k"))
 
 
 def cache_writes(usage: Usage, details: Usage) -> tuple[int, int]:
@@ -238,6 +240,12 @@ def cache_writes(usage: Usage, details: Usage) -> tuple[int, int]:
     hour = _largest(split, details, usage, lifetimes, names=_HOUR)
     total = _largest(usage, details, names=_WRITE)
     return max(total - hour, five), hour
+
+
+def tier_told(usage: Usage) -> str:
+    """The tier by which LangChain and LangSmith name a usage object's details; empty for none."""
+    details = {**mapping(first(usage, _INSIDE)), **mapping(first(usage, OUTSIDE))}
+    return next((tier for tier in ("priority", "flex") if tier in details), "")
 
 
 def _lifetimes(details: object) -> Usage:

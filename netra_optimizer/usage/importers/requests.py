@@ -29,6 +29,7 @@ from netra_optimizer.usage.importers.answers import (
 from netra_optimizer.usage.importers.attribution import attribution, tags_of
 from netra_optimizer.usage.importers.base import NO_MODEL, Options, Outcome, Parts, RowImporter
 from netra_optimizer.usage.importers.buckets import parts_of
+from netra_optimizer.usage.importers.conventions import tier_told
 from netra_optimizer.usage.importers.durations import duration_ms
 from netra_optimizer.usage.importers.inner_calls import with_inner_calls
 from netra_optimizer.usage.importers.prompts import (
@@ -348,7 +349,8 @@ def _tier(row: Row, request: Mapping[str, Any], answer: Mapping[str, Any]) -> st
     )  # fmt: skip
     if usage.get("speed") == "fast":
         return "fast"
-    return tier_of(found or row.get("service_tier") or request.get("service_tier"))
+    said = found or tier_told(usage) or row.get("service_tier")
+    return tier_of(said or request.get("service_tier"))
 
 
 def _duration(
