@@ -116,7 +116,11 @@ class LangfuseImporter(RowImporter):
             model=model,
             provider=text(first(metadata, ("ls_provider", "provider"))),
             operation=_CALLS[kind],
-            service_tier=tier_of(params.get("service_tier") or metadata.get("service_tier")),
+            service_tier=tier_of(
+                params.get("service_tier")
+                or metadata.get("service_tier")
+                or _tier_told(mapping(seen.get("usagedetails")))
+            ),
             latency_ms=milliseconds(start, end) or _seconds(seen.get("latency")),
             ttft_ms=milliseconds(start, spoken) or _seconds(seen.get("timetofirsttoken")),
             **{name: getattr(tokens, name) for name in Tokens.__struct_fields__},
@@ -209,6 +213,11 @@ def details_tokens(details: Mapping[str, Any]) -> Tokens | None:
     parts["input_uncached"] += inputs
     parts["output_text"] += outputs
     return Tokens(**parts)
+
+
+def _tier_told(details: Mapping[str, Any]) -> str:
+    """The tier by which LangChain names its details, and so Langfuse a usage type."""
+    return next((tier for tier in ("priority", "flex") if f"input_{tier}" in details), "")
 
 
 def _divided(inputs: int, outputs: int, parts: Mapping[str, int]) -> Tokens:
