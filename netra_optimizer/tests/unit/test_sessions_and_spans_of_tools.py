@@ -44,7 +44,7 @@ DATADOG = {
 BRAINTRUST = {
     "id": "row", "span_id": "s", "root_span_id": "t", "span_parents": ["p"],
     "created": "2026-11-20T10:00:07Z", "span_attributes": {"name": "Chat", "type": "llm"},
-    "metadata": {"model": "gpt-4o", "provider": "openai"}, "error": None,
+    "metadata": {"model": "gpt-4o", "provider": "openai", "service_tier": "flex"}, "error": None,
     "metrics": {"start": SECONDS, "end": SECONDS + 2, "prompt_tokens": 100, "tokens": 120,
                 "completion_tokens": 20, "prompt_cached_tokens": 40, "time_to_first_token": 0.4,
                 "completion_reasoning_tokens": 5},
@@ -122,7 +122,8 @@ CASES = {
         "meta": {"span.kind": "llm", "model_name": "gpt-4o"}, "metrics": DATADOG["metrics"]}, {
         **HALF, "latency_ms": 2000}),
     "braintrust": ("tool_spans", BRAINTRUST, {
-        **HALF, "latency_ms": 2000, "ttft_ms": 400, "trace": "t", "parent": "p"}),
+        **HALF, "latency_ms": 2000, "ttft_ms": 400, "trace": "t", "parent": "p",
+        "service_tier": "flex", "feature": "Chat"}),
     "sentry": ("spans", SENTRY, {**HALF, "latency_ms": 2000, "parent": "p"}),
     "sentry's transaction": ("spans", {
         "event_id": "e", "timestamp": SECONDS + 3, "spans": [SENTRY]}, {

@@ -6,6 +6,7 @@ Both count cached tokens inside the input, for every provider.
 from collections.abc import Mapping
 from typing import Any, Final
 
+from netra_optimizer.usage.importers.answers import tier_of
 from netra_optimizer.usage.importers.attribution import attribution
 from netra_optimizer.usage.importers.base import (
     NO_MODEL,
@@ -79,12 +80,17 @@ class ToolSpansImporter(RowImporter):
         waited = positive(metrics.get("time_to_first_token"))
         who = attribution(span, about, tags=tags)
         who.pop("trace", None)
+        named = text(mapping(span.get("span_attributes")).get("name"))
+        who["feature"] = who.get("feature") or text(first(span, ("ml_app", "name"))) or named
         return UsageRecord(
             id=text(first(span, ("span_id", "id"))) or content_id("span", start, text(metrics)),
             start=start,
             model=model,
             provider=text(first(about, ("model_provider", "provider"))),
             operation=_CALLS[kind],
+            service_tier="fast"
+            if about.get("speed") == "fast"
+            else tier_of(about.get("service_tier")),
             latency_ms=_took(span, metrics),
             ttft_ms=None if waited is None else waited * 1000,
             **{name: getattr(tokens, name) for name in Tokens.__struct_fields__},
