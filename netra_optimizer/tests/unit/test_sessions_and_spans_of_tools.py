@@ -108,6 +108,9 @@ CASES = {
     "posthog": ("posthog", EVENT, {
         **HALF, "latency_ms": 2000, "user": "u", "trace": "t", "cost_recorded": 0.25}),
     "posthog, anthropic": ("posthog", {**EVENT, "properties": APART}, HALF),
+    "posthog, gemini": ("posthog", {**EVENT, "properties": {
+        **POSTHOG, "$ai_model": "gemini-2.5-flash", "$ai_provider": "gemini",
+        "$ai_output_tokens": 15}}, HALF),
     "posthog, said to be inside": ("posthog", {**EVENT, "properties": {
         **APART, "$ai_input_tokens": 100, "$ai_cache_reporting_exclusive": False}}, HALF),
     "posthog, a property a column": ("posthog", {

@@ -1,7 +1,8 @@
 """PostHog's events of calls: exports, answers of its API, and tables of its properties.
 
 Cached tokens lie beside the input where `$ai_cache_reporting_exclusive` or the provider, Anthropic,
-says so; for all others inside. An event is sent when its call has ended.
+says so; for all others inside. Thoughts lie beside Gemini's output. An event is sent when its call
+has ended.
 """
 
 from collections.abc import Mapping
@@ -140,4 +141,8 @@ def _tokens(said: Mapping[str, Any]) -> Tokens:
             count(usage["prompt_tokens"]) + count(usage["cache_read_tokens"]) + written
         )
         usage["total_tokens"] = None
+    if "gemini" in named and not has_count(usage["total_tokens"]):
+        usage["completion_tokens"] = count(usage["completion_tokens"]) + count(
+            usage["reasoning_tokens"]
+        )
     return inclusive_tokens(usage)
