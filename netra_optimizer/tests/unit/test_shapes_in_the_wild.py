@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from netra_optimizer import InputError, read_bill, read_files
+from netra_optimizer import InputError, PriceTable, read_bill, read_files
 from netra_optimizer.results import Audit
 from netra_optimizer.usage.record import TOKEN_BUCKETS
 
@@ -207,6 +207,28 @@ def test_who_sold_claude_s_answer_is_told_by_its_marks(
     assert found["provider"] == sold
     asked = request_.get("model")
     assert found["model"] == (asked if asked == BEDROCK else CLAUDE["model"])
+
+
+@pytest.mark.parametrize(
+    ("model", "answer_id", "sold"),
+    [
+        ("claude-sonnet-4-5-20250929", "msg_1", "anthropic"),
+        ("claude-sonnet-4-5-20250929", "msg_bdrk_1", "aws"),
+        (BEDROCK, "msg_1", "aws"),
+        ("claude-sonnet-4-5@20250929", "msg_1", "google"),
+        ("claude-sonnet-4-5-20250929", "msg_vrtx_1", "google"),
+        ("glm-4.6", "msg_1", "zai"),  # by the name alone
+    ],
+)
+def test_who_sold_an_agent_s_answer_is_told_by_its_marks(
+    model: str, answer_id: str, sold: str, tmp_path: Path
+) -> None:
+    message = {"id": answer_id, "model": model, "content": [], "usage": CLAUDE["usage"]}
+    line = {"type": "assistant", "timestamp": AT, "sessionId": "s", "uuid": "u", "cwd": "/x",
+            "message": message}  # fmt: skip
+    [found], _, _ = read(tmp_path, [line])
+    assert (found["model"], found["provider"]) == (model, sold)
+    assert PriceTable.load().is_priced(found["model"], found["provider"])
 
 
 def answer(model: str, **usage) -> dict:
