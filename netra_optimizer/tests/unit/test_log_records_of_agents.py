@@ -166,3 +166,30 @@ def test_a_session_of_totals_alone_counts_by_how_much_they_grew(tmp_path: Path) 
     rows = [row for batch in imported.batches() for row in batch.to_pylist()]
     assert [row["input_uncached"] for row in rows] == [1000, 700, 300]
     assert imported.audit == Audit(6, 3, {"duplicate": 1, "not_a_model_call": 2})
+
+
+@pytest.mark.parametrize(
+    ("event", "model", "sold"),
+    [
+        ("claude_code.api_request", "claude-sonnet-4-5", "anthropic"),
+        ("claude_code.api_request", "us.anthropic.claude-sonnet-4-5-20250929-v1:0", "aws"),
+        ("claude_code.api_request", "glm-4.6", "zai"),
+        ("gemini_cli.api_response", "gemini-2.5-pro", "google"),
+        ("qwen-code.api_response", "deepseek-chat", "deepseek"),
+    ],
+)
+def test_an_agent_may_call_models_of_others(
+    event: str, model: str, sold: str, tmp_path: Path
+) -> None:
+    counts = {"input_tokens": 5, "output_tokens": 2, "input_token_count": 5}
+    [row], _, _ = read(tmp_path, record(event__name=event, model=model, **counts))
+    assert (row["model"], row["provider"]) == (model, sold)
+
+
+def test_codex_s_provider_is_its_session_s(tmp_path: Path) -> None:
+    lines = [line("session_meta", id="s-1", model_provider="azure"),
+             line("turn_context", model="gpt-5"), counted(1000, 1000)]  # fmt: skip
+    path = tmp_path / "rollout.jsonl"
+    path.write_text("\n".join(map(json.dumps, lines)))
+    [batch] = read_files(path).batches()
+    assert batch.column("provider").to_pylist() == ["azure"]

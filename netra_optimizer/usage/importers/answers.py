@@ -157,6 +157,17 @@ def model_of(answer: Answer) -> str:
     return text(first(answer, names) or first(said, names))
 
 
+def claude_seller(model: str, answer: str = "") -> str:
+    """Who sold an answer to Claude's agent: a cloud leaves its mark on the answer's id or the
+    model's name, and not every model is Anthropic's; empty where the name alone can tell.
+    """
+    if answer.startswith("msg_bdrk_") or "anthropic." in model:
+        return "aws"
+    if answer.startswith("msg_vrtx_") or "@" in model:
+        return "google"
+    return "anthropic" if "claude" in model else ""
+
+
 def cost_of(answer: Answer) -> float | None:
     """What the answer itself says it cost, USD; None where it says nothing."""
     usage = usage_of(answer)

@@ -9,7 +9,12 @@ times; its last line sums up the others.
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from netra_optimizer.usage.importers.answers import finish_reason, tier_of, tool_names
+from netra_optimizer.usage.importers.answers import (
+    claude_seller,
+    finish_reason,
+    tier_of,
+    tool_names,
+)
 from netra_optimizer.usage.importers.base import (
     NOT_A_CALL,
     Options,
@@ -72,7 +77,7 @@ class ClaudeCodeImporter(RepeatingImporter):
             id=_identity(row, message),
             start=moment(first(row, ("timestamp",)) or options.start, options.timezone),
             model=model,
-            provider=_seller(model, text(message.get("id"))),
+            provider=claude_seller(model, text(message.get("id"))),
             service_tier="fast"
             if usage.get("speed") == "fast"
             else tier_of(usage.get("service_tier")),
@@ -88,15 +93,6 @@ class ClaudeCodeImporter(RepeatingImporter):
             cost_recorded=positive(row.get("costUSD")),
         )
         return Parts([record, *beside(record, anthropic_inner(usage))])
-
-
-def _seller(model: str, answer: str) -> str:
-    """Who sold the answer: a cloud leaves its mark, and not every model is Anthropic's."""
-    if answer.startswith("msg_bdrk_") or "anthropic." in model:
-        return "aws"
-    if answer.startswith("msg_vrtx_") or "@" in model:
-        return "google"
-    return "anthropic" if "claude" in model else ""
 
 
 def _told_by_agent(row: Row) -> Row:

@@ -80,6 +80,7 @@ class _Session:
     def __init__(self, options: Options) -> None:
         self._options = options
         self._model = self._name = self._project = ""
+        self._provider = "openai"
         self._totals: Mapping[str, Any] = {}
         self._owner = ""
         """The session whose file this is, while it begins with what another one said."""
@@ -123,6 +124,7 @@ class _Session:
         self._latest = now
 
     def _begin(self, payload: Mapping[str, Any]) -> None:
+        self._provider = text(payload.get("model_provider")) or self._provider
         name, above = text(payload.get("id")), _above(payload)
         if self._owner:  # what is copied names the session it is copied from
             self._name = name
@@ -144,7 +146,7 @@ class _Session:
             id=digest("codex", self._name, when, canonical(totals), canonical(usage)),
             start=start,
             model=model,
-            provider="openai",
+            provider=self._provider,
             **{name: getattr(tokens, name) for name in Tokens.__struct_fields__},
             feature=self._project.replace("\\", "/").rstrip("/").rpartition("/")[2],
             conversation=self._name,

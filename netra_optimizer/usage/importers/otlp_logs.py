@@ -17,7 +17,7 @@ from typing import Any, Final
 import msgspec
 
 from netra_optimizer.usage.batch import EPOCH, to_us
-from netra_optimizer.usage.importers.answers import tier_of
+from netra_optimizer.usage.importers.answers import claude_seller, tier_of
 from netra_optimizer.usage.importers.base import (
     BAD_TIME,
     NO_MODEL,
@@ -158,10 +158,13 @@ def _call(
     told: "tuple[str, Callable[[Attributes], Tokens]]",
 ) -> Outcome:
     """The call that an agent's event reports at its end."""
-    provider, tokens_of = told
+    maker, tokens_of = told
     model = text(attributes.get("model"))
     if not model:
         return NO_MODEL
+    provider = maker if _MADE.get(maker, maker) in model else ""
+    if maker == "anthropic":
+        provider = claude_seller(model)
     lasted = positive(attributes.get("duration_ms"))
     start_ns = at_ns - int((lasted or 0.0) * 1e6)
     failed = event == "api_error"
@@ -225,6 +228,8 @@ def _gemini_cli(attributes: Attributes) -> Tokens:
     )
 
 
+_MADE: Final = {"openai": "", "google": "gemini"}
+"""What is in the names of a maker's models; its agent may call those of others."""
 _EVENTS: Final = {
     "api_request": ("anthropic", _claude_code),
     "api_error": ("", _claude_code),
