@@ -129,6 +129,47 @@ def test_helicone_s_session_and_its_own_states_are_told(tmp_path: Path) -> None:
     assert [row["error_kind"] for row in rows] == ["", "cancelled"]
 
 
+HELICONE = {
+    "request_id": "h-1", "request_created_at": AT, "response_status": 200, "delay_ms": 900,
+    "provider": "ANTHROPIC", "request_model": "claude-sonnet-4-5", "prompt_tokens": 100,
+    "completion_tokens": 20, "prompt_cache_read_tokens": 40,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("provider", "fresh"), [("ANTHROPIC", 100), ("BEDROCK", 100), ("OPENROUTER", 60)]
+)
+def test_helicone_counts_as_who_sold_the_answer_does(
+    provider: str, fresh: int, tmp_path: Path
+) -> None:
+    [row], _, _ = read(tmp_path, [{**HELICONE, "provider": provider}])
+    assert (row["input_uncached"], row["cache_read"]) == (fresh, 40)
+
+
+def test_helicone_s_bodies_tell_the_tier_and_the_advisor(tmp_path: Path) -> None:
+    go = {"input_tokens": 10, "output_tokens": 5}
+    usage = {
+        **go,
+        "speed": "fast",
+        "iterations": [
+            {"type": "message", **go},
+            {"type": "advisor_message", "model": "claude-opus-4-6", **go},
+        ],
+    }
+    body = {"id": "msg_1", "type": "message", "model": "claude-sonnet-4-5", "usage": usage}
+    rows, audit, _ = read(tmp_path, [{**HELICONE, "response_body": body}])
+    assert [(row["model"], row["service_tier"], row["input_uncached"]) for row in rows] == [
+        ("claude-sonnet-4-5", "fast", 10), ("claude-opus-4-6", "standard", 10),
+    ]  # fmt: skip
+    assert audit == Audit(1, 1, {})
+
+
+def test_litellm_s_usage_object_tells_a_fast_answer(tmp_path: Path) -> None:
+    usage = {**USAGE, "speed": "fast"}
+    [row], _, _ = read(tmp_path, [payload(metadata={"usage_object": usage})])
+    assert row["service_tier"] == "fast"
+
+
 def test_openai_s_older_usage_is_a_report_too(tmp_path: Path) -> None:
     result = {"aggregation_timestamp": 1795168800, "n_requests": 3, "operation": "completion",
               "snapshot_id": "gpt-4o-2024-08-06", "n_context_tokens_total": 900,

@@ -22,6 +22,9 @@ from netra_optimizer.usage.record import UsageRecord
 
 IMAGE_TOOL: Final = "image_generation"
 """The model of pictures drawn by a tool that does not name one: it has no price until one is."""
+_STANDARD: Final = "standard"
+_BATCH: Final = "batch"
+"""The only tier that a call hands down: speed and priority are asked of one model."""
 _OF_THE_ANSWER: Final = {
     "latency_ms": None, "ttft_ms": None, "cost_recorded": None, "quality": None,
     "prompt_hash": "", "block_hashes": (), "block_tokens": 0, "params": "",
@@ -59,6 +62,7 @@ def beside(record: UsageRecord, others: Sequence[Inner]) -> list[UsageRecord]:
         msgspec.structs.replace(
             _with_tokens(record, inner.model, inner.tokens),
             id=f"{record.id}:{inner.kind}:{number}",
+            service_tier=_BATCH if record.service_tier == _BATCH else _STANDARD,
             **_OF_THE_ANSWER,
         )
         for number, inner in enumerate(others)
