@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from netra_optimizer import read_files
+from netra_optimizer import InputError, read_files
 from netra_optimizer.results import Audit
 from netra_optimizer.usage.record import TOKEN_BUCKETS
 
@@ -461,3 +461,24 @@ def test_a_batch_told_as_one_is_its_requests_and_one_row(tmp_path: Path) -> None
     assert (len(rows), audit) == (3, Audit(1, 1, {}))
     assert sum(row["input_uncached"] for row in rows) == 211
     assert {(row["service_tier"], row["start"].hour) for row in rows} == {("batch", 10)}
+
+
+@pytest.mark.parametrize("name", ["calls.jsonl", "calls.csv"])
+def test_a_table_of_embeddings_needs_no_output(name: str, tmp_path: Path) -> None:
+    row = {"timestamp": AT, "model": "text-embedding-3-small", "prompt_tokens": 100}
+    content = table(row) if name.endswith("csv") else [row]
+    [found], audit, fmt = read(tmp_path, content, name)
+    assert (fmt, audit, buckets(found)) == ("generic", Audit(1, 1, {}), {"input_uncached": 100})
+
+
+def test_a_table_whose_output_nobody_can_find_is_an_error(tmp_path: Path) -> None:
+    row = {"timestamp": AT, "model": "gpt-4o", "prompt_tokens": 100, "said": 20}
+    with pytest.raises(InputError, match="output"):
+        read(tmp_path, [row])
+
+
+@pytest.mark.parametrize(("said", "status"), [(False, "error"), (True, "ok")])
+def test_a_column_that_says_success_tells_failures(said: bool, status: str, tmp_path: Path) -> None:
+    row = {"timestamp": AT, "model": "gpt-4o", "input_tokens": 5, "output_tokens": 1}
+    [found], _, _ = read(tmp_path, [{**row, "success": said}])
+    assert found["status"] == status

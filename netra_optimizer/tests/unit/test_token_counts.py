@@ -75,6 +75,10 @@ CASES = {
         {"input": 100, "output": 20, "cached": 40, "total": 120},
         Tokens(input_uncached=60, cache_read=40, output_text=20),
     ),
+    "prompt and completion alone": (
+        {"prompt": 100, "completion": 20, "total": 120},
+        Tokens(input_uncached=100, output_text=20),
+    ),
     "kimi's agent": (
         {"input_other": 60, "output": 20, "input_cache_read": 40, "input_cache_creation": 7},
         Tokens(input_uncached=60, cache_read=40, cache_write_5m=7, output_text=20),

@@ -169,7 +169,7 @@ SYNONYMS: Final[Mapping[str, tuple[str, ...]]] = {
     "trace": ("trace", "traceid"),
     "span": ("span", "spanid"),
     "parent": ("parent", "parentid", "parentspanid"),
-    "status": ("status", "state", "statuscode", "outcome"),
+    "status": ("status", "state", "statuscode", "outcome", "success", "issuccess"),
     "error_kind": ("errorkind", "error", "errortype", "errorcode", "exception"),
     "attempt": ("attempt", "attemptnumber", "retrycount"),
     "retry_of": ("retryof",),
@@ -226,7 +226,7 @@ class GenericImporter(RowImporter):
         """Low, so that every known format comes first."""
         names = _names(rows, rows.sample[:8])
         fields = columns_of(tuple(sorted(names)), ())
-        if not ("start" in fields and _counts(fields)):
+        if not ("start" in fields and (_counts(fields) or _embeds(rows, fields))):
             return 0.0
         return 0.4
 
@@ -246,7 +246,11 @@ class GenericImporter(RowImporter):
         known = ", ".join(sorted(names)[:20])
         for field, found, usual in (
             ("start", "start" in fields, "timestamp"),
-            ("input and output", _counts(fields), "input_tokens and output_tokens"),
+            (
+                "input and output",
+                _counts(fields) or _embeds(rows, fields),
+                "input_tokens and output_tokens",
+            ),
         ):
             if not found:
                 raise ColumnMissing(
@@ -449,6 +453,12 @@ def _anthropic(found: Mapping[str, str]) -> bool:
     )
     own = read == "cachereadinputtokens" or write == "cachecreationinputtokens"
     return own and inputs == "inputtokens"
+
+
+def _embeds(rows: Rows, fields: Mapping[str, str]) -> bool:
+    """Whether there is no output because the models have none: their names say so."""
+    models = [text(_unwrapped(row).get(fields.get("model", ""))) for row in rows.sample]
+    return "input" in fields and bool(models) and all("embed" in name.lower() for name in models)
 
 
 def _alias(field: str) -> str:

@@ -44,6 +44,8 @@ _PLAIN_OUTPUT: Final = (
     "generation_token_count", "tokens_predicted",
 )  # fmt: skip
 _DOTNET: Final = frozenset({"input_token_count", "total_token_count"})
+_SHORT_INPUT: Final = ("input", "input_other", "prompt")
+_SHORT_OUTPUT: Final = ("output", "completion")
 _INPUTS: Final = {"total": "input_tokens"}
 _OUTPUTS: Final = {"total": "output_tokens", "reasoning": "reasoning_tokens"}
 _WORD: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[a-z])(?=\d+[mh])")
@@ -67,7 +69,7 @@ def tokens_of(given: Usage, thinks_silently: bool = False) -> Tokens:
         return inclusive_tokens(usage) if _total_includes_cache(usage) else anthropic_tokens(usage)
     if _has(usage, "input_tokens", "output_tokens"):
         return inclusive_tokens(usage)
-    if _has(usage, "input", "output", "input_other"):
+    if _has(usage, *_SHORT_INPUT, *_SHORT_OUTPUT):
         return _short_counts(usage)
     billed, counted = mapping(usage.get("billed_units")), mapping(usage.get("tokens"))
     if _has(billed, "input_tokens", "output_tokens"):
@@ -91,8 +93,8 @@ def _short_counts(usage: Usage) -> Tokens:
     beside = 0 if total or "cached" in usage else read + write
     return inclusive_tokens(
         {
-            "prompt_tokens": count(first(usage, ("input", "input_other"))) + beside,
-            "completion_tokens": usage.get("output"),
+            "prompt_tokens": count(first(usage, _SHORT_INPUT)) + beside,
+            "completion_tokens": first(usage, _SHORT_OUTPUT),
             "total_tokens": total,
             "cache_read_tokens": read,
             "cache_write_tokens": write,
