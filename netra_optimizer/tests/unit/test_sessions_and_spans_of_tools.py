@@ -70,6 +70,10 @@ CASES = {
         "cost_recorded": 0.25, "finish_reason": "tool_calls"}),
     "opencode, exported": ("agents", {"info": OPENCODE, "parts": []}, {
         **HALF, "cache_write_5m": 7}),
+    "opencode's database": ("agents", {
+        "id": "m-1", "session_id": "s-1", "time_created": SECONDS * 1000, "data": json.dumps(
+            {key: held for key, held in OPENCODE.items() if key not in ("id", "sessionID")})}, {
+        **HALF, "cache_write_5m": 7, "id": "m-1", "conversation": "s-1"}),
     "gemini cli": ("agents", {
         "id": "g", "timestamp": AT, "type": "gemini", "model": "gemini-2.5-pro",
         "tokens": {"input": 100, "output": 15, "cached": 40, "thoughts": 5, "tool": 0,

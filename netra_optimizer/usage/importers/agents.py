@@ -71,12 +71,21 @@ class AgentSessionsImporter(RepeatingImporter):
         """One message."""
         if (read := _reader(row)) is None:
             return NOT_A_CALL
-        return read({**(mapping(row.get("info")) or row)}, options)
+        return read(_message(row), options)
+
+
+def _message(row: Row) -> Row:
+    """The message, also inside opencode's exports and the rows of its database."""
+    if info := mapping(row.get("info")):
+        return {**info}
+    if "tokens" in (data := mapping(row.get("data"))):
+        return {"sessionID": row.get("session_id"), "id": row.get("id"), **data}
+    return row
 
 
 def _reader(row: Row) -> Callable[[Row, Options], Outcome] | None:
     """The function that reads this agent's rows, None where it is no call."""
-    message = mapping(row.get("info")) or row
+    message = _message(row)
     counts = mapping(message.get("tokens"))
     if "modelID" in message and "input" in counts and mapping(counts.get("cache")):
         return _opencode
