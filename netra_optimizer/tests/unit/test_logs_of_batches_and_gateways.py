@@ -382,3 +382,11 @@ def test_a_stream_kept_as_a_list_of_lines_is_put_together(line: str, tmp_path: P
     row = {"timestamp": AT, "request": {"model": "m", "messages": []}, "response": stream}
     [found], _, _ = read(tmp_path, [row])
     assert (found["input_uncached"], found["output_text"]) == (30, 12)
+
+
+def test_a_stream_that_counts_beside_its_last_words_is_counted(tmp_path: Path) -> None:
+    words = [{**CHAT, "usage": None, "choices": [{"delta": {}, "usage": counts}]}
+             for counts in (None, {**USAGE, "cached_tokens": 10})]  # fmt: skip
+    row = {"timestamp": AT, "request": {"model": "kimi-k2", "messages": []}, "response": words}
+    [found], _, _ = read(tmp_path, [row])
+    assert (found["input_uncached"], found["cache_read"], found["output_text"]) == (20, 10, 12)

@@ -88,7 +88,7 @@ def merged(parts: Iterable[Answer]) -> Answer:
         block = mapping(part.get("content_block"))
         if block.get("type") == "tool_use":
             whole.setdefault("tool_blocks", []).append(block)
-        for found in (part, inner, delta):
+        for found in (*_dicts(part.get("choices")), part, inner, delta):
             _lay_over(usage, usage_of(found))
     if usage:
         whole["usage"] = usage
