@@ -41,6 +41,7 @@ _PARENTS: Final = (
 )  # fmt: skip
 _HOLDERS: Final = ("data", "trace_data")
 """Where MLflow keeps a trace's spans."""
+_SCOPES: Final = ("ScopeName", "scope_name", "otel_scope_name", "instrumentation_scope")
 _STATUS: Final = ("status", "StatusCode", "status_code", "otel_status_code")
 _MESSAGES: Final = (
     "StatusMessage", "status_message", "statusMessage", "otel_status_message", "exception_type",
@@ -93,6 +94,7 @@ class SpanRowsImporter(RowImporter):
             end_ns=_end_ns(row, start, options),
             failed=code in _FAILED or text(row.get("success")).lower() == "false",
             message=text(first(said, ("description", "message")) or first(row, _MESSAGES)),
+            scope=text(mapping(row.get("scope")).get("name") or first(row, _SCOPES)),
         )
 
 
