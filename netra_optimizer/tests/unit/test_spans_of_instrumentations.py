@@ -290,7 +290,8 @@ def test_a_provider_s_name_is_understood_in_every_convention(named: str, provide
 
 @pytest.mark.parametrize(
     ("scope", "fresh"),
-    [("opentelemetry.instrumentation.bedrock", 3000), ("opentelemetry.instrumentation.openai", 1500)],
+    [("opentelemetry.instrumentation.bedrock", 3000),
+     ("opentelemetry.instrumentation.openai", 1500)],
 )  # fmt: skip
 def test_who_made_a_span_tells_that_bedrock_s_cached_tokens_lie_beside(
     scope: str, fresh: int, tmp_path: Path
