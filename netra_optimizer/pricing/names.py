@@ -21,6 +21,14 @@ PROVIDER_ALIASES: Final = {
     "azure.ai.openai": "azure",
     "azure.ai.inference": "azure",
     "az.ai.openai": "azure",
+    **dict.fromkeys(
+        ("azure_openai", "azure-openai", "azure openai", "azure-openai.chat", "azure.chat",
+         "azure-openai.responses", "azure.responses", "microsoft foundry"), "azure"),
+    **dict.fromkeys(
+        ("google-vertex-anthropic", "anthropic-vertex", "anthropic_vertex", "vertex-anthropic"),
+        "google"),
+    **dict.fromkeys(("anthropic-bedrock", "anthropic_bedrock"), "aws"),
+    "github_copilot": "github-copilot",
     "cohere_chat": "cohere",
     "text-completion-openai": "openai",
     "codestral": "mistral",
@@ -32,7 +40,7 @@ PROVIDER_ALIASES: Final = {
     "dashscope": "",
     "litellm_proxy": "",
     "custom_openai": "",
-}
+}  # fmt: skip
 """Names of other tools for genai-prices' providers; empty: says nothing about the provider."""
 
 SELF_HOSTED: Final = frozenset(
@@ -44,6 +52,17 @@ SELF_HOSTED: Final = frozenset(
     }
 )  # fmt: skip
 """Who runs a model on machines of one's own: what its maker charges elsewhere is no price of it."""
+
+UNLISTED: Final = frozenset(
+    {
+        "deepinfra", "sambanova", "nebius", "nscale", "hyperbolic", "lambda", "lambda_ai", "gmi",
+        "gmi_cloud", "replicate", "anyscale", "friendliai", "friendli", "featherless_ai",
+        "featherless", "crusoe", "scaleway", "parasail", "siliconflow", "inference_net", "kluster",
+        "wandb", "watsonx", "oci", "snowflake", "octoai", "lepton", "chutes", "phala", "targon",
+        "gradient_ai", "volcengine", "tencent",
+    }
+)  # fmt: skip
+"""Who sells others' models at prices of their own that genai-prices does not list."""
 
 MAKERS: Final = (
     "openai", "anthropic", "google", "mistral", "cohere", "deepseek", "x-ai", "perplexity",
@@ -75,7 +94,7 @@ def find_model(
 ) -> "tuple[Provider, ModelInfo] | None":
     """The first reading of the name that genai-prices knows, None when it knows none."""
     runner = provider.strip() or model.strip().partition("/")[0]
-    if runner.lower() in SELF_HOSTED:
+    if runner.lower() in SELF_HOSTED or runner.lower().replace("-", "_") in UNLISTED:
         return None
     for name, seller in _readings(snapshot, model.strip(), provider.strip()):
         try:

@@ -90,6 +90,20 @@ KEYS = {
         "timestamp": "2026-11-20T10:00:00Z", "request": {"model": "gpt-4o", "messages": []},
         "response": {"id": "a", "model": "gpt-4o", "usage": USAGE, "choices": []}, "metadata": {},
     },
+    "agents": {
+        "id": "m", "sessionID": "s", "modelID": "claude-sonnet-4-5", "providerID": "anthropic",
+        "time": {"created": 1795168800000, "completed": 1795168802000}, "error": None, "cost": 0.1,
+        "tokens": {"input": 5, "output": 2, "reasoning": 1, "cache": {"read": 1, "write": 1}},
+    },
+    "posthog": {"uuid": "e", "event": "$ai_generation", "timestamp": "2026-11-20T10:00:00Z",
+                "distinct_id": "u", "properties": {
+                    "$ai_model": "gpt-4o", "$ai_input_tokens": 5, "$ai_output_tokens": 2,
+                    "$ai_latency": 1.5, "$ai_cache_read_input_tokens": 1, "$ai_error": {}}},
+    "tool_spans": {
+        "span_kind": "llm", "span_id": "s", "trace_id": "t", "start_ns": 1795168800000000000,
+        "duration": 5, "model_name": "gpt-4o", "tags": ["a:b"], "meta": {"error": {}},
+        "metrics": {"input_tokens": 5, "output_tokens": 2, "cache_read_input_tokens": 1},
+    },
     "sessions": {"timestamp": 1760995776640783, "input": "x", "output": "y", "session_id": "s"},
     "generic": {"timestamp": 1795168800, "model": "m", "input_tokens": 5, "output_tokens": 2,
                 "cost": 1.0, "tags": "a,b", "latency": 2, "status": 200},

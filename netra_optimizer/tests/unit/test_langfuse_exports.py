@@ -146,3 +146,44 @@ def test_the_blob_export_in_snake_case_is_the_same_in_every_container(tmp_path: 
     assert seen[1:] == seen[:1] * 3
     assert (seen[0]["model"], seen[0]["cache_read"], seen[0]["output_text"], seen[0]["team"],
             seen[0]["cost_recorded"]) == ("gpt-4o-2024-08-06", 1024, 26, "web", 0.004)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("tier", "details"),
+    [
+        ("priority", {"input": 100, "input_priority": 60, "input_priority_cache_read": 40,
+                      "output": 20, "output_priority": 15, "output_priority_reasoning": 5,
+                      "total": 120}),
+        ("flex", {"input": 0, "input_flex": 60, "input_flex_cache_read": 40, "output": 0,
+                  "output_flex": 15, "output_flex_reasoning": 5, "total": 120}),
+    ],
+)  # fmt: skip
+def test_a_tier_that_names_the_usage_types_is_the_call_s(
+    tier: str, details: dict, tmp_path: Path
+) -> None:
+    path = tmp_path / "o.jsonl"
+    path.write_text(json.dumps(observation(usageDetails=details)))
+    [row] = read(path)[0]
+    assert row["service_tier"] == tier
+    assert counts_of(tmp_path, details) == {
+        "input_uncached": 60, "cache_read": 40, "output_text": 15, "reasoning": 5,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "details",
+    [
+        {"input": 60, "input_cached_tokens": 40, "output": 20, "output_reasoning_tokens": 5,
+         "total": 120},
+        {"input": 100, "input_cached_tokens": 40, "output": 15, "output_reasoning_tokens": 5,
+         "total": 120},
+        {"promptTokenCount": 100, "cachedContentTokenCount": 40, "candidatesTokenCount": 15,
+         "thoughtsTokenCount": 5, "totalTokenCount": 120},
+    ],
+)  # fmt: skip
+def test_input_and_output_may_count_their_parts_each_in_their_own_way(
+    details: dict, tmp_path: Path
+) -> None:
+    assert counts_of(tmp_path, details) == {
+        "input_uncached": 60, "cache_read": 40, "output_text": 15, "reasoning": 5,
+    }  # fmt: skip

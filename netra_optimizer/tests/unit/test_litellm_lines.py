@@ -61,6 +61,7 @@ DETAILS = st.fixed_dictionaries(
         for name in (
             "cached_tokens", "audio_tokens", "image_tokens", "text_tokens", "reasoning_tokens",
             "cache_creation_tokens", "cache_read_tokens", "unheard_of", "thinking_tokens",
+            "cache_write_tokens", "tool_use_tokens", "video_tokens",
         )
     }
     | {
@@ -69,7 +70,8 @@ DETAILS = st.fixed_dictionaries(
             {},
             optional={
                 "ephemeral_5m_input_tokens": COUNTS, "ephemeral_1h_input_tokens": COUNTS,
-                "ephemeral_1h_tokens": COUNTS,
+                "ephemeral_1h_tokens": COUNTS, "ephemeral_30m_input_tokens": COUNTS,
+                "ephemeral_12h_input_tokens": COUNTS,
             },
         )
     },

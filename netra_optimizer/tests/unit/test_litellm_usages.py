@@ -13,7 +13,14 @@ from netra_optimizer import read_files
 from netra_optimizer.results import Audit
 from netra_optimizer.usage.record import TOKEN_BUCKETS
 
-SPELLINGS = ("openai", "openai, split", "anthropic", "anthropic, split", "both")
+SPELLINGS = (
+    "openai",
+    "openai, split",
+    "openai, half a day",
+    "anthropic",
+    "anthropic, split",
+    "both",
+)
 
 
 def usage_of(spelling: str, counts: dict[str, int]) -> dict:
@@ -37,6 +44,10 @@ def usage_of(spelling: str, counts: dict[str, int]) -> dict:
         inside["cache_write_tokens"] = five + hour
     if spelling == "openai, split":
         inside["cache_creation_token_details"] = split
+    if spelling == "openai, half a day":
+        inside["cache_creation_token_details"] = {
+            "ephemeral_30m_input_tokens": five, "ephemeral_12h_input_tokens": hour,
+            "ephemeral_5m_input_tokens": None, "ephemeral_1h_input_tokens": None}  # fmt: skip
     if spelling.startswith("anthropic") or spelling == "both":
         usage |= {"cache_creation_input_tokens": five + hour, "cache_read_input_tokens": read}
     if spelling == "anthropic, split":
@@ -50,7 +61,7 @@ def calls(rng: random.Random, number: int) -> tuple[list[dict], list[dict[str, i
     for at in range(number):
         counts = {name: rng.choice([0, 0, rng.randrange(1, 5000)]) for name in TOKEN_BUCKETS}
         spelling = rng.choice(SPELLINGS)
-        if "split" not in spelling:
+        if "," not in spelling:
             counts["cache_write_1h"] = 0
         usage = usage_of(spelling, counts)
         tokens.append(counts)

@@ -121,3 +121,75 @@ def test_codex_s_session_counts_each_call_once_with_the_model_of_its_turn(tmp_pa
              row["reasoning"], row["conversation"], row["feature"]) for row in rows] == [
         ("gpt-5", 600, 400, 30, 20, "s-1", "shop"), ("gpt-5-mini", 700, 0, 30, 20, "s-1", "shop"),
     ]  # fmt: skip
+
+
+def at(second: float, row: dict) -> dict:
+    return {**row, "timestamp": f"2026-11-20T11:00:{second:06.3f}Z"}
+
+
+OWN = [line("session_meta", id="s-1", cwd="/shop"), line("turn_context", model="gpt-5"),
+       counted(1000, 1000, 400), counted(1700, 700)]  # fmt: skip
+LATER = [at(9, counted(2600, 900)), at(15, counted(3600, 1000))]
+
+
+@pytest.mark.parametrize(
+    "copied",
+    [
+        [line("session_meta", id="s-2", forked_from_id="s-1"), *OWN],
+        [line("session_meta", id="s-2", forked_from_id="s-1"), *OWN[1:]],
+        [line("session_meta", id="s-2", source={"subagent": {"thread_spawn": {
+            "parent_thread_id": "s-1"}}}), *OWN],
+    ],
+)  # fmt: skip
+def test_what_a_forked_session_copied_is_no_second_call(copied: list, tmp_path: Path) -> None:
+    fork = [at(0.01 * place, row) for place, row in enumerate(copied)]
+    rows = []
+    for name, lines in (("a-own", OWN), ("b-fork", [*fork, *LATER])):
+        (tmp_path / f"{name}.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    imported = read_files(tmp_path)
+    rows = [row for batch in imported.batches() for row in batch.to_pylist()]
+    assert imported.audit.dropped["duplicate"] == 2
+    assert [(row["conversation"], row["input_uncached"]) for row in rows] == [
+        ("s-1", 600), ("s-1", 700), ("s-2", 900), ("s-2", 1000),
+    ]  # fmt: skip
+
+
+def test_a_session_of_totals_alone_counts_by_how_much_they_grew(tmp_path: Path) -> None:
+    lines = [line("session_meta", id="s-1"), line("turn_context", model="gpt-5")]
+    for total in (1000, 1000, 1700, 300):  # begun anew at last
+        said = counted(total, 0)
+        del said["payload"]["info"]["last_token_usage"]
+        lines.append(said)
+    path = tmp_path / "rollout.jsonl"
+    path.write_text("\n".join(map(json.dumps, lines)))
+    imported = read_files(path)
+    rows = [row for batch in imported.batches() for row in batch.to_pylist()]
+    assert [row["input_uncached"] for row in rows] == [1000, 700, 300]
+    assert imported.audit == Audit(6, 3, {"duplicate": 1, "not_a_model_call": 2})
+
+
+@pytest.mark.parametrize(
+    ("event", "model", "sold"),
+    [
+        ("claude_code.api_request", "claude-sonnet-4-5", "anthropic"),
+        ("claude_code.api_request", "us.anthropic.claude-sonnet-4-5-20250929-v1:0", "aws"),
+        ("claude_code.api_request", "glm-4.6", "zai"),
+        ("gemini_cli.api_response", "gemini-2.5-pro", "google"),
+        ("qwen-code.api_response", "deepseek-chat", "deepseek"),
+    ],
+)
+def test_an_agent_may_call_models_of_others(
+    event: str, model: str, sold: str, tmp_path: Path
+) -> None:
+    counts = {"input_tokens": 5, "output_tokens": 2, "input_token_count": 5}
+    [row], _, _ = read(tmp_path, record(event__name=event, model=model, **counts))
+    assert (row["model"], row["provider"]) == (model, sold)
+
+
+def test_codex_s_provider_is_its_session_s(tmp_path: Path) -> None:
+    lines = [line("session_meta", id="s-1", model_provider="azure"),
+             line("turn_context", model="gpt-5"), counted(1000, 1000)]  # fmt: skip
+    path = tmp_path / "rollout.jsonl"
+    path.write_text("\n".join(map(json.dumps, lines)))
+    [batch] = read_files(path).batches()
+    assert batch.column("provider").to_pylist() == ["azure"]

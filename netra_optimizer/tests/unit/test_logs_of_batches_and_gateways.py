@@ -183,6 +183,8 @@ def test_what_an_answer_says_it_cost_is_recorded(
         ({"base_url": "https://gateway.internal/v1"}, "openai"),  # by the name alone
         ({"response": {"usage": {**USAGE, "queue_time": 0.1, "prompt_time": 0.1}}}, "groq"),
         ({"response": {"id": "gen-2", "provider": "DeepInfra", "usage": USAGE}}, "openrouter"),
+        ({"response": {"prompt_eval_count": 3, "eval_count": 2, "eval_duration": 9,
+                       "load_duration": 1}}, "ollama"),
     ],
 )  # fmt: skip
 def test_who_answered_is_told_by_the_address_or_by_the_provider_s_marks(
@@ -204,6 +206,7 @@ def test_who_answered_is_told_by_the_address_or_by_the_provider_s_marks(
          "priority"),
         ({"usageMetadata": {"promptTokenCount": 3, "trafficType": "PROVISIONED_THROUGHPUT"}},
          "standard"),
+        ({"usageMetadata": {"promptTokenCount": 3, "serviceTier": "flex"}}, "flex"),
         ({"usage": {"input_tokens": 3, "output_tokens": 1, "speed": "fast"}}, "fast"),
     ],
 )  # fmt: skip
@@ -230,3 +233,160 @@ def test_an_answer_without_counts_is_left_out_never_counted_as_nothing(tmp_path:
     found, audit, _ = read(tmp_path, rows)
     assert len(found) == 1
     assert audit == Audit(6, 1, {"no_token_counts": 5})
+
+
+@pytest.mark.parametrize(
+    ("answer", "took", "waited"),
+    [
+        ({"output": {}, "metrics": {"latencyMs": 900}, "usage": {"inputTokens": 3}}, 900, None),
+        ([{"messageStop": {"stopReason": "end_turn"}},
+          {"metadata": {"usage": {"inputTokens": 3}, "metrics": {"latencyMs": 900}}}], 900, None),
+        ([{"type": "message_stop", "amazon-bedrock-invocationMetrics": {
+            "inputTokenCount": 3, "outputTokenCount": 2, "invocationLatency": 900,
+            "firstByteLatency": 300}}], 900, 300),
+        ({"prompt_eval_count": 3, "eval_count": 2, "total_duration": 900_000_000}, 900, None),
+    ],
+)  # fmt: skip
+def test_how_long_an_answer_says_it_took_is_its_latency(
+    answer: object, took: float, waited: float | None, tmp_path: Path
+) -> None:
+    row = {"timestamp": AT, "request": {"model": "m", "messages": []}, "response": answer}
+    [found], _, _ = read(tmp_path, [row])
+    assert (found["latency_ms"], found["ttft_ms"]) == (took, waited)
+    [found], _, _ = read(tmp_path, [{**row, "latency_ms": 1000}])
+    assert found["latency_ms"] == 1000
+
+
+@pytest.mark.parametrize(
+    ("said", "in_ms"),
+    [(1.25, 1250), (42, 42_000), ("1.25", 1250), (640, 640), (1234.5, 1234.5), (99.5, 99_500),
+     (2_500_000_000, 2500)],
+)  # fmt: skip
+def test_a_duration_without_a_unit_is_told_by_its_size(
+    said: object, in_ms: float, tmp_path: Path
+) -> None:
+    log = {"timestamp": AT, "request": {}, "response": CHAT}
+    table = {"timestamp": AT, "model": "m", "input_tokens": 3, "output_tokens": 1}
+    for row in ({**log, "response_time": said}, {**table, "duration": said}):
+        [found], _, _ = read(tmp_path, [row])
+        assert found["latency_ms"] == pytest.approx(in_ms)
+    path = tmp_path / "table.csv"
+    path.write_text(f"timestamp,model,input_tokens,output_tokens,latency\n{AT},m,3,1,{said}\n")
+    [batch] = read_files(path).batches()
+    assert batch.column("latency_ms").to_pylist() == pytest.approx([in_ms])
+
+
+def test_a_column_that_says_seconds_is_believed(tmp_path: Path) -> None:
+    table = {"timestamp": AT, "model": "m", "input_tokens": 3, "output_tokens": 1}
+    [found], _, _ = read(tmp_path, [{**table, "latency_seconds": 1200}])
+    assert found["latency_ms"] == 1_200_000
+
+
+def test_portkey_s_log_counts_cents_and_milliseconds(tmp_path: Path) -> None:
+    row = {
+        "id": "p-1", "created_at": AT, "ai_org": "azure-openai", "cost": 0.5, "response_time": 900,
+        "cost_currency": "cents", "request": {"body": {"model": "gpt-4o", "messages": []}},
+        "response": {"status": 200, "body": CHAT},
+    }  # fmt: skip
+    [found], _, _ = read(tmp_path, [row])
+    assert (found["provider"], found["latency_ms"]) == ("azure-openai", 900)
+    assert found["cost_recorded"] == pytest.approx(0.005)
+
+
+def test_what_a_gateway_s_cache_answered_is_no_call(tmp_path: Path) -> None:
+    row = {"created_at": AT, "provider": "openai", "model": "gpt-4o", "tokens_in": 30,
+           "tokens_out": 12, "duration": 900}  # fmt: skip
+    rows = [
+        {**row, "id": "1", "cached": False, "cost": 0.01},
+        {**row, "id": "2", "cached": True, "cost": 0},
+        {**row, "id": "3", "cached": True, "cost": 0.01},  # a prompt cache: paid
+        {**row, "id": "4", "cache_status": "HIT"},
+    ]
+    found, audit, _ = read(tmp_path, rows)
+    assert [call["id"] for call in found] == ["1", "3"]
+    assert audit == Audit(4, 2, {"answered_by_gateway_cache": 2})
+
+
+def test_a_bare_answer_of_openrouter_is_billed_by_openrouter(tmp_path: Path) -> None:
+    answer = {**CHAT, "id": "gen-7", "provider": "DeepInfra", "model": "openai/gpt-oss-120b"}
+    [found], _, _ = read(tmp_path, [answer])
+    assert found["provider"] == "openrouter"
+
+
+def test_openrouter_s_record_of_a_call_is_read_and_billed_by_openrouter(tmp_path: Path) -> None:
+    data = {
+        "id": "gen-1", "created_at": AT, "model": "anthropic/claude-sonnet-4.5", "latency": 800,
+        "provider_name": "Anthropic", "generation_time": 2500, "total_cost": 0.25,
+        "tokens_prompt": 90, "tokens_completion": 30, "native_tokens_prompt": 100,
+        "native_tokens_completion": 35, "native_tokens_reasoning": 10, "native_tokens_cached": 40,
+    }  # fmt: skip
+    [found], _, _ = read(tmp_path, [{"data": data}])
+    assert (found["provider"], found["latency_ms"], found["cost_recorded"]) == (
+        "openrouter", 2500, 0.25,
+    )  # fmt: skip
+    assert (found["input_uncached"], found["cache_read"]) == (60, 40)
+    assert (found["output_text"], found["reasoning"]) == (25, 10)
+
+
+def test_zeros_that_a_gateway_writes_at_a_stream_s_end_erase_no_counts(tmp_path: Path) -> None:
+    start = {**CLAUDE, "usage": {"input_tokens": 30, "cache_read_input_tokens": 50,
+                                 "output_tokens": 1}}  # fmt: skip
+    zeros = {"input_tokens": 0, "cache_read_input_tokens": 0, "output_tokens": 12}
+    stream = [{"type": "message_start", "message": start},
+              {"type": "message_delta", "delta": {}, "usage": zeros}]  # fmt: skip
+    [found], _, _ = read(tmp_path, [{"timestamp": AT, "request": {}, "response": stream}])
+    assert (found["input_uncached"], found["cache_read"], found["output_text"]) == (30, 50, 12)
+
+
+@pytest.mark.parametrize(
+    ("url", "model", "provider"),
+    [
+        ("https://generativelanguage.googleapis.com/v1beta/models/gemini-2.5-flash:generateContent",
+         "gemini-2.5-flash", "google"),
+        ("https://bedrock-runtime.us-east-1.amazonaws.com/model/us.amazon.nova-pro-v1%3A0/converse",
+         "us.amazon.nova-pro-v1:0", "aws"),
+        ("https://acme.openai.azure.com/openai/deployments/gpt-4o/chat/completions?api-version=1",
+         "gpt-4o", "azure"),
+    ],
+)  # fmt: skip
+def test_a_model_that_only_the_address_names_is_known(
+    url: str, model: str, provider: str, tmp_path: Path
+) -> None:
+    row = {"timestamp": AT, "url": url, "request": {"messages": []}, "response": {"usage": USAGE}}
+    [found], _, _ = read(tmp_path, [row])
+    assert (found["model"], found["provider"]) == (model, provider)
+
+
+def test_what_a_browser_recorded_is_a_log(tmp_path: Path) -> None:
+    asked = {"method": "POST", "url": "https://api.openai.com/v1/chat/completions",
+             "postData": {"text": json.dumps({"model": "gpt-4o", "messages": []})}}  # fmt: skip
+    said = {"status": 200, "content": {"mimeType": "application/json", "text": json.dumps(CHAT)}}
+    page = {"status": 200, "content": {"text": "<html>"}}
+    entries = [
+        {"startedDateTime": AT, "time": 40.5, "request": {"url": "https://x"}, "response": page},
+        {"startedDateTime": AT, "time": 900.5, "request": asked, "response": said},
+    ]
+    path = tmp_path / "calls.har"
+    path.write_text(json.dumps({"log": {"version": "1.2", "creator": {}, "entries": entries}}))
+    imported = read_files(path)
+    [row] = [row for batch in imported.batches() for row in batch.to_pylist()]
+    assert (row["id"], row["provider"], row["latency_ms"]) == ("chatcmpl-abc", "openai", 900.5)
+    assert (row["input_uncached"], row["output_text"]) == (30, 12)
+    assert imported.audit.rows_read == 2
+
+
+@pytest.mark.parametrize("line", ["data: {}", "{}"])
+def test_a_stream_kept_as_a_list_of_lines_is_put_together(line: str, tmp_path: Path) -> None:
+    parts = [{**CHAT, "usage": None}, {**CHAT, "usage": USAGE}]
+    stream = [line.replace("{}", json.dumps(part)) for part in parts]
+    row = {"timestamp": AT, "request": {"model": "m", "messages": []}, "response": stream}
+    [found], _, _ = read(tmp_path, [row])
+    assert (found["input_uncached"], found["output_text"]) == (30, 12)
+
+
+def test_a_stream_that_counts_beside_its_last_words_is_counted(tmp_path: Path) -> None:
+    words = [{**CHAT, "usage": None, "choices": [{"delta": {}, "usage": counts}]}
+             for counts in (None, {**USAGE, "cached_tokens": 10})]  # fmt: skip
+    row = {"timestamp": AT, "request": {"model": "kimi-k2", "messages": []}, "response": words}
+    [found], _, _ = read(tmp_path, [row])
+    assert (found["input_uncached"], found["cache_read"], found["output_text"]) == (20, 10, 12)

@@ -251,6 +251,9 @@ def test_a_tier_without_a_price_of_its_own_is_told(model: str, provider: str, so
         ("openai/gpt-4o:online", "openrouter", ("openrouter", "openai/gpt-4o")),
         ("gpt-4o", "azure.ai.openai", ("azure", "gpt-4o")),
         ("gpt-35-turbo", "azure", ("azure", "gpt-3.5-turbo")),
+        ("gpt-4o", "azure_openai", ("azure", "gpt-4o")),
+        ("gpt-4o", "Azure OpenAI", ("azure", "gpt-4o")),
+        ("claude-sonnet-4-5@20250929", "google-vertex-anthropic", ("google", "claude-sonnet-4-5")),
         ("azure/gpt-4o", "", ("azure", "gpt-4o")),
         ("azure/eu/gpt-4o", "", ("azure", "gpt-4o")),
         ("vertex_ai/claude-sonnet-4-5@20250929", "", ("google", "claude-sonnet-4-5")),
@@ -323,6 +326,19 @@ def test_a_model_on_machines_of_one_s_own_has_no_price_of_its_maker(provider: st
     assert not table().is_priced("mistral-large", provider)
     own = PriceTable.load(custom=[CustomPrice(model="mistral-large", provider=provider, input=0.1)])
     assert own.is_priced("mistral-large", provider)
+
+
+@pytest.mark.parametrize(
+    ("model", "provider"),
+    [("deepseek-ai/DeepSeek-R1", "deepinfra"), ("sambanova/DeepSeek-R1", ""),
+     ("claude-sonnet-4-5", "Lambda-AI")],
+)  # fmt: skip
+def test_a_host_with_unlisted_prices_of_its_own_does_not_sell_at_the_maker_s(
+    model: str, provider: str
+) -> None:
+    assert table().resolve(model, provider) is None
+    own = PriceTable.load(custom=[CustomPrice(model=model, provider=provider, input=0.1)])
+    assert own.is_priced(model, provider)
 
 
 @pytest.mark.parametrize("name", ["my-deployment", "prod-chat", "gpt", "llama3.2:3b", "x", ""])

@@ -256,3 +256,22 @@ def test_a_streamed_answer_s_last_counts_stand_whatever_the_order_of_lines(tmp_p
         "input_uncached": 4, "cache_read": 900, "cache_write_5m": 50, "output_text": 414,
     }  # fmt: skip
     assert seen[0][0]["feature"] == "shop"
+
+
+def test_a_bucket_in_a_file_of_its_own_is_a_report(tmp_path: Path) -> None:
+    bucket = {"object": "bucket", "start_time": 1795132800, "end_time": 1795219200, "results": [
+        {"object": "organization.usage.completions.result", "model": "gpt-6-sol",
+         "num_model_requests": 1, "input_tokens": 10_000, "output_tokens": 500,
+         "input_cached_tokens": 4000, "input_cache_write_tokens": 3000,
+         "input_cache_write_30m_tokens": 2000, "input_cache_write_12h_tokens": 1000,
+         "input_uncached_tokens": 3000, "input_text_tokens": 3000, "output_text_tokens": 500},
+    ]}  # fmt: skip
+    path = tmp_path / "bucket.json"
+    path.write_text(json.dumps(bucket))
+    imported = read_files(path)
+    [row] = [row for batch in imported.batches() for row in batch.to_pylist()]
+    assert imported.format == "openai_usage"
+    assert {name: row[name] for name in TOKEN_BUCKETS if row[name]} == {
+        "input_uncached": 3000, "cache_read": 4000, "cache_write_5m": 2000,
+        "cache_write_1h": 1000, "output_text": 500,
+    }  # fmt: skip

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from netra_optimizer import read_files
+from netra_optimizer import InputError, read_files
 from netra_optimizer.results import Audit
 from netra_optimizer.usage.record import TOKEN_BUCKETS
 
@@ -126,6 +126,47 @@ def test_a_line_that_a_collector_wrapped_is_read(name: str, tmp_path: Path) -> N
     [row], audit, fmt = read(tmp_path, [WRAPPED[name]])
     assert (fmt, audit) == ("requests", Audit(1, 1, {}))
     assert (row["input_uncached"], row["output_text"], row["start"].hour) == (10, 5, 10)
+
+
+FLAT = {"model": "gpt-4o", "prompt_tokens": 10, "completion_tokens": 5}
+AGENT = {"event.name": "api_request", "model": "claude-sonnet-4-5", "input_tokens": "10",
+         "output_tokens": "5", "cache_read_tokens": "7", "duration_ms": "2000"}  # fmt: skip
+WRAPPED_COUNTS = {
+    "Cloud Logging": ("generic", {"timestamp": AT, "insertId": "i", "jsonPayload": FLAT}),
+    "CloudWatch": ("generic", {"timestamp": 1795168800000, "message": json.dumps(FLAT)}),
+    "Docker": ("generic", {"log": json.dumps({"ts": AT, **FLAT}) + "\n", "time": AT}),
+    "a logger": ("generic", {"timestamp": AT, "message": "done", "extra": FLAT}),
+    "Elasticsearch": ("generic", {"_id": "1", "_source": {"@timestamp": AT, **FLAT}}),
+    "Datadog": ("generic", {"id": "x", "type": "log", "attributes": {
+        "timestamp": AT, "service": "shop", "attributes": FLAT}}),
+    "DynamoDB": ("generic", {"Item": {
+        "ts": {"S": AT}, "model": {"S": "gpt-4o"}, "prompt_tokens": {"N": "10"},
+        "completion_tokens": {"N": "5"}}}),
+    "MongoDB": ("requests", {
+        "_id": {"$oid": "65a"}, "createdAt": {"$date": AT}, "model": "gpt-4o",
+        "usage": {"prompt_tokens": {"$numberInt": "10"},
+                  "completion_tokens": {"$numberLong": "5"}}}),
+    "ClickHouse's table of logs": ("otlp_logs", {
+        "Timestamp": "2026-11-20 10:00:02.000000000", "ServiceName": "claude-code",
+        "Body": "claude_code.api_request", "LogAttributes": AGENT}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WRAPPED_COUNTS)
+def test_counts_that_a_collector_or_a_database_wrapped_are_read(name: str, tmp_path: Path) -> None:
+    kind, wrapped = WRAPPED_COUNTS[name]
+    [row], audit, fmt = read(tmp_path, [wrapped])
+    assert (fmt, audit) == (kind, Audit(1, 1, {}))
+    assert (row["input_uncached"], row["output_text"], row["start"].hour) == (10, 5, 10)
+    assert (row["start"].minute, row["start"].second) == (0, 0)
+
+
+def test_counts_in_a_table_of_log_lines_are_read(tmp_path: Path) -> None:
+    line = json.dumps(FLAT).replace('"', '""')
+    table = f'@timestamp,@message\n2026-11-20 10:00:00.000,"{line}"\n2026-11-20 10:00:01.000,up\n'
+    [row], audit, fmt = read(tmp_path, table, "insights.csv")
+    assert (fmt, audit) == ("generic", Audit(2, 1, {"no_model": 1}))
+    assert (row["model"], row["input_uncached"], row["output_text"]) == ("gpt-4o", 10, 5)
 
 
 CALL = {"gen_ai.request.model": "gpt-4o", "gen_ai.system": "openai",
@@ -272,6 +313,25 @@ def test_a_langsmith_run_of_a_model_is_a_call(name: str, tmp_path: Path) -> None
     )  # fmt: skip
 
 
+def test_a_tier_that_langsmith_names_in_its_details_is_the_call_s(tmp_path: Path) -> None:
+    flex = run(prompt_token_details={"flex_cache_read": 40, "flex": 60},
+               completion_token_details={"flex_reasoning": 5, "flex": 15})  # fmt: skip
+    [row], _, _ = read(tmp_path, [flex])
+    assert row["service_tier"] == "flex"
+    assert buckets(row) == {
+        "input_uncached": 60, "cache_read": 40, "output_text": 15, "reasoning": 5,
+    }  # fmt: skip
+
+
+def test_a_langsmith_run_counts_by_the_message_its_tracer_kept(tmp_path: Path) -> None:
+    usage = {"input_tokens": 100, "output_tokens": 20, "total_tokens": 120,
+             "input_token_details": {"cache_read": 40}}  # fmt: skip
+    kept = {"generations": [[{"message": {"kwargs": {"usage_metadata": usage}}}]]}
+    silent = {"prompt_tokens": None, "completion_tokens": None, "total_tokens": None}
+    [row], _, _ = read(tmp_path, [run(**silent, outputs=kept)])
+    assert buckets(row) == {"input_uncached": 60, "cache_read": 40, "output_text": 20}
+
+
 def test_langsmith_s_runs_of_chains_repeat_tokens_and_are_left_out(tmp_path: Path) -> None:
     hour = {"cache_read": 40, "ephemeral_5m_input_tokens": 10, "ephemeral_1h_input_tokens": 20}
     silent = {"prompt_tokens": None, "completion_tokens": None, "total_tokens": None}
@@ -401,3 +461,24 @@ def test_a_batch_told_as_one_is_its_requests_and_one_row(tmp_path: Path) -> None
     assert (len(rows), audit) == (3, Audit(1, 1, {}))
     assert sum(row["input_uncached"] for row in rows) == 211
     assert {(row["service_tier"], row["start"].hour) for row in rows} == {("batch", 10)}
+
+
+@pytest.mark.parametrize("name", ["calls.jsonl", "calls.csv"])
+def test_a_table_of_embeddings_needs_no_output(name: str, tmp_path: Path) -> None:
+    row = {"timestamp": AT, "model": "text-embedding-3-small", "prompt_tokens": 100}
+    content = table(row) if name.endswith("csv") else [row]
+    [found], audit, fmt = read(tmp_path, content, name)
+    assert (fmt, audit, buckets(found)) == ("generic", Audit(1, 1, {}), {"input_uncached": 100})
+
+
+def test_a_table_whose_output_nobody_can_find_is_an_error(tmp_path: Path) -> None:
+    row = {"timestamp": AT, "model": "gpt-4o", "prompt_tokens": 100, "said": 20}
+    with pytest.raises(InputError, match="output"):
+        read(tmp_path, [row])
+
+
+@pytest.mark.parametrize(("said", "status"), [(False, "error"), (True, "ok")])
+def test_a_column_that_says_success_tells_failures(said: bool, status: str, tmp_path: Path) -> None:
+    row = {"timestamp": AT, "model": "gpt-4o", "input_tokens": 5, "output_tokens": 1}
+    [found], _, _ = read(tmp_path, [{**row, "success": said}])
+    assert found["status"] == status

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from netra_optimizer import InputError, read_bill, read_files
+from netra_optimizer import InputError, PriceTable, read_bill, read_files
 from netra_optimizer.results import Audit
 from netra_optimizer.usage.record import TOKEN_BUCKETS
 
@@ -129,6 +129,47 @@ def test_helicone_s_session_and_its_own_states_are_told(tmp_path: Path) -> None:
     assert [row["error_kind"] for row in rows] == ["", "cancelled"]
 
 
+HELICONE = {
+    "request_id": "h-1", "request_created_at": AT, "response_status": 200, "delay_ms": 900,
+    "provider": "ANTHROPIC", "request_model": "claude-sonnet-4-5", "prompt_tokens": 100,
+    "completion_tokens": 20, "prompt_cache_read_tokens": 40,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("provider", "fresh"), [("ANTHROPIC", 100), ("BEDROCK", 100), ("OPENROUTER", 60)]
+)
+def test_helicone_counts_as_who_sold_the_answer_does(
+    provider: str, fresh: int, tmp_path: Path
+) -> None:
+    [row], _, _ = read(tmp_path, [{**HELICONE, "provider": provider}])
+    assert (row["input_uncached"], row["cache_read"]) == (fresh, 40)
+
+
+def test_helicone_s_bodies_tell_the_tier_and_the_advisor(tmp_path: Path) -> None:
+    go = {"input_tokens": 10, "output_tokens": 5}
+    usage = {
+        **go,
+        "speed": "fast",
+        "iterations": [
+            {"type": "message", **go},
+            {"type": "advisor_message", "model": "claude-opus-4-6", **go},
+        ],
+    }
+    body = {"id": "msg_1", "type": "message", "model": "claude-sonnet-4-5", "usage": usage}
+    rows, audit, _ = read(tmp_path, [{**HELICONE, "response_body": body}])
+    assert [(row["model"], row["service_tier"], row["input_uncached"]) for row in rows] == [
+        ("claude-sonnet-4-5", "fast", 10), ("claude-opus-4-6", "standard", 10),
+    ]  # fmt: skip
+    assert audit == Audit(1, 1, {})
+
+
+def test_litellm_s_usage_object_tells_a_fast_answer(tmp_path: Path) -> None:
+    usage = {**USAGE, "speed": "fast"}
+    [row], _, _ = read(tmp_path, [payload(metadata={"usage_object": usage})])
+    assert row["service_tier"] == "fast"
+
+
 def test_openai_s_older_usage_is_a_report_too(tmp_path: Path) -> None:
     result = {"aggregation_timestamp": 1795168800, "n_requests": 3, "operation": "completion",
               "snapshot_id": "gpt-4o-2024-08-06", "n_context_tokens_total": 900,
@@ -207,6 +248,28 @@ def test_who_sold_claude_s_answer_is_told_by_its_marks(
     assert found["provider"] == sold
     asked = request_.get("model")
     assert found["model"] == (asked if asked == BEDROCK else CLAUDE["model"])
+
+
+@pytest.mark.parametrize(
+    ("model", "answer_id", "sold"),
+    [
+        ("claude-sonnet-4-5-20250929", "msg_1", "anthropic"),
+        ("claude-sonnet-4-5-20250929", "msg_bdrk_1", "aws"),
+        (BEDROCK, "msg_1", "aws"),
+        ("claude-sonnet-4-5@20250929", "msg_1", "google"),
+        ("claude-sonnet-4-5-20250929", "msg_vrtx_1", "google"),
+        ("glm-4.6", "msg_1", "zai"),  # by the name alone
+    ],
+)
+def test_who_sold_an_agent_s_answer_is_told_by_its_marks(
+    model: str, answer_id: str, sold: str, tmp_path: Path
+) -> None:
+    message = {"id": answer_id, "model": model, "content": [], "usage": CLAUDE["usage"]}
+    line = {"type": "assistant", "timestamp": AT, "sessionId": "s", "uuid": "u", "cwd": "/x",
+            "message": message}  # fmt: skip
+    [found], _, _ = read(tmp_path, [line])
+    assert (found["model"], found["provider"]) == (model, sold)
+    assert PriceTable.load().is_priced(found["model"], found["provider"])
 
 
 def answer(model: str, **usage) -> dict:

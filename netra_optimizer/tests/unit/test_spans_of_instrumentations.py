@@ -286,3 +286,44 @@ def test_a_provider_s_name_is_understood_in_every_convention(named: str, provide
                   "gen_ai.usage.input_tokens": 1, "gen_ai.system": named}  # fmt: skip
     [record] = decoded(attributes)
     assert record.provider == provider
+
+
+@pytest.mark.parametrize(
+    ("scope", "fresh"),
+    [("opentelemetry.instrumentation.bedrock", 3000),
+     ("opentelemetry.instrumentation.openai", 1500)],
+)  # fmt: skip
+def test_who_made_a_span_tells_that_bedrock_s_cached_tokens_lie_beside(
+    scope: str, fresh: int, tmp_path: Path
+) -> None:
+    document = request(
+        {"gen_ai.operation.name": "chat", "gen_ai.request.model": "claude-sonnet-4-5",
+         "gen_ai.usage.input_tokens": 3000, "gen_ai.usage.output_tokens": 20,
+         "gen_ai.usage.cache_read_input_tokens": 1000, "gen_ai.usage.total_tokens": 3020,
+         "gen_ai.usage.cache_creation_input_tokens": 500})  # fmt: skip
+    [scoped] = document["resourceSpans"][0]["scopeSpans"]
+    scoped["scope"]["name"] = scope
+    as_json = decode_traces(json.dumps(document).encode(), content_type="application/json")
+    message = ExportTraceServiceRequest()
+    made = message.resource_spans.add().scope_spans.add()
+    made.scope.name = scope
+    [given] = scoped["spans"]
+    span = made.spans.add(
+        trace_id=bytes.fromhex(given["traceId"]), span_id=bytes.fromhex(given["spanId"]),
+        start_time_unix_nano=START_NS, end_time_unix_nano=START_NS,
+    )  # fmt: skip
+    fill(span.attributes, given["attributes"])
+    body = message.SerializeToString()
+    as_protobuf = decode_traces(body, content_type="application/x-protobuf")
+    row = {
+        "Timestamp": "2026-11-20 10:00:00.000000000", "TraceId": "a", "SpanId": "b",
+        "ScopeName": scope, "SpanAttributes": {
+            item["key"]: next(iter(item["value"].values())) for item in given["attributes"]},
+    }  # fmt: skip
+    (tmp_path / "spans.jsonl").write_text(json.dumps(row))
+    [batch] = read_files(tmp_path / "spans.jsonl").batches()
+    for record in (*as_json.records, *as_protobuf.records):
+        assert (record.input_uncached, record.cache_read, record.cache_write_5m) == (
+            fresh, 1000, 500,
+        )  # fmt: skip
+    assert batch.column("input_uncached").to_pylist() == [fresh]

@@ -24,6 +24,65 @@ CASES = {
          "completion_tokens_details": None},
         Tokens(input_uncached=10, output_text=5),
     ),
+    "openai, writes by lifetime": (
+        {"input_tokens": 5000, "output_tokens": 50, "total_tokens": 5050,
+         "input_tokens_details": {"cached_tokens": 1000, "cache_write_tokens": 3000,
+                                  "cache_write_tokens_details": {"ttl_12h_tokens": 1000,
+                                                                 "ttl_30m_tokens": 2000}}},
+        Tokens(input_uncached=1000, cache_read=1000, cache_write_5m=2000, cache_write_1h=1000,
+               output_text=50),
+    ),
+    "mistral, with what connectors fetched": (
+        {"prompt_tokens": 10, "completion_tokens": 20, "total_tokens": 330,
+         "connector_tokens": 300, "connectors": {"web_search": 1}},
+        Tokens(input_uncached=310, output_text=20),
+    ),
+    ".net": (
+        {"InputTokenCount": 100, "OutputTokenCount": 20, "TotalTokenCount": 120,
+         "InputTokenDetails": {"CachedTokenCount": 40, "AudioTokenCount": 0},
+         "OutputTokenDetails": {"ReasoningTokenCount": 5, "AudioTokenCount": 0}},
+        Tokens(input_uncached=60, cache_read=40, output_text=15, reasoning=5),
+    ),
+    ".net, all in one": (
+        {"inputTokenCount": 100, "outputTokenCount": 20, "totalTokenCount": 120,
+         "cachedInputTokenCount": 40, "reasoningTokenCount": 5},
+        Tokens(input_uncached=60, cache_read=40, output_text=15, reasoning=5),
+    ),
+    "crewai": (
+        {"total_tokens": 120, "prompt_tokens": 100, "cached_prompt_tokens": 40,
+         "completion_tokens": 20, "successful_requests": 1},
+        Tokens(input_uncached=60, cache_read=40, output_text=20),
+    ),
+    "langchain, details of a tier": (
+        {"input_tokens": 100, "output_tokens": 20, "total_tokens": 120,
+         "input_token_details": {"flex_cache_read": 40, "flex": 60},
+         "output_token_details": {"flex_reasoning": 5, "flex": 15}},
+        Tokens(input_uncached=60, cache_read=40, output_text=15, reasoning=5),
+    ),
+    "langsmith, gemini's long prompt": (
+        {"input_tokens": 500_000, "output_tokens": 20, "total_tokens": 500_025,
+         "input_token_details": {"cache_read": 200_000, "cache_read_over_200k": 50_000,
+                                 "over_200k": 50_000},
+         "output_token_details": {"reasoning": 5, "over_200k": 0}},
+        Tokens(input_uncached=250_000, cache_read=250_000, output_text=20, reasoning=5),
+    ),
+    "pi and openclaw": (
+        {"input": 60, "output": 20, "cacheRead": 40, "cacheWrite": 7, "totalTokens": 127,
+         "cost": {"total": 0.1}},
+        Tokens(input_uncached=60, cache_read=40, cache_write_5m=7, output_text=20),
+    ),
+    "short names, cached inside the total": (
+        {"input": 100, "output": 20, "cached": 40, "total": 120},
+        Tokens(input_uncached=60, cache_read=40, output_text=20),
+    ),
+    "prompt and completion alone": (
+        {"prompt": 100, "completion": 20, "total": 120},
+        Tokens(input_uncached=100, output_text=20),
+    ),
+    "kimi's agent": (
+        {"input_other": 60, "output": 20, "input_cache_read": 40, "input_cache_creation": 7},
+        Tokens(input_uncached=60, cache_read=40, cache_write_5m=7, output_text=20),
+    ),
     "openai responses": (
         {"input_tokens": 100, "input_tokens_details": {"cached_tokens": 64}, "output_tokens": 50,
          "output_tokens_details": {"reasoning_tokens": 40}, "total_tokens": 150},

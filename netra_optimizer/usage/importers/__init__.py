@@ -5,6 +5,7 @@ from itertools import chain
 from typing import Final
 
 from netra_optimizer.usage.errors import BadOption
+from netra_optimizer.usage.importers.agents import AgentSessionsImporter
 from netra_optimizer.usage.importers.anthropic_usage import AnthropicUsageImporter
 from netra_optimizer.usage.importers.azure import AzureImporter
 from netra_optimizer.usage.importers.base import Chunk, Importer, Options, RowImporter, RowRefused
@@ -26,9 +27,11 @@ from netra_optimizer.usage.importers.otlp import (
     unpacked,
 )
 from netra_optimizer.usage.importers.otlp_logs import OtlpLogsImporter
+from netra_optimizer.usage.importers.product_events import PostHogImporter
 from netra_optimizer.usage.importers.requests import RequestsImporter
 from netra_optimizer.usage.importers.sessions import SessionsImporter
 from netra_optimizer.usage.importers.span_rows import SpanRowsImporter
+from netra_optimizer.usage.importers.tool_spans import ToolSpansImporter
 from netra_optimizer.usage.sources import Rows, Source, later_rows, nested_rows, open_rows
 
 __all__ = [
@@ -58,10 +61,13 @@ IMPORTERS: Final[Sequence[Importer]] = (
     AnthropicUsageImporter(),
     ClaudeCodeImporter(),
     CodexImporter(),
+    AgentSessionsImporter(),
     OtlpImporter(),
     OtlpLogsImporter(),
     SpanRowsImporter(),
     LangSmithImporter(),
+    PostHogImporter(),
+    ToolSpansImporter(),
     RequestsImporter(),
     SessionsImporter(),
     GenericImporter(),

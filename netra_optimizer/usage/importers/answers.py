@@ -24,6 +24,7 @@ _WRAPPERS: Final = (
 _EVENT: Final = re.compile(r"\A\s*((:|event:|id:|retry:)[^\n]*\n\s*)*data:")
 """How server-sent events begin: comments and names may come before data."""
 _DEEP: Final = 4
+_INVOCATION: Final = "amazon-bedrock-invocationMetrics"
 
 
 def tier_of(value: object) -> str:
@@ -42,6 +43,8 @@ def answer_of(value: object) -> Answer:
         if isinstance(value, str):  # a text that was written as a text once more
             return answer_of(value)
     if isinstance(value, list):
+        if lines := [line for line in value if isinstance(line, str)]:
+            return answer_of("\n".join(lines))
         return merged(part for part in value if isinstance(part, Mapping))
     if isinstance(value, Mapping):
         for key in ("chunks", "events"):
@@ -85,22 +88,34 @@ def merged(parts: Iterable[Answer]) -> Answer:
         block = mapping(part.get("content_block"))
         if block.get("type") == "tool_use":
             whole.setdefault("tool_blocks", []).append(block)
-        for found in (part, inner, delta):
-            usage |= {k: v for k, v in usage_of(found).items() if v is not None}
+        for found in (*_dicts(part.get("choices")), part, inner, delta):
+            _lay_over(usage, usage_of(found))
     if usage:
         whole["usage"] = usage
     return whole
 
 
+def _lay_over(usage: dict[str, Any], later: Mapping[str, Any]) -> None:
+    """Later counts win, for a stream counts up; a zero that a gateway writes at its end does not.
+
+    Any: a usage object's own values.
+    """
+    for key, value in later.items():
+        if value is not None and not (value == 0 and positive(usage.get(key))):
+            usage[key] = value
+
+
 _USAGES: Final = (
     "usage", "usageMetadata", "usage_metadata", "token_usage", "tokenUsage", "Usage",
+    "meta_info",
 )  # fmt: skip
 _HOLDERS: Final = ("meta", "x_groq", "metadata", "response_metadata", "llm_output")
-_COUNTERS: Final = ("amazon-bedrock-invocationMetrics", "metrics", "details")
+_COUNTERS: Final = (_INVOCATION, "metrics", "details")
 _OWN: Final = frozenset(
     {
         "prompt_eval_count", "eval_count", "generation_token_count", "generated_token_count",
         "input_token_count", "inputTokenCount", "inputTextTokenCount", "generated_tokens",
+        "tokens_evaluated",
     }
 )  # fmt: skip
 
@@ -137,9 +152,20 @@ def _embedded(answer: Answer) -> Mapping[str, Any]:
 
 def model_of(answer: Answer) -> str:
     """The model that answered."""
-    said = mapping(first(answer, ("response_metadata", "llm_output")))
+    said = mapping(first(answer, ("response_metadata", "llm_output", "meta")))
     names = ("model", "modelVersion", "model_version", "modelId", "model_id", "model_name")
     return text(first(answer, names) or first(said, names))
+
+
+def claude_seller(model: str, answer: str = "") -> str:
+    """Who sold an answer to Claude's agent: a cloud leaves its mark on the answer's id or the
+    model's name, and not every model is Anthropic's; empty where the name alone can tell.
+    """
+    if answer.startswith("msg_bdrk_") or "anthropic." in model:
+        return "aws"
+    if answer.startswith("msg_vrtx_") or "@" in model:
+        return "google"
+    return "anthropic" if "claude" in model else ""
 
 
 def cost_of(answer: Answer) -> float | None:
@@ -156,6 +182,30 @@ def cost_of(answer: Answer) -> float | None:
         if (found := positive(value)) is not None:
             return found * unit
     return None
+
+
+def draws(answer: Answer) -> bool:
+    """Whether the answer is pictures whose output tokens nobody told apart."""
+    if first(usage_of(answer), ("output_tokens_details", "outputTokensDetails")):
+        return False
+    return any("b64_json" in part for part in (answer, *_dicts(answer.get("data"))[:1]))
+
+
+def served_ms(answer: Answer) -> float | None:
+    """How long the answer itself says it took: Bedrock's metrics, Ollama's nanoseconds."""
+    metrics = mapping(answer.get("metrics") or mapping(answer.get("metadata")).get("metrics"))
+    invoked = mapping(answer.get(_INVOCATION))
+    took = first(metrics, ("latencyMs",)) or first(invoked, ("invocationLatency",))
+    if (found := positive(took)) is not None:
+        return found
+    if (whole := positive(answer.get("total_duration"))) and "eval_count" in answer:
+        return whole / 1e6
+    return None
+
+
+def first_byte_ms(answer: Answer) -> float | None:
+    """How long Bedrock says its first byte took."""
+    return positive(mapping(answer.get(_INVOCATION)).get("firstByteLatency"))
 
 
 def finish_reason(answer: Answer) -> str:
@@ -181,6 +231,7 @@ def error_kind(answer: Answer, *beside: object) -> str:
     """The kind of error, empty when the call went well."""
     for found in (answer.get("error"), *beside):
         if isinstance(found, Mapping):
+            found = mapping(found.get("error")) or found
             kind = first(found, ("type", "code", "status", "error_class", "name", "message"))
             return text(kind)[:80] or "error"
         if isinstance(found, str) and found.strip():

@@ -94,18 +94,18 @@ class RowImporter(Importer):
 
     def chunks(self, rows: Rows, options: Options) -> Iterator[Chunk]:
         """Rows in chunks of CHUNK_ROWS."""
-        held = _Held()
+        held = Held()
         for row in rows.dicts():
             held.add(self.outcomes(row, options))
             if len(held.records) >= CHUNK_ROWS:
                 yield held.chunk()
-                held = _Held()
+                held = Held()
         if held.records or held.dropped:
             yield held.chunk()
 
     def chunk(self, rows: Iterable[Row | str], options: Options) -> Chunk:
         """One chunk of all these rows."""
-        held = _Held()
+        held = Held()
         for row in rows:
             held.add(self.outcomes(row, options))
         return held.chunk()
@@ -124,19 +124,20 @@ class RowImporter(Importer):
 
 
 class Parts(list[UsageRecord]):
-    """The records of one row that sums many requests: to the audit they are one."""
+    """The records of one row that tells of several calls: to the audit they are one."""
 
 
-class _Held:
+class Held:
     """What became of rows since the latest chunk."""
 
-    def __init__(self) -> None:
+    def __init__(self, dropped: Counter[str] | None = None) -> None:
         self.records: list[UsageRecord] = []
-        self.dropped: Counter[str] = Counter()
+        self.dropped: Counter[str] = Counter() if dropped is None else dropped
         self._of: list[int] = []
         self._kept = 0
 
     def add(self, outcomes: Sequence[Outcome]) -> None:
+        """The outcomes of one row; Parts are one to the audit."""
         summed = isinstance(outcomes, Parts)
         for outcome in outcomes:
             if isinstance(outcome, str):
@@ -148,10 +149,46 @@ class _Held:
         self._kept += summed
 
     def chunk(self) -> Chunk:
+        """All that was added."""
         chunk = chunk_of(self.records, self.dropped)
         if self._kept < len(self.records):
             chunk.kept, chunk.of = self._kept, self._of
         return chunk
+
+
+class RepeatingImporter(RowImporter):
+    """An importer of logs that write a call down again while it goes on."""
+
+    @abstractmethod
+    def weight(self, call: Sequence[UsageRecord]) -> tuple[Any, ...]:
+        """Of the rows of one call the one that weighs most counts. Any: compared with its like."""
+
+    def chunks(self, rows: Rows, options: Options) -> Iterator[Chunk]:
+        """Calls as soon as CHUNK_ROWS others came after them."""
+        held: dict[str, Sequence[UsageRecord]] = {}
+        dropped: Counter[str] = Counter()
+        for row in rows.dicts():
+            outcomes = self.outcomes(row, options)
+            call = Parts(found for found in outcomes if isinstance(found, UsageRecord))
+            dropped.update(reason for reason in outcomes if isinstance(reason, str))
+            if not call:
+                continue
+            name = call[0].id
+            if (known := held.get(name)) is not None:
+                dropped[DUPLICATE] += 1
+                call = max(known, call, key=self.weight)
+            held[name] = call
+            if len(held) >= 2 * CHUNK_ROWS:
+                yield _chunk_of_calls([held.pop(name) for name in list(held)[:CHUNK_ROWS]], dropped)
+                dropped = Counter()
+        yield _chunk_of_calls(held.values(), dropped)
+
+
+def _chunk_of_calls(calls: Iterable[Sequence[UsageRecord]], dropped: Counter[str]) -> Chunk:
+    held = Held(dropped)
+    for call in calls:
+        held.add(call)
+    return held.chunk()
 
 
 UNREADABLE: Final = UNREADABLE_VALUES

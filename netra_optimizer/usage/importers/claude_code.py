@@ -6,21 +6,23 @@ one with most output counts. What `claude --output-format stream-json` prints is
 times; its last line sums up the others.
 """
 
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from netra_optimizer.usage.importers.answers import finish_reason, tier_of, tool_names
+from netra_optimizer.usage.importers.answers import (
+    claude_seller,
+    finish_reason,
+    tier_of,
+    tool_names,
+)
 from netra_optimizer.usage.importers.base import (
-    DUPLICATE,
     NOT_A_CALL,
-    Chunk,
     Options,
-    Outcome,
-    RowImporter,
-    chunk_of,
+    Parts,
+    RepeatingImporter,
 )
 from netra_optimizer.usage.importers.conventions import anthropic_tokens
+from netra_optimizer.usage.importers.inner_calls import anthropic_inner, beside
 from netra_optimizer.usage.importers.tokens import Tokens
 from netra_optimizer.usage.importers.values import (
     content_id,
@@ -31,7 +33,7 @@ from netra_optimizer.usage.importers.values import (
     text,
 )
 from netra_optimizer.usage.record import UsageRecord
-from netra_optimizer.usage.sources.rows import CHUNK_ROWS, Row, Rows
+from netra_optimizer.usage.sources.rows import Row, Rows
 
 _SYNTHETIC: Final = "<synthetic>"
 _SESSIONS: Final = ("sessionId", "session_id")
@@ -39,7 +41,7 @@ _AHEAD: Final = {"summary": "leafUuid", "file-history-snapshot": "messageId"}
 """Kinds of lines that may stand before the first message, and a key that each has."""
 
 
-class ClaudeCodeImporter(RowImporter):
+class ClaudeCodeImporter(RepeatingImporter):
     """Answers of the model, once each."""
 
     name = "claude_code"
@@ -56,28 +58,14 @@ class ClaudeCodeImporter(RowImporter):
         marks = (row.get(_AHEAD[kind]) for row, kind in kinds if kind in _AHEAD)
         return 0.9 if any(marks) else 0.0
 
-    def chunks(self, rows: Rows, options: Options) -> Iterator[Chunk]:
-        """Answers as soon as CHUNK_ROWS others came after them."""
-        held: dict[str, UsageRecord] = {}
-        dropped: Counter[str] = Counter()
-        for row in rows.dicts():
-            for outcome in self.outcomes(row, options):
-                if isinstance(outcome, str):
-                    dropped[outcome] += 1
-                    continue
-                known = held.get(outcome.id)
-                if known is not None:
-                    dropped[DUPLICATE] += 1
-                    outcome = max(known, outcome, key=_weight)
-                held[outcome.id] = outcome
-            if len(held) >= 2 * CHUNK_ROWS:
-                ready = [held.pop(name) for name in list(held)[:CHUNK_ROWS]]
-                yield chunk_of(ready, dropped)
-                dropped = Counter()
-        yield chunk_of(list(held.values()), dropped)
+    def weight(self, call: Sequence[UsageRecord]) -> tuple[int, int, int, str]:
+        """The more was said the later was it logged."""
+        record = call[0]
+        spoken = record.output_text + record.reasoning
+        return spoken, len(call), len(record.tool_names), record.span
 
-    def read(self, row: Row, options: Options) -> Outcome:
-        """One line."""
+    def read(self, row: Row, options: Options) -> str | Parts:
+        """One line: an answer, and what an advisor said for it."""
         row = _told_by_agent(row)
         message = mapping(row.get("message"))
         usage = mapping(message.get("usage"))
@@ -85,11 +73,11 @@ class ClaudeCodeImporter(RowImporter):
         if row.get("type") != "assistant" or not usage or model == _SYNTHETIC:
             return NOT_A_CALL
         tokens = anthropic_tokens(usage)
-        return UsageRecord(
+        record = UsageRecord(
             id=_identity(row, message),
             start=moment(first(row, ("timestamp",)) or options.start, options.timezone),
             model=model,
-            provider="anthropic",
+            provider=claude_seller(model, text(message.get("id"))),
             service_tier="fast"
             if usage.get("speed") == "fast"
             else tier_of(usage.get("service_tier")),
@@ -104,6 +92,7 @@ class ClaudeCodeImporter(RowImporter):
             tool_names=tool_names(message),
             cost_recorded=positive(row.get("costUSD")),
         )
+        return Parts([record, *beside(record, anthropic_inner(usage))])
 
 
 def _told_by_agent(row: Row) -> Row:
@@ -121,11 +110,6 @@ def _identity(row: Row, message: Mapping[str, Any]) -> str:
     if name:
         return f"{name}:{request}" if request else name
     return text(row.get("uuid")) or content_id("claude_code", text(message))
-
-
-def _weight(record: UsageRecord) -> tuple[int, int, str]:
-    spoken = record.output_text + record.reasoning
-    return spoken, len(record.tool_names), record.span
 
 
 def _project(row: Row) -> str:

@@ -1,16 +1,20 @@
 """Codex's session logs: one line an event, the counts of each call in a line of their own.
 
 input_tokens includes cached ones, output_tokens reasoning. The model stands in the turn's line
-before; counts are logged again when limits change: lines with the same totals are one call.
+before; counts are logged again when limits change: lines with the same totals are one call. A
+session that was forked, or works for another one, begins with a copy of the other's lines, dated
+anew: copied counts have the other's identity, so that they are one call with its own.
 """
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from netra_optimizer.usage.importers.base import (
     DUPLICATE,
     NO_MODEL,
+    NO_TOKENS,
     NOT_A_CALL,
     UNREADABLE,
     Chunk,
@@ -21,18 +25,21 @@ from netra_optimizer.usage.importers.base import (
     chunk_of,
 )
 from netra_optimizer.usage.importers.conventions import inclusive_tokens
-from netra_optimizer.usage.importers.tokens import Tokens
+from netra_optimizer.usage.importers.tokens import NOTHING, Tokens
 from netra_optimizer.usage.importers.values import (
     canonical,
+    count,
     digest,
     first,
     mapping,
     moment,
+    optional_moment,
     text,
 )
 from netra_optimizer.usage.record import UsageRecord
 from netra_optimizer.usage.sources.rows import CHUNK_ROWS, Row, Rows
 
+_PAUSE: Final = timedelta(seconds=2)
 _KINDS: Final = frozenset({"session_meta", "turn_context", "response_item", "event_msg"})
 
 
@@ -72,7 +79,12 @@ class _Session:
 
     def __init__(self, options: Options) -> None:
         self._options = options
-        self._model = self._name = self._project = self._totals = ""
+        self._model = self._name = self._project = ""
+        self._provider = "openai"
+        self._totals: Mapping[str, Any] = {}
+        self._owner = ""
+        """The session whose file this is, while it begins with what another one said."""
+        self._latest: datetime | None = None
 
     def outcome(self, row: Row) -> Outcome:
         """The call that a line counts, or why it counts none."""
@@ -87,30 +99,72 @@ class _Session:
         payload = mapping(row.get("payload"))
         self._model = text(payload.get("model")) or self._model
         self._project = text(payload.get("cwd")) or self._project
+        self._listen(optional_moment(row.get("timestamp"), self._options.timezone))
         if row.get("type") == "session_meta":
-            self._name, self._totals = text(payload.get("id")), ""
+            self._begin(payload)
         info = mapping(payload.get("info"))
-        usage = mapping(info.get("last_token_usage"))
+        totals = mapping(info.get("total_token_usage"))
+        usage = mapping(info.get("last_token_usage")) or _grown(totals, self._totals)
         if payload.get("type") != "token_count" or not usage:
             return NOT_A_CALL
         model = self._model or self._options.model
         if not model:
             return NO_MODEL
-        totals = canonical(mapping(info.get("total_token_usage")))
-        if totals == self._totals:
+        if totals and totals == self._totals:
             return DUPLICATE
         self._totals = totals
         return self._record(row, usage, model, totals)
 
-    def _record(self, row: Row, usage: Mapping[str, Any], model: str, totals: str) -> UsageRecord:
+    def _listen(self, now: datetime | None) -> None:
+        """A pause ends what was copied: copies are written at once, and an answer takes longer."""
+        if now is None:
+            return
+        if self._owner and self._latest is not None and now - self._latest >= _PAUSE:
+            self._name, self._owner = self._owner, ""
+        self._latest = now
+
+    def _begin(self, payload: Mapping[str, Any]) -> None:
+        self._provider = text(payload.get("model_provider")) or self._provider
+        name, above = text(payload.get("id")), _above(payload)
+        if self._owner:  # what is copied names the session it is copied from
+            self._name = name
+        elif above:
+            self._name, self._owner = above, name
+        else:
+            self._name = name
+        self._totals = {}
+
+    def _record(
+        self, row: Row, usage: Mapping[str, Any], model: str, totals: Mapping[str, Any]
+    ) -> UsageRecord:
         start = moment(first(row, ("timestamp",)), self._options.timezone)
         tokens = inclusive_tokens(usage)
+        if tokens == NOTHING:
+            raise RowRefused(NO_TOKENS)
+        when = "" if self._name and totals else start
         return UsageRecord(
-            id=digest("codex", self._name, start, totals),
+            id=digest("codex", self._name, when, canonical(totals), canonical(usage)),
             start=start,
             model=model,
-            provider="openai",
+            provider=self._provider,
             **{name: getattr(tokens, name) for name in Tokens.__struct_fields__},
             feature=self._project.replace("\\", "/").rstrip("/").rpartition("/")[2],
             conversation=self._name,
         )
+
+
+def _above(payload: Mapping[str, Any]) -> str:
+    """The session that this one was forked from or works for."""
+    source = mapping(payload.get("source"))
+    spawned = mapping(mapping(source.get("subagent")).get("thread_spawn"))
+    return text(first(payload, ("forked_from_id", "parent_thread_id"))) or text(
+        spawned.get("parent_thread_id")
+    )
+
+
+def _grown(totals: Mapping[str, Any], before: Mapping[str, Any]) -> Mapping[str, Any]:
+    """By how much the totals grew, for versions that state no call's own counts."""
+    if not totals:
+        return {}
+    grown = {name: count(value) - count(before.get(name)) for name, value in totals.items()}
+    return totals if min(grown.values()) < 0 else grown

@@ -15,10 +15,13 @@ Where a total is given, it decides between inside and beside.
 """
 
 from collections.abc import Mapping
+from functools import reduce
 from itertools import product
 from typing import Any, Final
 
-from netra_optimizer.usage.importers.tokens import Dividing, Tokens
+from msgspec import structs
+
+from netra_optimizer.usage.importers.tokens import NOTHING, Dividing, Tokens
 from netra_optimizer.usage.importers.values import count, first, mapping
 
 Usage = Mapping[str, Any]
@@ -40,6 +43,7 @@ _READ: Final = frozenset(
         "cached_tokens", "cache_read_tokens", ANTHROPIC_READ, "cache_read", "input_cached_tokens",
         "cached_input_tokens", "prompt_cache_hit_tokens", "num_cached_tokens",
         "cached_prompt_text_tokens", "cache_read_input_token_count", "prompt_cached_tokens",
+        "cached_prompt_tokens", "priority_cache_read", "flex_cache_read",
     }
 )  # fmt: skip
 _WRITE: Final = frozenset(
@@ -57,21 +61,29 @@ _REASONING: Final = frozenset(
         "reasoning",
         "thinking_tokens",
         "completion_reasoning_tokens",
+        "priority_reasoning",
+        "flex_reasoning",
     }
 )
-_SPLIT: Final = ("cache_creation", "cache_creation_token_details")
+_SPLIT: Final = (
+    "cache_creation", "cache_creation_token_details", "cache_write_tokens_details",
+)  # fmt: skip
 _FIVE: Final = frozenset(
     {
         "ephemeral_5m_input_tokens", "ephemeral_5m_tokens", "cache_creation_5m_input_tokens",
         "cache_write_5m_tokens", "cache_creation.ephemeral_5m_input_tokens",
+        "ttl_30m_tokens", "input_cache_write_30m_tokens", "ephemeral_30m_input_tokens",
     }
 )  # fmt: skip
+"""The short lifetime a provider sells; OpenAI's is half an hour."""
 _HOUR: Final = frozenset(
     {
         "ephemeral_1h_input_tokens", "ephemeral_1h_tokens", "cache_creation_1h_input_tokens",
         "cache_write_1h_tokens", "cache_creation.ephemeral_1h_input_tokens",
+        "ttl_12h_tokens", "input_cache_write_12h_tokens", "ephemeral_12h_input_tokens",
     }
 )  # fmt: skip
+"""The long one; OpenAI's is half a day."""
 _XAI: Final = ("num_sources_used", "cost_in_usd_ticks", "cached_prompt_text_tokens")
 _PERPLEXITY: Final = ("citation_tokens", "num_search_queries")
 
@@ -84,10 +96,12 @@ def whole_tokens(inputs: object, outputs: object) -> Tokens:
 def inclusive_tokens(usage: Usage, *, exclusive_if_larger: bool = True) -> Tokens:
     """OpenAI's convention: the prompt includes cached tokens, the completion includes reasoning.
 
-    A total that counts parts on top says that they lie beside; without a total, parts that do not
+    What Mistral's connectors fetched is read by the model, too. A total that counts parts on top
+    says that they lie beside; without a total, parts that do not
     fit do. With `exclusive_if_larger` off cached tokens always lie inside.
     """
-    prompt, completion = count(first(usage, _INPUT)), count(first(usage, _OUTPUT))
+    prompt = count(first(usage, _INPUT)) + count(usage.get("connector_tokens"))
+    completion = count(first(usage, _OUTPUT))
     inside, outside = mapping(first(usage, _INSIDE)), mapping(first(usage, OUTSIDE))
     read = cache_reads(usage, inside)
     write_5m, write_1h = cache_writes(usage, inside)
@@ -135,7 +149,9 @@ def _beside(
 def anthropic_tokens(usage: Usage) -> Tokens:
     """Anthropic's convention: input_tokens is what was neither read from nor written to a cache.
 
-    What a compaction took is not part of the counts at the top and is added to them.
+    Where the answer took several goes, the counts at the top may be those of the first go alone:
+    then all goes count. What a compaction took is in no count at the top and is added; what
+    another model took is not (see inner_calls.py).
     """
     write_5m, write_1h = cache_writes(usage, {})
     details = mapping(first(usage, OUTSIDE))
@@ -149,11 +165,33 @@ def anthropic_tokens(usage: Usage) -> Tokens:
         reasoning=reasoning,
         output_text=output.rest,
     )
-    iterations = usage.get("iterations")
-    for part in map(mapping, iterations if isinstance(iterations, list) else ()):
-        if part.get("type") == "compaction":
-            found = _sum(found, anthropic_tokens(part))
+    found = _all_goes(found, [anthropic_tokens(go) for go in own_goes(usage)])
+    for go in goes(usage):
+        if go.get("type") == "compaction":
+            found = _sum(found, anthropic_tokens(go))
     return found
+
+
+def goes(usage: Usage) -> list[Usage]:
+    """What Anthropic counts for each go of an answer that took several."""
+    iterations = usage.get("iterations")
+    return [mapping(go) for go in iterations] if isinstance(iterations, list) else []
+
+
+def own_goes(usage: Usage) -> list[Usage]:
+    """The goes of the model that answered, without those of a model it fell back from."""
+    spoken = [go for go in goes(usage) if go.get("type") in ("message", "fallback_message")]
+    last = [go.get("model") for go in spoken if go.get("type") == "fallback_message"]
+    return [go for go in spoken if not last or go.get("model") == last[-1]]
+
+
+def _all_goes(top: Tokens, parts: list[Tokens]) -> Tokens:
+    """All goes where they are more than the counts at the top, which alone tell thoughts apart."""
+    whole = reduce(_sum, parts, NOTHING)
+    if whole.input_tokens + whole.output_tokens <= top.input_tokens + top.output_tokens:
+        return top
+    output = Dividing(whole.output_tokens)
+    return structs.replace(whole, reasoning=output.take(top.reasoning), output_text=output.rest)
 
 
 def gemini_tokens(usage: Usage) -> Tokens:
@@ -190,8 +228,8 @@ def gemini_tokens(usage: Usage) -> Tokens:
 
 
 def cache_reads(usage: Usage, details: Usage) -> int:
-    """Tokens read from a cache, under any of their names."""
-    return _largest(details, usage, names=_READ)
+    """Tokens read from a cache, under any name; LangSmith counts Gemini's in two bands."""
+    return _largest(details, usage, names=_READ) + count(details.get("cache_read_over_200k"))
 
 
 def cache_writes(usage: Usage, details: Usage) -> tuple[int, int]:
@@ -202,6 +240,12 @@ def cache_writes(usage: Usage, details: Usage) -> tuple[int, int]:
     hour = _largest(split, details, usage, lifetimes, names=_HOUR)
     total = _largest(usage, details, names=_WRITE)
     return max(total - hour, five), hour
+
+
+def tier_told(usage: Usage) -> str:
+    """The tier by which LangChain and LangSmith name a usage object's details; empty for none."""
+    details = {**mapping(first(usage, _INSIDE)), **mapping(first(usage, OUTSIDE))}
+    return next((tier for tier in ("priority", "flex") if tier in details), "")
 
 
 def _lifetimes(details: object) -> Usage:

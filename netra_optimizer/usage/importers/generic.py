@@ -15,6 +15,7 @@ from typing import Any, Final
 from netra_optimizer.usage.errors import BadOption, ColumnMissing, ModelNeeded
 from netra_optimizer.usage.importers.answers import tier_of
 from netra_optimizer.usage.importers.base import (
+    FROM_CACHE,
     NO_MODEL,
     NO_TOKENS,
     Chunk,
@@ -25,6 +26,7 @@ from netra_optimizer.usage.importers.base import (
 )
 from netra_optimizer.usage.importers.buckets import parts_of
 from netra_optimizer.usage.importers.conventions import inclusive_tokens
+from netra_optimizer.usage.importers.durations import duration_ms
 from netra_optimizer.usage.importers.tokens import Tokens
 from netra_optimizer.usage.importers.usage_objects import has_tokens, tokens_of
 from netra_optimizer.usage.importers.values import (
@@ -43,6 +45,7 @@ from netra_optimizer.usage.importers.values import (
     text,
     texts,
 )
+from netra_optimizer.usage.importers.wrapped import logged, untyped
 from netra_optimizer.usage.record import TOKEN_BUCKETS, UsageRecord
 from netra_optimizer.usage.sources.rows import Row, Rows, batch_rows
 
@@ -71,7 +74,9 @@ SYNONYMS: Final[Mapping[str, tuple[str, ...]]] = {
         "model", "modelname", "modelid", "llmmodel", "responsemodel", "requestmodel", "modelused",
         "engine", "deployment", "deploymentname", "llm", "modelpermaslug", "aimodel",
     ),
-    "provider": ("provider", "providername", "vendor", "llmprovider", "modelprovider", "system"),
+    "provider": (
+        "provider", "providername", "vendor", "llmprovider", "modelprovider", "system", "aiorg",
+    ),
     "operation": ("operation", "calltype", "requesttype", "endpointtype"),
     "service_tier": ("servicetier", "tier", "processingtier"),
     "input": (
@@ -80,6 +85,7 @@ SYNONYMS: Final[Mapping[str, tuple[str, ...]]] = {
         "contexttokens", "inputlength", "promptlength", "requesttokens", "intokens", "tokensinput",
         "tokensprompt", "ntokensprompt", "numinputtokens", "numprompttokens", "usageprompttokens",
         "usageinputtokens", "prompttoks", "totalinputtokens", "usagemetadataprompttokencount",
+        "requnits",
     ),
     "input_uncached": (
         "inputuncached", "uncachedinputtokens", "inputuncachedtokens", "uncachedtokens",
@@ -116,6 +122,7 @@ SYNONYMS: Final[Mapping[str, tuple[str, ...]]] = {
         "generatedtokens", "outputlength", "responsetokens", "outtokens", "tokensoutput",
         "tokenscompletion", "ntokenscompletion", "numoutputtokens", "numcompletiontokens",
         "usagecompletiontokens", "usageoutputtokens", "completiontoks", "totaloutputtokens",
+        "resunits",
     ),
     "output_text": (
         "outputtext", "outputtexttokens", "candidatestokencount", "usagecandidatestokencount",
@@ -139,14 +146,13 @@ SYNONYMS: Final[Mapping[str, tuple[str, ...]]] = {
     "image_out": ("imageout", "outputimagetokens", "imageoutputtokens"),
     "latency_ms": (
         "latencyms", "durationms", "responsetimems", "elapsedms", "latencymillis",
-        "generationtimems",
+        "generationtimems", "generationtime",
     ),
-    "latency_s": (
-        "latency", "latencys", "latencyseconds", "duration", "durations", "durationseconds",
-        "elapsed",
-    ),
+    "latency_s": ("latencys", "latencyseconds", "durations", "durationseconds"),
+    "latency": ("latency", "duration", "elapsed"),
     "ttft_ms": ("ttftms", "timetofirsttokenms", "firsttokenms"),
-    "ttft_s": ("ttft", "ttfts", "timetofirsttoken", "timetofirsttokenseconds"),
+    "ttft_s": ("ttfts", "timetofirsttokenseconds"),
+    "ttft": ("ttft", "timetofirsttoken"),
     "user": ("user", "userid", "enduser", "enduserid", "username", "customer", "customerid"),
     "team": (
         "team", "teamid", "teamname", "department", "group", "costcenter", "organization",
@@ -163,7 +169,7 @@ SYNONYMS: Final[Mapping[str, tuple[str, ...]]] = {
     "trace": ("trace", "traceid"),
     "span": ("span", "spanid"),
     "parent": ("parent", "parentid", "parentspanid"),
-    "status": ("status", "state", "statuscode", "outcome"),
+    "status": ("status", "state", "statuscode", "outcome", "success", "issuccess"),
     "error_kind": ("errorkind", "error", "errortype", "errorcode", "exception"),
     "attempt": ("attempt", "attemptnumber", "retrycount"),
     "retry_of": ("retryof",),
@@ -185,6 +191,7 @@ SYNONYMS: Final[Mapping[str, tuple[str, ...]]] = {
         "responsecost", "totalcostusd", "costtotal",
     ),
     "usage": ("usage", "tokenusage", "usagemetadata"),
+    "gateway_cache": ("cached", "cachehit", "iscached", "cachestatus", "fromcache"),
 }  # fmt: skip
 """Field → usual column names, lower case without marks; the first that is there is taken."""
 
@@ -192,6 +199,8 @@ _BAD_STATUS: Final = frozenset(
     {"error", "failed", "failure", "err", "exception", "timeout", "false"}
 )
 _HOUR_MS: Final = 3_600_000.0
+_OPENROUTER: Final = frozenset({"model_permaslug", "native_tokens_prompt"})
+"""Columns of its exports alone; the provider they name is whom it asked, not who sends the bill."""
 _YES: Final = frozenset({"true", "yes", "t", "y"})
 _INPUT_PARTS: Final = ("cache_read", "cache_write_5m", "cache_write_1h", "audio_in", "image_in")
 _OUTPUT_PARTS: Final = ("reasoning", "audio_out", "image_out")
@@ -215,9 +224,9 @@ class GenericImporter(RowImporter):
 
     def score(self, rows: Rows) -> float:
         """Low, so that every known format comes first."""
-        names = set(rows.header) or {key for row in rows.sample[:8] for key in row}
+        names = _names(rows, rows.sample[:8])
         fields = columns_of(tuple(sorted(names)), ())
-        if not ("start" in fields and _counts(fields)):
+        if not ("start" in fields and (_counts(fields) or _embeds(rows, fields))):
             return 0.0
         return 0.4
 
@@ -232,12 +241,16 @@ class GenericImporter(RowImporter):
 
     def require_columns(self, rows: Rows, options: Options) -> None:
         """Raises ColumnMissing when no column holds what no call can be without."""
-        names = set(rows.header) or {key for row in rows.sample for key in row}
+        names = _names(rows, rows.sample)
         fields = columns_of(tuple(sorted(names)), tuple(sorted(options.mapping.items())))
         known = ", ".join(sorted(names)[:20])
         for field, found, usual in (
             ("start", "start" in fields, "timestamp"),
-            ("input and output", _counts(fields), "input_tokens and output_tokens"),
+            (
+                "input and output",
+                _counts(fields) or _embeds(rows, fields),
+                "input_tokens and output_tokens",
+            ),
         ):
             if not found:
                 raise ColumnMissing(
@@ -292,11 +305,14 @@ class GenericImporter(RowImporter):
 
     def read(self, row: Row, options: Options) -> Outcome | Parts:
         """One call, or as many as the row sums."""
+        row = _unwrapped(row)
         columns = columns_of(tuple(row), tuple(sorted(options.mapping.items())))
 
         def value(field: str) -> Any:
             return row.get(columns[field]) if field in columns else None
 
+        if _from_cache(value):
+            return FROM_CACHE
         start = moment(value("start"), options.timezone)
         model = text(value("model")).strip()
         if not (model or options.model):
@@ -316,6 +332,8 @@ class GenericImporter(RowImporter):
             if f"{field}_s" in columns and more.get(f"{field}_ms") is None:
                 seconds = positive(value(f"{field}_s"))
                 more[f"{field}_ms"] = None if seconds is None else number(seconds * 1000)
+            if field in columns and more.get(f"{field}_ms") is None:
+                more[f"{field}_ms"] = duration_ms(value(field))
         requests = number(value("requests"))
         if requests == 0 and tokens == Tokens():
             return NO_TOKENS
@@ -326,6 +344,8 @@ class GenericImporter(RowImporter):
         if "prompt" in columns and not more.get("prompt_hash"):
             prompt = value("prompt")
             more["prompt_hash"] = digest("prompt", text(prompt)) if prompt else ""
+        if not _OPENROUTER.isdisjoint(row):
+            more["provider"] = "openrouter"
         if text(value("batch")).strip().lower() in _YES:
             more["service_tier"] = "batch"
         record = UsageRecord(
@@ -340,15 +360,38 @@ class GenericImporter(RowImporter):
         return record if (requests or 1) < 2 else parts_of(record, int(requests or 1), end)
 
 
+def _names(rows: Rows, sample: Sequence[Row]) -> set[str]:
+    if rows.header and _counts(columns_of(tuple(rows.header), ())):
+        return set(rows.header)
+    return set(rows.header) | {key for row in sample for key in _unwrapped(row)}
+
+
+def _unwrapped(row: Row) -> Row:
+    """The call, where a row holds one object and nothing else, or a collector wrapped it."""
+    if len(row) == 1:
+        row = {**mapping(next(iter(row.values())))} or row
+    return untyped(row) if _counts(columns_of(tuple(row), ())) else logged(row)
+
+
+def _from_cache(value: Callable[[str], Any]) -> bool:
+    """Whether a gateway's own cache answered: it says so, and that nothing was paid."""
+    said = text(value("gateway_cache")).strip().lower()
+    return said == "hit" or (said in _YES and number(value("cost_recorded")) == 0)
+
+
 def _vectorized(rows: Rows, options: Options) -> bool:
     """Whether the table is one whose usual rows can be read in columns."""
     if rows.shape not in ("csv", "parquet") or len(set(rows.header)) < len(rows.header):
         return False
     columns = columns_of(tuple(rows.header), tuple(sorted(options.mapping.items())))
-    return not _ROW_BY_ROW.intersection(columns)
+    if not _counts(columns):
+        return False
+    return not _ROW_BY_ROW.intersection(columns) and _OPENROUTER.isdisjoint(rows.header)
 
 
-_ROW_BY_ROW: Final = frozenset({"usage", "block_hashes", "block_tokens", "requests", "batch"})
+_ROW_BY_ROW: Final = frozenset(
+    {"usage", "block_hashes", "block_tokens", "requests", "batch", "gateway_cache"}
+)
 """Fields that say more than a column can."""
 
 
@@ -410,6 +453,12 @@ def _anthropic(found: Mapping[str, str]) -> bool:
     )
     own = read == "cachereadinputtokens" or write == "cachecreationinputtokens"
     return own and inputs == "inputtokens"
+
+
+def _embeds(rows: Rows, fields: Mapping[str, str]) -> bool:
+    """Whether there is no output because the models have none: their names say so."""
+    models = [text(_unwrapped(row).get(fields.get("model", ""))) for row in rows.sample]
+    return "input" in fields and bool(models) and all("embed" in name.lower() for name in models)
 
 
 def _alias(field: str) -> str:

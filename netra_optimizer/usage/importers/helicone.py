@@ -1,9 +1,9 @@
 """Helicone's export of requests: CSV, JSON or JSON Lines.
 
 The provider's own usage object is read where the response body is part of the export. Else
-prompt_tokens excludes cache tokens for Anthropic's models and includes them for all others;
-reasoning lies beside the completion where the total says so. A
-request answered from Helicone's cache reached no provider and is left out, by name.
+prompt_tokens excludes cache tokens for Anthropic's models, save those by OpenRouter, and includes
+them for all others; reasoning lies beside the completion where the total says so. A request
+answered from Helicone's cache reached no provider and is left out, by name.
 """
 
 from collections.abc import Mapping
@@ -24,9 +24,11 @@ from netra_optimizer.usage.importers.base import (
     NO_TOKENS,
     Options,
     Outcome,
+    Parts,
     RowImporter,
 )
 from netra_optimizer.usage.importers.conventions import inclusive_tokens
+from netra_optimizer.usage.importers.inner_calls import with_inner_calls
 from netra_optimizer.usage.importers.prompts import (
     block_names,
     prompt_hash,
@@ -63,6 +65,9 @@ _MARKS: Final = frozenset(
 )  # fmt: skip
 
 
+_APART: Final = ("anthropic", "bedrock", "aws")
+
+
 class HeliconeImporter(RowImporter):
     """One row a request through the proxy."""
 
@@ -76,8 +81,8 @@ class HeliconeImporter(RowImporter):
         found = len(_MARKS & names)
         return min(0.97, 0.25 * found) if found >= 3 else 0.0
 
-    def read(self, row: Row, options: Options) -> Outcome:
-        """One request."""
+    def read(self, row: Row, options: Options) -> Outcome | Parts:
+        """One request, and the calls its answer reports inside its own."""
         seen = {name.lower(): value for name, value in row.items()}
         if text(seen.get("cache_reference_id")) not in ("", _NOBODY):
             return FROM_CACHE
@@ -105,13 +110,13 @@ class HeliconeImporter(RowImporter):
             name.lower().replace("-", "_").removeprefix("helicone_"): value
             for name, value in properties.items()
         }
-        return UsageRecord(
+        record = UsageRecord(
             id=text(answer.get("id") or first(seen, ("request_id", "id")))
             or content_id("helicone", canonical(row)),
             start=start,
             model=model,
             provider="" if provider in ("custom", "helicone") else provider,
-            service_tier=tier_of(answer.get("service_tier") or request.get("service_tier")),
+            service_tier=_tier(answer, request),
             latency_ms=positive(first(seen, ("delay_ms", "latency_ms", "latency"))),
             ttft_ms=positive(first(seen, ("time_to_first_token", "ttft_ms"))),
             **{name: getattr(tokens, name) for name in Tokens.__struct_fields__},
@@ -129,6 +134,15 @@ class HeliconeImporter(RowImporter):
             tool_names=tool_names(answer),
             cost_recorded=_cost(first(seen, ("costusd", "cost_usd", "cost"))),
         )
+        return record if failed else with_inner_calls(record, answer)
+
+
+def _tier(answer: Mapping[str, Any], request: Mapping[str, Any]) -> str:
+    usage = usage_of(answer)
+    if usage.get("speed") == "fast":
+        return "fast"
+    said = answer.get("service_tier") or usage.get("service_tier")
+    return tier_of(said or request.get("service_tier"))
 
 
 def _failure(status: int) -> str:
@@ -160,7 +174,7 @@ def _tokens(
     reasoning = count(seen.get("reasoning_tokens"))
     if reasoning > completion or count(seen.get("total_tokens")) == prompt + completion + reasoning:
         completion += reasoning
-    apart = provider == "anthropic" or "claude" in model.lower()
+    apart = provider in _APART or ("claude" in model.lower() and provider != "openrouter")
     return inclusive_tokens(
         {
             "prompt_tokens": prompt + (read + write if apart else 0),

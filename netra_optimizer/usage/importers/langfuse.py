@@ -116,7 +116,11 @@ class LangfuseImporter(RowImporter):
             model=model,
             provider=text(first(metadata, ("ls_provider", "provider"))),
             operation=_CALLS[kind],
-            service_tier=tier_of(params.get("service_tier") or metadata.get("service_tier")),
+            service_tier=tier_of(
+                params.get("service_tier")
+                or metadata.get("service_tier")
+                or _tier_told(mapping(seen.get("usagedetails")))
+            ),
             latency_ms=milliseconds(start, end) or _seconds(seen.get("latency")),
             ttft_ms=milliseconds(start, spoken) or _seconds(seen.get("timetofirsttoken")),
             **{name: getattr(tokens, name) for name in Tokens.__struct_fields__},
@@ -183,7 +187,8 @@ def details_tokens(details: Mapping[str, Any]) -> Tokens | None:
 
     A provider's own usage object, left as it was, is read as such.
     """
-    if any(isinstance(value, Mapping) for value in details.values()):
+    own = any(isinstance(value, Mapping) for value in details.values())
+    if own or not _GEMINI.isdisjoint(details):
         return tokens_of(details) if has_tokens(details) else None
     kinds = {name: _kind(name) for name, value in details.items() if has_count(value)}
     if not any(kinds.values()):
@@ -199,15 +204,27 @@ def details_tokens(details: Mapping[str, Any]) -> Tokens | None:
     inputs = count(first(details, _INPUT_NAMES))
     outputs = count(first(details, _OUTPUT_NAMES))
     total = count(first(details, _TOTAL_NAMES))
-    if total and total == inputs + outputs and any(parts.values()):
-        return _divided(inputs, outputs, parts)
+    read = sum(parts[name] for name in INPUT_BUCKETS)
+    said = sum(parts[name] for name in OUTPUT_BUCKETS)
+    for without in ((read, said), (read, 0), (0, said)):
+        if total and any(without) and total == inputs + outputs + read + said - sum(without):
+            reads_beside, says_beside = read - without[0], said - without[1]
+            return _divided(inputs + reads_beside, outputs + says_beside, parts)
     parts["input_uncached"] += inputs
     parts["output_text"] += outputs
     return Tokens(**parts)
 
 
+def _tier_told(details: Mapping[str, Any]) -> str:
+    """The tier by which LangChain names its details, and so Langfuse a usage type."""
+    return next((tier for tier in ("priority", "flex") if f"input_{tier}" in details), "")
+
+
 def _divided(inputs: int, outputs: int, parts: Mapping[str, int]) -> Tokens:
-    """Parts that lie inside the input and the output."""
+    """Parts that lie inside the input and the output.
+
+    What is none of the others is counted as plain input or output, whether it was named or not.
+    """
     left, right = Dividing(inputs), Dividing(outputs)
     inside = {name: left.take(parts[name]) for name in INPUT_BUCKETS if name != "input_uncached"}
     said = {name: right.take(parts[name]) for name in OUTPUT_BUCKETS if name != "output_text"}
@@ -233,6 +250,7 @@ _INPUT_NAMES: Final = ("input", "input_tokens", "prompt_tokens", "promptTokens",
 _OUTPUT_NAMES: Final = (
     "output", "output_tokens", "completion_tokens", "completionTokens", "outputTokens",
 )  # fmt: skip
+_GEMINI: Final = frozenset({"promptTokenCount", "prompt_token_count"})
 _TOTAL_NAMES: Final = ("total", "total_tokens", "totalTokens")
 _UNSPLIT: Final = "cache_write"
 _WHOLE: Final = "whole"

@@ -18,7 +18,7 @@ from netra_optimizer.usage.importers.base import (
     Outcome,
     RowImporter,
 )
-from netra_optimizer.usage.importers.conventions import inclusive_tokens
+from netra_optimizer.usage.importers.conventions import tier_told
 from netra_optimizer.usage.importers.prompts import (
     block_names,
     prompt_hash,
@@ -84,7 +84,8 @@ class LangSmithImporter(RowImporter):
             return NO_MODEL
         error = text(row.get("error")).strip()
         failed = bool(error) or text(row.get("status")).lower() == "error"
-        tokens = _tokens(row, outputs)
+        usage = _usage(row, outputs)
+        tokens = tokens_of(usage) if usage and has_tokens(usage) else None
         if tokens is None:
             if not failed:
                 return NO_TOKENS
@@ -102,7 +103,9 @@ class LangSmithImporter(RowImporter):
             model=model,
             provider=provider_named(text(metadata.get("ls_provider"))),
             operation=operation,
-            service_tier=tier_of(metadata.get("service_tier") or asked.get("service_tier")),
+            service_tier=tier_of(
+                tier_told(usage) or metadata.get("service_tier") or asked.get("service_tier")
+            ),
             latency_ms=milliseconds(start, end),
             ttft_ms=milliseconds(start, spoken),
             **{name: getattr(tokens, name) for name in Tokens.__struct_fields__},
@@ -125,16 +128,23 @@ def _answered(outputs: Mapping[str, Any]) -> object:
     return first(mapping(outputs.get("llm_output")), _MODELS) or first(outputs, _MODELS)
 
 
-def _tokens(row: Row, outputs: Mapping[str, Any]) -> Tokens | None:
+def _usage(row: Row, outputs: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The run's own counts, else those of its answer. Any: values of each kind."""
     given = {name: row.get(name) for name in ("prompt_tokens", "completion_tokens")}
     if any(map(has_count, given.values())):
-        return inclusive_tokens(
-            {
-                **given,
-                "total_tokens": row.get("total_tokens"),
-                "prompt_tokens_details": mapping(row.get("prompt_token_details")),
-                "completion_tokens_details": mapping(row.get("completion_token_details")),
-            }
-        )
-    usage = usage_of(outputs)
-    return tokens_of(usage) if usage and has_tokens(usage) else None
+        return {
+            **given,
+            "total_tokens": row.get("total_tokens"),
+            "prompt_tokens_details": mapping(row.get("prompt_token_details")),
+            "completion_tokens_details": mapping(row.get("completion_token_details")),
+        }
+    return usage_of(outputs) or usage_of(_generated(outputs))
+
+
+def _generated(outputs: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The message that LangChain's tracer keeps within lists. Any: values of each kind."""
+    found: object = outputs.get("generations")
+    while isinstance(found, list) and found:
+        found = found[0]
+    message = mapping(mapping(found).get("message"))
+    return mapping(message.get("kwargs")) or message

@@ -206,6 +206,8 @@ def _tier(row: Row, metadata: Mapping[str, Any], answer: Mapping[str, Any]) -> s
     if "batch" in text(row.get("call_type")):
         return "batch"
     usage = mapping(metadata.get("usage_object"))
+    if usage.get("speed") == "fast":
+        return "fast"
     return tier_of(
         answer.get("service_tier") or usage.get("service_tier") or row.get("service_tier")
     )

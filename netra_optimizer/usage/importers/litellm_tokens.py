@@ -31,7 +31,9 @@ _Idle: TypeAlias = Any
 
 class _Split(msgspec.Struct, gc=False, forbid_unknown_fields=True):
     ephemeral_5m_input_tokens: Count | None = None
+    ephemeral_30m_input_tokens: Count | None = None
     ephemeral_1h_input_tokens: Count | None = None
+    ephemeral_12h_input_tokens: Count | None = None
 
 
 class _Inside(msgspec.Struct, gc=False, forbid_unknown_fields=True):
@@ -43,6 +45,13 @@ class _Inside(msgspec.Struct, gc=False, forbid_unknown_fields=True):
     character_count: _Idle = None
     image_count: _Idle = None
     video_length_seconds: _Idle = None
+    audio_length_seconds: _Idle = None
+    video_tokens: _Idle = None
+    tool_use_tokens: _Idle = None
+    initial_prompt_tokens: _Idle = None
+    query_count: _Idle = None
+    google_maps_grounding_requests: _Idle = None
+    cache_write_tokens: Count | None = None
     cache_creation_tokens: Count | None = None
     cache_creation_token_details: _Split | None = None
 
@@ -53,6 +62,7 @@ class _Outside(msgspec.Struct, gc=False, forbid_unknown_fields=True):
     reasoning_tokens: Count | None = None
     rejected_prediction_tokens: _Idle = None
     text_tokens: _Idle = None
+    video_tokens: _Idle = None
     image_tokens: _Zero = None
 
 
@@ -96,14 +106,22 @@ def counts_of(
     counts = {
         "read_inside": [part.cached_tokens or 0 for part in inside],
         "read_beside": [usage.cache_read_input_tokens or 0 for usage in said],
-        "write_inside": [part.cache_creation_tokens or 0 for part in inside],
+        "write_inside": [
+            max(part.cache_creation_tokens or 0, part.cache_write_tokens or 0) for part in inside
+        ],
         "write_beside": [usage.cache_creation_input_tokens or 0 for usage in said],
         "reasoning": [part.reasoning_tokens or 0 for part in outside],
     }
     if any(splits):
         given = [split or _NO_SPLIT for split in splits]
-        counts["write_5m"] = [split.ephemeral_5m_input_tokens or 0 for split in given]
-        counts["write_1h"] = [split.ephemeral_1h_input_tokens or 0 for split in given]
+        counts["write_5m"] = [
+            max(split.ephemeral_5m_input_tokens or 0, split.ephemeral_30m_input_tokens or 0)
+            for split in given
+        ]
+        counts["write_1h"] = [
+            max(split.ephemeral_1h_input_tokens or 0, split.ephemeral_12h_input_tokens or 0)
+            for split in given
+        ]
     if any(older):
         counts["unclear"] = [
             one is not None and two is not None and one != two and _adds(one, two)

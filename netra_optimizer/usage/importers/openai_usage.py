@@ -13,6 +13,7 @@ from typing import Final
 from netra_optimizer.usage.importers.answers import tier_of
 from netra_optimizer.usage.importers.base import NO_MODEL, NO_TOKENS, Options, RowRefused
 from netra_optimizer.usage.importers.buckets import spread
+from netra_optimizer.usage.importers.conventions import cache_writes
 from netra_optimizer.usage.importers.reports import ReportImporter, Result
 from netra_optimizer.usage.importers.tokens import Dividing, Tokens
 from netra_optimizer.usage.importers.values import canonical, count, has_count, text
@@ -83,10 +84,12 @@ def _tokens(result: Result) -> Tokens:
     audio_in, audio_out = said("input_audio_tokens"), said("output_audio_tokens")
     if not any(has_count(result.get(name)) for name in _TOLD_APART):
         inputs, outputs = inputs + audio_in, outputs + audio_out
+    short, long = cache_writes(result, {})
     left, right = Dividing(inputs), Dividing(outputs)
     return Tokens(
         cache_read=left.take(said("input_cached_tokens")),
-        cache_write_5m=left.take(said("input_cache_write_tokens")),
+        cache_write_5m=left.take(short),
+        cache_write_1h=left.take(long),
         audio_in=left.take(audio_in),
         image_in=left.take(said("input_image_tokens")),
         input_uncached=left.rest,

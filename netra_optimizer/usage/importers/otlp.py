@@ -213,8 +213,9 @@ def _outcomes(documents: Sequence[Mapping[str, Any]]) -> Iterator[Outcome]:
         for holder in _holders(document):
             resource = _attributes(mapping(holder.get("resource")).get("attributes"))
             for scope in _scopes(holder):
+                made_by = mapping(scope.get("scope") or scope.get("instrumentationLibrary"))
                 for span in _list(scope.get("spans")):
-                    yield _from_json(span, resource)
+                    yield _from_json(span, resource, text(made_by.get("name")))
 
 
 def _holders(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -233,7 +234,7 @@ def _list(value: object) -> list[Mapping[str, Any]]:
     return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []
 
 
-def _from_json(span: Mapping[str, Any], resource: Attributes) -> Outcome:
+def _from_json(span: Mapping[str, Any], resource: Attributes, scope: str) -> Outcome:
     try:
         status = mapping(span.get("status"))
         return record_of_span(
@@ -246,6 +247,7 @@ def _from_json(span: Mapping[str, Any], resource: Attributes) -> Outcome:
             end_ns=nanoseconds(span.get("endTimeUnixNano") or span.get("end_time_unix_nano")),
             failed=status.get("code") in (FAILED, "STATUS_CODE_ERROR"),
             message=text(status.get("message")),
+            scope=scope,
         )
     except (TypeError, ValueError, KeyError, AttributeError, OverflowError, RecursionError):
         return UNREADABLE

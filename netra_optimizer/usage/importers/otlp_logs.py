@@ -16,8 +16,8 @@ from typing import Any, Final
 
 import msgspec
 
-from netra_optimizer.usage.batch import EPOCH
-from netra_optimizer.usage.importers.answers import tier_of
+from netra_optimizer.usage.batch import EPOCH, to_us
+from netra_optimizer.usage.importers.answers import claude_seller, tier_of
 from netra_optimizer.usage.importers.base import (
     BAD_TIME,
     NO_MODEL,
@@ -43,6 +43,7 @@ from netra_optimizer.usage.importers.values import (
     content_id,
     first,
     mapping,
+    optional_moment,
     positive,
     text,
 )
@@ -61,6 +62,9 @@ _TIMES: Final = (
     "observedTimeUnixNano",
     "observed_time_unix_nano",
 )
+_FLAT: Final = ("attributes", "LogAttributes", "log_attributes")
+"""A record's attributes: a list in OTLP, an object where a store of logs has a row for each."""
+_NAME: Final = "event.name"
 _LATEST_NS: Final = 7_258_118_400 * 10**9
 
 
@@ -72,8 +76,10 @@ class OtlpLogsImporter(Importer):
     convention = "as each agent's provider counts"
 
     def score(self, rows: Rows) -> float:
-        """Sure by resource logs."""
-        return 0.98 if any(name in row for row in rows.sample for name in _HOLDERS) else 0.0
+        """Sure by resource logs, or by an event's name among a row's attributes."""
+        if any(name in row for row in rows.sample for name in _HOLDERS):
+            return 0.98
+        return 0.95 if any(_NAME in mapping(first(row, _FLAT)) for row in rows.sample) else 0.0
 
     def chunks(self, rows: Rows, options: Options) -> Iterator[Chunk]:
         """Log records in chunks of CHUNK_ROWS; the audit counts log records."""
@@ -92,21 +98,35 @@ class OtlpLogsImporter(Importer):
 
 
 def _outcomes(row: Row) -> Iterator[Outcome]:
+    if first(row, _HOLDERS) is None:
+        yield _safely(row, mapping(first(row, ("ResourceAttributes", "resource_attributes"))))
     for holder in _dicts(first(row, _HOLDERS)):
         resource = _attributes(mapping(holder.get("resource")).get("attributes"))
         for scope in _dicts(first(holder, _SCOPES)):
             for record in _dicts(first(scope, _RECORDS)):
-                try:
-                    yield _outcome(record, resource)
-                except RowRefused as refused:
-                    yield refused.reason
-                except (TypeError, ValueError, KeyError, AttributeError, OverflowError):
-                    yield UNREADABLE
+                yield _safely(record, resource)
+
+
+def _safely(record: Row, resource: Attributes) -> Outcome:
+    try:
+        return _outcome(record, resource)
+    except RowRefused as refused:
+        return refused.reason
+    except (TypeError, ValueError, KeyError, AttributeError, OverflowError):
+        return UNREADABLE
+
+
+def _time_ns(record: Row) -> int:
+    if (stamp := first(record, _TIMES)) is not None:
+        return nanoseconds(stamp)
+    found = optional_moment(first(record, ("Timestamp", "timestamp", "ts", "time")))
+    return 0 if found is None else to_us(found) * 1000
 
 
 def _outcome(record: Row, resource: Attributes) -> Outcome:
-    attributes = _attributes(record.get("attributes"))
-    at_ns = nanoseconds(first(record, _TIMES))
+    held = first(record, _FLAT)
+    attributes = mapping(held) or _attributes(held)
+    at_ns = _time_ns(record)
     trace, span = (
         text(first(record, names)).lower() for names in (("traceId", "trace_id"), ("spanId",))
     )
@@ -138,10 +158,13 @@ def _call(
     told: "tuple[str, Callable[[Attributes], Tokens]]",
 ) -> Outcome:
     """The call that an agent's event reports at its end."""
-    provider, tokens_of = told
+    maker, tokens_of = told
     model = text(attributes.get("model"))
     if not model:
         return NO_MODEL
+    provider = maker if _MADE.get(maker, maker) in model else ""
+    if maker == "anthropic":
+        provider = claude_seller(model)
     lasted = positive(attributes.get("duration_ms"))
     start_ns = at_ns - int((lasted or 0.0) * 1e6)
     failed = event == "api_error"
@@ -205,6 +228,8 @@ def _gemini_cli(attributes: Attributes) -> Tokens:
     )
 
 
+_MADE: Final = {"openai": "", "google": "gemini"}
+"""What is in the names of a maker's models; its agent may call those of others."""
 _EVENTS: Final = {
     "api_request": ("anthropic", _claude_code),
     "api_error": ("", _claude_code),

@@ -26,14 +26,16 @@ FAILED: Final = 2
 _RESOURCE_SPANS: Final = 1
 _RESOURCE: Final = 1
 _SCOPE_SPANS: Final = 2
+_SCOPE: Final = 1
 _SPANS: Final = 2
 
 
 class _Holder(NamedTuple):
-    """Where a resource and its spans lie: pairs of first byte and end."""
+    """Where a resource and the spans of one of its scopes lie: pairs of first byte and end."""
 
     resource: list[tuple[int, int]]
     spans: "array[int]"
+    scope: list[tuple[int, int]]
 
 
 def outcomes_of_protobuf(data: Body) -> Iterator[Outcome]:
@@ -56,13 +58,16 @@ def _holders(data: Body) -> Iterator[_Holder]:
     for number, first, end in _fields(data, 0, len(data)):
         if number != _RESOURCE_SPANS:
             continue
-        holder = _Holder([], array("I"))
+        resource: list[tuple[int, int]] = []
         for inner, begin, until in _fields(data, first, end):
             if inner == _RESOURCE:
-                holder.resource.append((begin, until))
+                resource.append((begin, until))
             elif inner == _SCOPE_SPANS:
+                holder = _Holder(resource, array("I"), [])
                 for of, at, to in _fields(data, begin, until):
-                    if of == _SPANS:
+                    if of == _SCOPE:
+                        holder.scope.append((at, to))
+                    elif of == _SPANS:
                         holder.spans.extend((at, to))
                         count += 1
                         if count > MAX_SPANS:
@@ -70,8 +75,8 @@ def _holders(data: Body) -> Iterator[_Holder]:
                                 f"The body has more than {MAX_SPANS:,} spans.",
                                 hint="Send smaller batches.",
                             )
-        if holder.spans:
-            yield holder
+                if holder.spans:
+                    yield holder
 
 
 def _fields(data: Body, at: int, end: int) -> Iterator[tuple[int, int, int]]:
@@ -135,6 +140,7 @@ def _outcomes(data: Body, holders: list[_Holder]) -> Iterator[Outcome]:
                     resource |= _attributes(Resource.FromString(bytes(data[first:end])).attributes)
                 except DecodeError:
                     continue
+        scope = _scope(data, holder)
         places = iter(holder.spans)
         for first, end in zip(places, places, strict=True):
             if end - first > MAX_SPAN_BYTES:
@@ -145,10 +151,24 @@ def _outcomes(data: Body, holders: list[_Holder]) -> Iterator[Outcome]:
             except DecodeError:
                 yield UNREADABLE
                 continue
-            yield _outcome(span, resource)
+            yield _outcome(span, resource, scope)
 
 
-def _outcome(span: "Span", resource: Attributes) -> Outcome:
+def _scope(data: Body, holder: _Holder) -> str:
+    """The name of who made the spans, empty where it cannot be read."""
+    from google.protobuf.message import DecodeError
+    from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope
+
+    for first, end in holder.scope:
+        if end - first <= MAX_SPAN_BYTES:
+            try:
+                return InstrumentationScope.FromString(bytes(data[first:end])).name
+            except DecodeError:
+                continue
+    return ""
+
+
+def _outcome(span: "Span", resource: Attributes, scope: str) -> Outcome:
     try:
         failed = span.status.code == FAILED
         return record_of_span(
@@ -161,6 +181,7 @@ def _outcome(span: "Span", resource: Attributes) -> Outcome:
             end_ns=span.end_time_unix_nano,
             failed=failed,
             message=span.status.message if failed else "",
+            scope=scope,
         )
     except (TypeError, ValueError, KeyError, AttributeError, OverflowError, RecursionError):
         return UNREADABLE

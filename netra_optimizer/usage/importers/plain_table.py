@@ -34,6 +34,7 @@ from netra_optimizer.usage.importers.base import (
     Outcome,
     RowRefused,
 )
+from netra_optimizer.usage.importers.durations import durations_ms
 from netra_optimizer.usage.importers.typed_table import Typed
 from netra_optimizer.usage.importers.values import (
     canonical,
@@ -243,13 +244,14 @@ class PlainTable:
         return found
 
     def _durations(self, found: dict[str, Any], start: Int64) -> None:
-        """Durations from columns in seconds, and the latency from the end, where there is none."""
+        """Durations from columns in seconds or without a unit, and from the end, where need be."""
         for field in ("latency", "ttft"):
-            seconds = self._column(f"{field}_s")
-            if seconds is not None:
+            for name, in_ms in ((f"{field}_s", _seconds_ms), (field, durations_ms)):
+                if (column := self._column(name)) is None:
+                    continue
                 known = found.get(f"{field}_ms", np.full(self._rows, np.nan))
                 with np.errstate(over="ignore"):
-                    taken = real_numbers(seconds, positive) * 1000
+                    taken = in_ms(real_numbers(column, positive))
                 taken[np.isinf(taken)] = np.nan
                 found[f"{field}_ms"] = np.where(np.isnan(known), taken, known)
         ends = self._ends()
@@ -340,6 +342,10 @@ def _divided(
             found[name] = np.where(own, parts[name], taken)
     found[rest] = np.where(own, value(rest), left)
     return found
+
+
+def _seconds_ms(seconds: Float64) -> Float64:
+    return seconds * 1000
 
 
 def _blank(rows: int) -> Strings:

@@ -53,7 +53,9 @@ class ReportImporter(Importer):
         """The records of one result. Raises RowRefused."""
 
     def score(self, rows: Rows) -> float:
-        """Sure when a bucket holds a result of this report."""
+        """Sure when a bucket, which has a time, holds a result of this report."""
+        if not any(first(bucket, STARTS) for row in rows.sample for bucket in buckets(row)):
+            return 0.0
         results = [found for row in rows.sample for found in _results(row)]
         if not results and any(map(_is_empty, rows.sample)):
             later = (row for row in rows.dicts() if isinstance(row, dict) and not _is_empty(row))

@@ -9,13 +9,19 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
+from urllib.parse import unquote
+
+from msgspec.structs import replace
 
 from netra_optimizer.usage.importers.answers import (
     answer_of,
     cost_of,
+    draws,
     error_kind,
     finish_reason,
+    first_byte_ms,
     model_of,
+    served_ms,
     tier_of,
     tool_names,
     usage_of,
@@ -23,6 +29,9 @@ from netra_optimizer.usage.importers.answers import (
 from netra_optimizer.usage.importers.attribution import attribution, tags_of
 from netra_optimizer.usage.importers.base import NO_MODEL, Options, Outcome, Parts, RowImporter
 from netra_optimizer.usage.importers.buckets import parts_of
+from netra_optimizer.usage.importers.conventions import tier_told
+from netra_optimizer.usage.importers.durations import duration_ms
+from netra_optimizer.usage.importers.inner_calls import with_inner_calls
 from netra_optimizer.usage.importers.prompts import (
     block_names,
     prompt_hash,
@@ -44,6 +53,7 @@ from netra_optimizer.usage.importers.values import (
     positive,
     text,
 )
+from netra_optimizer.usage.importers.wrapped import logged
 from netra_optimizer.usage.names import provider_of_url
 from netra_optimizer.usage.record import UsageRecord
 from netra_optimizer.usage.sources.rows import Row, Rows
@@ -54,6 +64,7 @@ TIMES: Final = (
     "start_time",
     "startTime",
     "created_at",
+    "createdAt",
     "started_at",
     "ts",
     "date",
@@ -78,17 +89,17 @@ _SAID: Final = re.compile("output|completion|candidates|eval_count|generated|pro
 _EMBEDDED: Final = ("embeddings", "embedding", "predictions")
 _ANSWERED_BY_KEY: Final = ({"key", "response"}, {"key", "error"})
 """What lines of Gemini's batches hold and nothing else."""
-_WRAPPED: Final = ("message", "@message", "jsonPayload", "log", "MESSAGE", "body")
-"""Keys under which collectors of logs (CloudWatch, Cloud Logging, Docker) keep a line of JSON."""
 _MODELS: Final = ("model", "model_name", "modelName", "model_id", "modelId", "deployment")
-_PROVIDERS: Final = ("provider", "provider_name", "llm_provider", "vendor")
+_PROVIDERS: Final = ("provider", "provider_name", "llm_provider", "vendor", "ai_org")
 _URLS: Final = ("url", "base_url", "api_base", "endpoint", "target_url")
+_IN_URL: Final = re.compile(r"/(?:models?|deployments)/([^/:?]+)[/:]")
 _MEANINGLESS_ID: Final = re.compile(r"chatcmpl-\d{1,4}")
 """Ollama numbers its answers by chance, below a thousand."""
 _MS: Final = ("latency_ms", "duration_ms", "response_time_ms", "elapsed_ms", "latencyMs")
-_SECONDS: Final = ("latency_s", "duration_s", "latency", "duration", "elapsed", "response_time")
+_SECONDS: Final = ("latency_s", "duration_s")
+_UNNAMED: Final = ("latency", "duration", "elapsed", "response_time", "responseTime")
 _TTFT_MS: Final = ("ttft_ms", "time_to_first_token_ms", "first_token_ms")
-_TTFT_S: Final = ("ttft", "ttft_s", "time_to_first_token")
+_TTFT_UNNAMED: Final = ("ttft", "time_to_first_token")
 _COSTS: Final = ("cost", "cost_usd", "total_cost", "spend", "response_cost")
 
 
@@ -104,10 +115,10 @@ class RequestsImporter(RowImporter):
     def score(self, rows: Rows) -> float:
         """Sure when a request body stands beside a response body."""
         best = 0.0
-        for row in map(_logged, rows.sample[:8]):
+        for row in map(_line, rows.sample[:8]):
             request, answer = _bodies(row)
             asks = any(key in request for key in ("messages", "input", "prompt", "contents"))
-            if asks and any(name in row for name in _RESPONSES):
+            if asks and any(name in row for name in (*_RESPONSES, "error")):
                 return 0.95
             if not usage_of(answer):
                 continue
@@ -122,7 +133,7 @@ class RequestsImporter(RowImporter):
 
         One without a time happened at `start`, where that is given.
         """
-        row = _logged(row)
+        row = _line(row)
         request, answer = _bodies(row)
         stamp = _first_time(row, answer)
         start = moment(options.start if stamp is None else stamp, options.timezone)
@@ -133,10 +144,12 @@ class RequestsImporter(RowImporter):
         usage = usage_of(answer) or usage_of(row) or usage_of(_within(row))
         thinks_silently = "gemini" in model.lower()
         tokens = NOTHING if failed and not usage else tokens_of(usage, thinks_silently)
+        if draws(answer):
+            tokens = replace(tokens, output_text=0, image_out=tokens.output_tokens)
         record = self._record(row, request, answer, start, model, tokens, failed, options)
         summed = number(mapping(answer.get("request_counts")).get("completed")) or 0
         if summed < 2:
-            return record
+            return record if failed else with_inner_calls(record, answer)
         return parts_of(record, int(summed), optional_moment(answer.get("completed_at")))
 
     def _record(
@@ -162,8 +175,10 @@ class RequestsImporter(RowImporter):
             provider=_provider(row, request, answer, model),
             operation=_operation(request, answer),
             service_tier=_tier(row, request, answer),
-            latency_ms=_duration(row, _MS, _SECONDS) or milliseconds(start, end),
-            ttft_ms=_duration(row, _TTFT_MS, _TTFT_S),
+            latency_ms=_duration(row, _MS, _SECONDS, _UNNAMED)
+            or milliseconds(start, end)
+            or served_ms(answer),
+            ttft_ms=_duration(row, _TTFT_MS, ("ttft_s",), _TTFT_UNNAMED) or first_byte_ms(answer),
             **{name: getattr(tokens, name) for name in Tokens.__struct_fields__},
             **attribution(row, *metadata, request, tags=tags),
             tags=tags,
@@ -182,16 +197,19 @@ class RequestsImporter(RowImporter):
         )
 
 
-def _logged(row: Row) -> Row:
-    """What a line says that a collector of logs wrapped, beside the collector's own fields."""
-    for key in _WRAPPED:
-        value = row.get(key)
-        if isinstance(value, str if key != "jsonPayload" else Mapping) and (
-            inner := mapping(value)
-        ):
-            around = {name: held for name, held in row.items() if name != key}
-            return {**around, **inner}
-    return row
+def _line(row: Row) -> Row:
+    """What a line says, also one that a collector wrapped or a browser recorded (HAR)."""
+    if "startedDateTime" not in row:
+        return logged(row)
+    asked, said = mapping(row.get("request")), mapping(row.get("response"))
+    return {
+        "timestamp": row["startedDateTime"],
+        "latency_ms": row.get("time"),
+        "url": asked.get("url"),
+        "status_code": said.get("status"),
+        "request": mapping(asked.get("postData")).get("text"),
+        "response": mapping(said.get("content")).get("text"),
+    }
 
 
 def _bodies(row: Row) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
@@ -255,13 +273,14 @@ def _identity(
 
 def _provider(row: Row, request: Mapping[str, Any], answer: Mapping[str, Any], model: str) -> str:
     """Who answered, by what the log says, the address asked, or marks only one provider leaves."""
+    routed = text(answer.get("id")).startswith("gen-") and "provider" in answer
     named = text(first(row, _PROVIDERS)).strip()
-    if named:
+    if named and not (routed and named == answer["provider"]):
         return named
-    url = text(first(row, _URLS) or first(request, _URLS))
+    url = _url(row, request)
     if url and (found := provider_of_url(url)):
         return found
-    if text(answer.get("id")).startswith("gen-") and "provider" in answer:
+    if routed:
         return "openrouter"
     if cloud := _cloud(request, answer):
         return cloud
@@ -272,7 +291,7 @@ def _provider(row: Row, request: Mapping[str, Any], answer: Mapping[str, Any], m
     usage = usage_of(answer)
     if "x_groq" in answer or ("queue_time" in usage and "prompt_time" in usage):
         return "groq"
-    return ""
+    return "ollama" if "eval_duration" in answer and "load_duration" in answer else ""
 
 
 def _cloud(request: Mapping[str, Any], answer: Mapping[str, Any]) -> str:
@@ -290,11 +309,23 @@ def _model(row: Row, request: Mapping[str, Any], answer: Mapping[str, Any]) -> s
     if "anthropic." in asked and _cloud(request, answer) == "aws":
         return asked
     said = first(row, _MODELS) or first(mapping(row.get("metadata")), _MODELS)
-    return model_of(answer) or asked or text(said)
+    return model_of(answer) or asked or text(said) or _model_in(_url(row, request))
+
+
+def _url(row: Row, request: Mapping[str, Any]) -> str:
+    return text(first(row, _URLS) or first(request, _URLS))
+
+
+def _model_in(url: str) -> str:
+    """The model that Google's, Bedrock's and Azure's addresses name."""
+    found = _IN_URL.search(url)
+    return unquote(found.group(1)) if found else ""
 
 
 def _cost(row: Row, answer: Mapping[str, Any]) -> float | None:
     said = positive(first(row, _COSTS))
+    if said is not None and text(row.get("cost_currency")).lower() in ("cents", "usd_cents"):
+        return said / 100  # Portkey's
     return cost_of(answer) if said is None else said
 
 
@@ -314,15 +345,18 @@ def _tier(row: Row, request: Mapping[str, Any], answer: Mapping[str, Any]) -> st
     usage = usage_of(answer)
     found = (
         first(answer, ("service_tier", "serviceTier"))
-        or first(usage, ("service_tier", "trafficType", "traffic_type"))
+        or first(usage, ("service_tier", "serviceTier", "trafficType", "traffic_type"))
     )  # fmt: skip
     if usage.get("speed") == "fast":
         return "fast"
-    return tier_of(found or row.get("service_tier") or request.get("service_tier"))
+    said = found or tier_told(usage) or row.get("service_tier")
+    return tier_of(said or request.get("service_tier"))
 
 
-def _duration(row: Row, in_ms: tuple[str, ...], in_s: tuple[str, ...]) -> float | None:
+def _duration(
+    row: Row, in_ms: tuple[str, ...], in_s: tuple[str, ...], unnamed: tuple[str, ...]
+) -> float | None:
     found = positive(first(row, in_ms))
     if found is None and (seconds := positive(first(row, in_s))) is not None:
         return seconds * 1000
-    return found
+    return duration_ms(first(row, unnamed)) if found is None else found

@@ -55,13 +55,15 @@ _READ: Final = (
 _WRITE: Final = (
     "gen_ai.usage.cache_creation.input_tokens", "gen_ai.usage.cache_creation_input_tokens",
     "gen_ai.usage.cache_write.input_tokens", "gen_ai.usage.cache_write_tokens",
-    "gen_ai.usage.cache_write_input_tokens", "llm.token_count.prompt_details.cache_write",
+    "gen_ai.usage.cache_write_input_tokens", "gen_ai.usage.input_tokens.cache_write",
+    "llm.token_count.prompt_details.cache_write",
     "gen_ai.usage.details.cache_write_tokens", "gen_ai.usage.details.cache_creation_input_tokens",
     "ai.usage.inputTokenDetails.cacheWriteTokens",
 )  # fmt: skip
 _REASONING: Final = (
     "gen_ai.usage.reasoning.output_tokens", "gen_ai.usage.reasoning_tokens",
-    "gen_ai.usage.output_tokens.reasoning", "llm.usage.reasoning_tokens",
+    "gen_ai.usage.output_tokens.reasoning", "gen_ai.usage.reasoning_output_tokens",
+    "llm.usage.reasoning_tokens",
     "llm.token_count.completion_details.reasoning", "gen_ai.usage.details.reasoning_tokens",
     "ai.usage.outputTokenDetails.reasoningTokens", "ai.usage.reasoningTokens",
 )  # fmt: skip
@@ -106,7 +108,9 @@ _NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     "agent": ("agent_name",),
     "error": ("error.type",),
     "id": ("gen_ai.response.id", "llm.response.id", "ai.response.id"),
-    "cost": ("gen_ai.usage.cost", "llm.cost.total", "operation.cost"),
+    "cost": (
+        "gen_ai.usage.cost", "llm.cost.total", "operation.cost", "gen_ai.cost.total_cost",
+    ),
     "costs": ("langfuse.observation.cost_details",),
     "tags": ("tag.tags", "tags", "langfuse.trace.tags"),
     "metadata": ("metadata",),
@@ -153,6 +157,7 @@ _PROVIDERS: Final = {
     "google.generative-ai": "google", "google.vertex": "google",
     "mistral_ai": "mistral", "mistralai": "mistral", "x_ai": "x-ai", "xai": "x-ai",
     "together_ai": "together", "togetherai": "together", "fireworks_ai": "fireworks",
+    "strands-agents": "", "_other": "",
 }  # fmt: skip
 _KINDS: Final = (
     ".chat", ".responses", ".completion", ".embedding", ".messages", ".image", ".transcription",

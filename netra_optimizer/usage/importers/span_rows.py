@@ -2,7 +2,9 @@
 
 OpenTelemetry's console exporters (`{"context", "start_time", "attributes"}`), ClickHouse's table of
 traces (`SpanAttributes`), Phoenix's and Arize's tables (`attributes.…`, a column each), Logfire's
-records. Token conventions are those of the spans (see spans.py).
+records, Sentry's spans (`data`), Application Insights' dependencies (`customDimensions`), and rows
+that hold many of them: Jaeger's and MLflow's traces, Sentry's transactions. Token conventions are
+those of the spans (see spans.py).
 """
 
 from collections.abc import Mapping
@@ -16,19 +18,30 @@ from netra_optimizer.usage.importers.spans import record_of_span
 from netra_optimizer.usage.importers.values import first, has_count, mapping, moment, number, text
 from netra_optimizer.usage.sources.rows import Row, Rows
 
-_ATTRIBUTES: Final = ("attributes", "SpanAttributes", "span_attributes", "Attributes")
+_ATTRIBUTES: Final = (
+    "attributes", "SpanAttributes", "span_attributes", "Attributes", "data", "customDimensions",
+    "tags",
+)  # fmt: skip
 _RESOURCES: Final = ("ResourceAttributes", "resource_attributes")
 _PENDING: Final = "pending_span"
 """Logfire's row of a span that has only begun; another one follows at its end."""
 _FLAT: Final = "attributes."
 _STARTS: Final = (
     "start_time", "startTime", "Timestamp", "startTimeUnixNano", "start_time_unix_nano",
-    "timestamp", "start_timestamp",
+    "start_timestamp", "timestamp",
 )  # fmt: skip
 _ENDS: Final = ("end_time", "endTime", "endTimeUnixNano", "end_time_unix_nano", "end_timestamp")
-_TRACES: Final = ("trace_id", "traceId", "TraceId", "context.trace_id")
-_SPANS: Final = ("span_id", "spanId", "SpanId", "context.span_id")
-_PARENTS: Final = ("parent_id", "parentId", "parent_span_id", "parentSpanId", "ParentSpanId")
+_TRACES: Final = (
+    "trace_id", "traceId", "TraceId", "context.trace_id", "traceID", "operation_Id",
+)  # fmt: skip
+_SPANS: Final = ("span_id", "spanId", "SpanId", "context.span_id", "spanID")
+_DEPENDENCY: Final = "customDimensions"
+_PARENTS: Final = (
+    "parent_id", "parentId", "parent_span_id", "parentSpanId", "ParentSpanId", "operation_ParentId",
+)  # fmt: skip
+_HOLDERS: Final = ("data", "trace_data")
+"""Where MLflow keeps a trace's spans."""
+_SCOPES: Final = ("ScopeName", "scope_name", "otel_scope_name", "instrumentation_scope")
 _STATUS: Final = ("status", "StatusCode", "status_code", "otel_status_code")
 _MESSAGES: Final = (
     "StatusMessage", "status_message", "statusMessage", "otel_status_message", "exception_type",
@@ -45,12 +58,18 @@ class SpanRowsImporter(RowImporter):
     def score(self, rows: Rows) -> float:
         """Sure by a span's id beside attributes of calls."""
         for row in rows.sample:
-            if _id(row, _SPANS) and any(_speaks(name) for name in _attributes(row)):
-                return 0.96
+            for span in _spans(row) or (row,):
+                if _span_id(span) and any(_speaks(name) for name in _attributes(span)):
+                    return 0.96
         return 0.0
 
-    def read(self, row: Row, options: Options) -> Outcome:
-        """One span."""
+    def read(self, row: Row, options: Options) -> Outcome | list[Outcome]:
+        """One span, or all that a row holds."""
+        if not (spans := _spans(row)):
+            return self._span(row, options)
+        return [outcome for span in spans for outcome in self.outcomes(span, options)]
+
+    def _span(self, row: Row, options: Options) -> Outcome:
         if row.get("kind") == _PENDING:
             return NOT_A_CALL
         resource = mapping(first(row, _RESOURCES)) or mapping(row.get("resource"))
@@ -69,13 +88,23 @@ class SpanRowsImporter(RowImporter):
             attributes,
             resource,
             trace=_id(row, _TRACES),
-            span=_id(row, _SPANS),
-            parent=_id(row, _PARENTS),
+            span=_span_id(row),
+            parent=_id(row, _PARENTS) or _caller(row),
             start_ns=to_us(start) * 1000,
             end_ns=_end_ns(row, start, options),
-            failed=code in ("ERROR", "STATUS_CODE_ERROR", "2"),
+            failed=code in _FAILED or text(row.get("success")).lower() == "false",
             message=text(first(said, ("description", "message")) or first(row, _MESSAGES)),
+            scope=text(mapping(row.get("scope")).get("name") or first(row, _SCOPES)),
         )
+
+
+def _spans(row: Row) -> list[Row]:
+    """The spans that a row holds."""
+    for holder in (row, *(mapping(row.get(name)) for name in _HOLDERS)):
+        held = holder.get("spans")
+        if isinstance(held, list) and held:
+            return [{**span} for span in held if isinstance(span, Mapping)]
+    return []
 
 
 def _speaks(name: str) -> bool:
@@ -85,13 +114,19 @@ def _speaks(name: str) -> bool:
 def _attributes(row: Row) -> Mapping[str, Any]:
     """A span's attributes, of a flat table those that hold something."""
     for name in _ATTRIBUTES:
-        if found := mapping(row.get(name)):
+        if found := mapping(row.get(name)) or _tagged(row.get(name)):
             return _flattened(found)
     return {
         name.removeprefix(_FLAT): value
         for name, value in row.items()
         if name.startswith(_FLAT) and has_count(value)
     }
+
+
+def _tagged(tags: object) -> Mapping[str, Any]:
+    """Jaeger's attributes, a list of keys and values. Any: values of each key."""
+    listed = map(mapping, tags if isinstance(tags, list) else ())
+    return {text(tag["key"]): tag.get("value") for tag in listed if tag.get("key")}
 
 
 def _flattened(attributes: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -112,9 +147,34 @@ def _id(row: Row, names: tuple[str, ...]) -> str:
     return text(value).lower().removeprefix("0x")
 
 
+def _span_id(row: Row) -> str:
+    return _id(row, _SPANS) or (text(row.get("id")) if _DEPENDENCY in row else "")
+
+
+def _caller(row: Row) -> str:
+    """The span that Jaeger's refers to."""
+    listed = row.get("references")
+    for reference in map(mapping, listed if isinstance(listed, list) else ()):
+        if reference.get("refType") == "CHILD_OF":
+            return text(reference.get("spanID"))
+    return ""
+
+
 def _end_ns(row: Row, start: datetime, options: Options) -> int:
     ended = first(row, _ENDS)
+    if ended is None and "start_timestamp" in row:
+        ended = row.get("timestamp")  # Sentry's
     if ended is not None:
         return to_us(moment(ended, options.timezone)) * 1000
-    lasted = number(row.get("Duration"))  # ClickHouse's, in nanoseconds
-    return to_us(start) * 1000 + int(lasted or 0)
+    for name, mark, ns in _DURATIONS:
+        if mark in row and (lasted := number(row.get(name))) is not None:
+            return to_us(start) * 1000 + int(lasted * ns)
+    return to_us(start) * 1000
+
+
+_DURATIONS: Final = (
+    ("Duration", "Duration", 1), ("duration", "operationName", 1e3), ("duration", _DEPENDENCY, 1e6),
+)  # fmt: skip
+"""A duration's name, what tells whose it is (ClickHouse's, Jaeger's, Application Insights'), and
+how many nanoseconds it counts."""
+_FAILED: Final = ("ERROR", "STATUS_CODE_ERROR", "2")

@@ -36,6 +36,7 @@ from netra_optimizer.usage.importers.conventions import (
     ANTHROPIC_WRITE,
     inclusive_tokens,
 )
+from netra_optimizer.usage.importers.durations import duration_ms
 from netra_optimizer.usage.importers.langfuse import details_tokens
 from netra_optimizer.usage.importers.prompts import (
     block_names,
@@ -74,6 +75,8 @@ Attributes = Mapping[str, Any]
 _TOLD_APART: Final = frozenset({"total", "audio_in", "audio_out", "inside", "outside"})
 """Slots that say more of the tokens than input, output, cached and reasoning ones."""
 _BESIDE: Final = ("anthropic", "bedrock")
+_BEDROCK: Final = "opentelemetry.instrumentation.bedrock"
+"""OpenLLMetry's scope."""
 _LATEST_NS: Final = 7_258_118_400 * 10**9
 
 
@@ -88,9 +91,12 @@ def record_of_span(
     end_ns: int,
     failed: bool,
     message: str = "",
+    scope: str = "",
 ) -> Outcome:
-    """The call a span records, or why it records none."""
+    """The call a span records, or why it records none. `scope` is who made the span."""
     seen, families = _sorted(attributes)
+    if scope == _BEDROCK:
+        seen["beside"] = True
     counted = "input" in seen or "output" in seen or "usage" in seen
     operation = operation_of(seen, counted=counted)
     if not operation:
@@ -149,10 +155,10 @@ _SELDOM: Final = frozenset({"tier", "ttft", "ttft_ms", "tags", "finish", "cost",
 
 def _seldom(seen: Mapping[str, Any]) -> dict[str, Any]:
     """Fields of what most spans do not say."""
-    first_token, in_ms = positive(seen.get("ttft")), positive(seen.get("ttft_ms"))
+    first_token, in_ms = duration_ms(seen.get("ttft")), positive(seen.get("ttft_ms"))
     return {
         "service_tier": tier_of(seen["tier"]) if "tier" in seen else "standard",
-        "ttft_ms": in_ms if first_token is None else first_token * 1000,
+        "ttft_ms": in_ms if first_token is None else first_token,
         "tags": texts(seen["tags"]) if "tags" in seen else (),
         "finish_reason": _finish(seen["finish"]) if "finish" in seen else "",
         "cost_recorded": _cost(seen),
@@ -206,7 +212,7 @@ def _tokens(seen: Mapping[str, Any]) -> Tokens:
         return found
     inputs, outputs = seen.get("input", 0), seen.get("output", 0)
     read, write = seen.get("read", 0), seen.get("write", 0)
-    if read and _counts_beside(seen):
+    if (read or write) and _counts_beside(seen):
         inputs = count(inputs) + count(read) + count(write)
         seen = {name: value for name, value in seen.items() if name != "total"}
     reasoning = seen.get("reasoning", 0)
@@ -253,10 +259,13 @@ def _raw_tokens(metadata: Mapping[str, Any]) -> Tokens | None:
 
 
 def _counts_beside(seen: Mapping[str, Any]) -> bool:
-    """Whether it is a span of Vercel's SDK before its sixth version, of a provider that counts so.
+    """Whether cached tokens lie beside the input, whatever a total says.
 
-    From then on it tells what was not cached, and its input holds all.
+    Vercel's SDK before its sixth version counts as its provider does; from then on it tells what
+    was not cached, and its input holds all. OpenLLMetry counts Bedrock as Bedrock does.
     """
+    if "beside" in seen:
+        return True
     provider = text(seen.get("provider")).lower()
     return "vercel" in seen and "fresh" not in seen and any(name in provider for name in _BESIDE)
 

@@ -28,16 +28,24 @@ _GEMINI: Final = (
 _ANTHROPIC: Final = (
     ANTHROPIC_WRITE, ANTHROPIC_READ, "cache_creation", "uncached_input_tokens",
     "cache_write_input_tokens", "cache_read_input_token_count", "cache_write_input_token_count",
+    "iterations",
 )  # fmt: skip
+_BEDROCK: Final = (
+    "cache_write_input_tokens", "cache_read_input_token_count", "cache_write_input_token_count",
+)  # fmt: skip
+"""Names that Bedrock alone has; its caches lie beside the input, whatever the total says."""
 _CURSOR: Final = ("cacheReadTokens", "cacheWriteTokens")
 _PLAIN_INPUT: Final = (
     "prompt_eval_count", "input_token_count", "input_text_token_count", "input_length",
-    "prompt_token_count",
+    "prompt_token_count", "tokens_evaluated",
 )  # fmt: skip
 _PLAIN_OUTPUT: Final = (
     "eval_count", "output_token_count", "generated_token_count", "generated_tokens",
-    "generation_token_count",
+    "generation_token_count", "tokens_predicted",
 )  # fmt: skip
+_DOTNET: Final = frozenset({"input_token_count", "total_token_count"})
+_SHORT_INPUT: Final = ("input", "input_other", "prompt")
+_SHORT_OUTPUT: Final = ("output", "completion")
 _INPUTS: Final = {"total": "input_tokens"}
 _OUTPUTS: Final = {"total": "output_tokens", "reasoning": "reasoning_tokens"}
 _WORD: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[a-z])(?=\d+[mh])")
@@ -48,7 +56,7 @@ def tokens_of(given: Usage, thinks_silently: bool = False) -> Tokens:
 
     A model that thinks silently may have thoughts in no count but the total, in OpenAI's shape.
     """
-    usage = _flat(snake_keys(given))
+    usage = _by_usual_names(_flat(snake_keys(given)))
     if _has(usage, "prompt_tokens", "completion_tokens"):
         return inclusive_tokens(_with_thoughts(usage) if thinks_silently else usage)
     if _has(usage, *_PLAIN_OUTPUT):
@@ -61,6 +69,8 @@ def tokens_of(given: Usage, thinks_silently: bool = False) -> Tokens:
         return inclusive_tokens(usage) if _total_includes_cache(usage) else anthropic_tokens(usage)
     if _has(usage, "input_tokens", "output_tokens"):
         return inclusive_tokens(usage)
+    if _has(usage, *_SHORT_INPUT, *_SHORT_OUTPUT):
+        return _short_counts(usage)
     billed, counted = mapping(usage.get("billed_units")), mapping(usage.get("tokens"))
     if _has(billed, "input_tokens", "output_tokens"):
         return whole_tokens(billed.get("input_tokens"), billed.get("output_tokens"))
@@ -69,6 +79,28 @@ def tokens_of(given: Usage, thinks_silently: bool = False) -> Tokens:
     if _has(usage, "total_tokens"):
         return whole_tokens(usage.get("total_tokens"), 0)
     raise RowRefused(NO_TOKENS)
+
+
+def _short_counts(usage: Usage) -> Tokens:
+    """Agents' counts (input, output, cacheRead): caches beside the input, unless a total says."""
+    cache = mapping(usage.get("cache"))
+    read = count(first(usage, ("cache_read", "input_cache_read", "cached")) or cache.get("read"))
+    write = count(
+        first(usage, ("cache_write", "input_cache_creation", "cache_creation"))
+        or cache.get("write")
+    )
+    total = count(first(usage, ("total_tokens", "total")))
+    beside = 0 if total or "cached" in usage else read + write
+    return inclusive_tokens(
+        {
+            "prompt_tokens": count(first(usage, _SHORT_INPUT)) + beside,
+            "completion_tokens": first(usage, _SHORT_OUTPUT),
+            "total_tokens": total,
+            "cache_read_tokens": read,
+            "cache_write_tokens": write,
+            "reasoning_tokens": first(usage, ("reasoning", "thoughts")),
+        }
+    )
 
 
 def has_tokens(usage: Usage) -> bool:
@@ -114,6 +146,20 @@ def _flat(usage: Usage) -> Usage:
     }
 
 
+def _by_usual_names(usage: Usage) -> Usage:
+    """.NET's counts (InputTokenCount beside TotalTokenCount) by OpenAI's names, parts inside."""
+    return _renamed(usage) if _DOTNET <= usage.keys() else usage
+
+
+def _renamed(usage: Usage) -> Usage:
+    return {
+        key.replace("_token_count", "_tokens"): _renamed(value)
+        if isinstance(value, Mapping)
+        else value
+        for key, value in usage.items()
+    }
+
+
 def _with_thoughts(usage: Usage) -> Usage:
     """The usage of Gemini by OpenAI's names: what only the total counts are its thoughts."""
     said = sum(count(usage.get(key)) for key in ("prompt_tokens", "completion_tokens"))
@@ -141,6 +187,8 @@ def _own_counts(usage: Usage) -> Tokens:
 
 def _total_includes_cache(usage: Usage) -> bool:
     """Whether a total says that the input holds the cached tokens, unlike Anthropic's."""
+    if any(key in usage for key in _BEDROCK):
+        return False
     total, inputs = count(usage.get("total_tokens")), count(usage.get("input_tokens"))
     cached = cache_reads(usage, {}) + sum(cache_writes(usage, {}))
     return 0 < cached <= inputs and total == inputs + count(usage.get("output_tokens"))

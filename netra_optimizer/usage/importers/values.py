@@ -97,6 +97,8 @@ def optional_moment(value: object, zone: tzinfo = UTC) -> datetime | None:
 def _moment(value: object, zone: tzinfo) -> datetime:
     if isinstance(value, Mapping):
         value = _wrapped_time(value)
+    if isinstance(value, list) and len(value) == 2 and {*map(type, value)} == {int}:
+        value = value[0] * 10**9 + value[1]  # seconds and nanoseconds, as JavaScript's spans
     if isinstance(value, str):
         value = value.strip()
         if not value:
