@@ -53,6 +53,9 @@ def chosen(start: str | None, end: str | None, only: list[str]) -> Chosen:
             raise typer.BadParameter(
                 f"{text!r} is no time like 2026-11-01 or 2026-11-01T10:00:00Z", param_hint=option
             ) from None
+    begin, until = _moment(start), _moment(end)
+    if begin is not None and until is not None and until < begin:
+        raise typer.BadParameter(f"{end!r} is before --from {start!r}", param_hint="--to")
     names: dict[str, str] = {}
     for text in only:
         name, equals, value = text.partition("=")

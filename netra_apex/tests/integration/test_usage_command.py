@@ -148,6 +148,7 @@ async def test_calls_are_erased_for_good_and_what_went_is_listed(
     [
         (["--only", "shoe=42"], "NAME=VALUE"),
         (["--from", "yesterday"], "no time like"),
+        (["--from", "2026-11-20", "--to", "2026-11-19"], "is before --from"),
         (["--limit", "0"], "--limit"),
     ],
 )
