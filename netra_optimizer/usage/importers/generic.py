@@ -28,11 +28,13 @@ from netra_optimizer.usage.importers.conventions import inclusive_tokens
 from netra_optimizer.usage.importers.tokens import Tokens
 from netra_optimizer.usage.importers.usage_objects import has_tokens, tokens_of
 from netra_optimizer.usage.importers.values import (
+    HOUR_MS,
     canonical,
     content_id,
     count,
     digest,
     has_count,
+    is_yes,
     json_or,
     mapping,
     milliseconds,
@@ -191,8 +193,6 @@ SYNONYMS: Final[Mapping[str, tuple[str, ...]]] = {
 _BAD_STATUS: Final = frozenset(
     {"error", "failed", "failure", "err", "exception", "timeout", "false"}
 )
-_HOUR_MS: Final = 3_600_000.0
-_YES: Final = frozenset({"true", "yes", "t", "y"})
 _INPUT_PARTS: Final = ("cache_read", "cache_write_5m", "cache_write_1h", "audio_in", "image_in")
 _OUTPUT_PARTS: Final = ("reasoning", "audio_out", "image_out")
 _FIELDS: Final = frozenset(SYNONYMS)
@@ -251,7 +251,7 @@ class GenericImporter(RowImporter):
             )
 
     def _blocks(self, rows: Rows, options: Options) -> Iterator[Chunk]:
-        """A CSV file a block of lines at a time; a block out of the ordinary row by row."""
+        """A CSV file a block of lines at a time; one out of the ordinary, or with sums, by row."""
         from netra_optimizer.usage.importers.plain_table import PlainTable
         from netra_optimizer.usage.sources.csv_blocks import OutOfTheOrdinary, table_of
 
@@ -261,15 +261,18 @@ class GenericImporter(RowImporter):
             try:
                 table, broken = table_of(block, rows.header, rows.delimiter)
             except OutOfTheOrdinary:
-                yield self.chunk(rows.records_of(block, blocks), options)
+                yield from self.row_by_row(rows.records_of(block, blocks), options)
                 continue
             plain = PlainTable(table, columns, options, converters=_OPTIONAL, failure=_failure)
+            if plain.sums:
+                yield from self.row_by_row([*broken.elements(), *table.to_pylist()], options)
+                continue
             found = plain.chunk(lambda row: self.outcomes(row, options))
             found.dropped.update(broken)
             yield found
 
     def _batches(self, rows: Rows, options: Options) -> Iterator[Chunk]:
-        """A Parquet file a batch at a time; a batch out of the ordinary row by row."""
+        """A Parquet file a batch at a time; one out of the ordinary, or with sums, by row."""
         from netra_optimizer.usage.importers.plain_table import PlainTable
         from netra_optimizer.usage.importers.typed_table import typed_table
         from netra_optimizer.usage.sources.csv_blocks import OutOfTheOrdinary
@@ -285,10 +288,13 @@ class GenericImporter(RowImporter):
                     table, columns, options,
                     converters=_OPTIONAL, failure=_failure, typed=typed,
                 )  # fmt: skip
+                if plain.sums:
+                    raise OutOfTheOrdinary
                 found = plain.chunk(lambda row: self.outcomes(row, options))
             except OutOfTheOrdinary:
-                found = self.chunk(batch_rows(batch), options)
-            yield found
+                yield from self.row_by_row(batch_rows(batch), options)
+            else:
+                yield found
 
     def read(self, row: Row, options: Options) -> Outcome | Parts:
         """One call, or as many as the row sums."""
@@ -326,7 +332,7 @@ class GenericImporter(RowImporter):
         if "prompt" in columns and not more.get("prompt_hash"):
             prompt = value("prompt")
             more["prompt_hash"] = digest("prompt", text(prompt)) if prompt else ""
-        if text(value("batch")).strip().lower() in _YES:
+        if is_yes(value("batch")):
             more["service_tier"] = "batch"
         record = UsageRecord(
             id=text(value("id")) or _content_id(row, model),
@@ -345,11 +351,7 @@ def _vectorized(rows: Rows, options: Options) -> bool:
     if rows.shape not in ("csv", "parquet") or len(set(rows.header)) < len(rows.header):
         return False
     columns = columns_of(tuple(rows.header), tuple(sorted(options.mapping.items())))
-    return not _ROW_BY_ROW.intersection(columns)
-
-
-_ROW_BY_ROW: Final = frozenset({"usage", "block_hashes", "block_tokens", "requests", "batch"})
-"""Fields that say more than a column can."""
+    return "usage" not in columns
 
 
 def _stripped(value: object) -> str:
@@ -482,7 +484,7 @@ def _is_stretch(requests: float | None, took_ms: float | None) -> bool:
     """Whether begin and end are those of what a row sums, not of a call."""
     if requests is None or took_ms is None:
         return False
-    return requests >= 2 or took_ms >= _HOUR_MS
+    return requests >= 2 or took_ms >= HOUR_MS
 
 
 def _hashes(value: object) -> tuple[int, ...]:
