@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from sqlalchemy import RowMapping, func, insert, select, tuple_, update
+from sqlalchemy import ColumnElement, RowMapping, func, insert, select, tuple_, update
 
 from netra_backend.errors import NotFoundError
 from netra_backend.jobs.owned import adopt, claim
@@ -180,6 +180,22 @@ class ImportStore:
         rows = await self._sessions.read(_SYSTEM, lambda c: c.execute(query).all())
         return await asyncio.to_thread(
             lambda: {str(other) for other, path in rows if Path(path).exists()}
+        )
+
+    async def stranded(self, node: str) -> set[str]:
+        """Names of other nodes that have imports open whose files cannot be read here."""
+        return {name for name, _ in await self._elsewhere(imports.c.node != node)}
+
+    async def stranded_with(self, nodes: Sequence[str]) -> list[ImportRecord]:
+        """The open imports of these nodes whose files cannot be read here."""
+        return [record for _, record in await self._elsewhere(imports.c.node.in_(nodes))]
+
+    async def _elsewhere(self, of: ColumnElement[bool]) -> list[tuple[str, ImportRecord]]:
+        query = select(imports).where(imports.c.status.in_(_OPEN), of)
+        rows = await self._sessions.read(_SYSTEM, lambda c: c.execute(query).mappings().all())
+        found = [(str(row["node"]), ImportRecord.of(row)) for row in rows]
+        return await asyncio.to_thread(
+            lambda: [pair for pair in found if not Path(pair[1].path).exists()]
         )
 
     async def open_paths(self) -> set[str]:
