@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 import numpy as np
 
+from netra_optimizer.errors import InputError
 from netra_optimizer.usage.arrow_types import ArrowArray, ArrowBatch, ArrowTable
 from netra_optimizer.usage.batch import EPOCH, batch_of_records, constant_text, schema
 from netra_optimizer.usage.columns import count_array, lists, numbers
@@ -157,10 +158,18 @@ class TenantUsage:
         """
         summed = SummedRows()
         try:
-            return self._insert(_noted(_blocks(batches), summed), import_id)
-        finally:
-            with self._inserting:
-                summed.settle(self._database, self._tenant)
+            done = self._insert(_noted(_blocks(batches), summed), import_id)
+        except InputError:
+            raise  # what came of a refused file is taken back, and takes nothing's place
+        except BaseException:
+            self._settle(summed)
+            raise
+        self._settle(summed)
+        return done
+
+    def _settle(self, summed: SummedRows) -> None:
+        with self._inserting:
+            summed.settle(self._database, self._tenant)
 
     def _insert(self, blocks: Iterator[list[ArrowTable]], import_id: str | None) -> Inserted:
         rows = repeated = 0

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from netra_optimizer import PriceTable, TenantUsage, UsageStore, analyze, read_files
+from netra_optimizer import PriceTable, TenantUsage, UsageFilter, UsageStore, analyze, read_files
 from netra_optimizer.usage.batch import schema
+from netra_optimizer.usage.errors import FileDamaged
 from netra_optimizer.usage.export import focus_table
 from netra_optimizer.usage.notebook import Usage
 
@@ -139,6 +140,22 @@ def test_an_import_cut_off_within_a_row_leaves_what_was_there_whole(
         tenant.insert(cut_off())
     assert tenant.summary(prices=PriceTable.load()).input_tokens == 1000
     assert load(openai((0, 30, 9000))) == (30, 9000)
+
+
+def test_a_file_that_is_refused_at_its_end_takes_nothing_s_place(
+    tenant: TenantUsage, tmp_path: Path, load: Any
+) -> None:
+    load(openai((0, 10, 1000)))
+    grown = read_files(written(tmp_path / "grown.jsonl", openai((0, 30, 9000))))
+
+    def refused() -> Iterator[Any]:
+        yield from grown.batches()
+        raise FileDamaged("It breaks.", hint="Send it again.")
+
+    with pytest.raises(FileDamaged):
+        tenant.insert(refused(), import_id="refused")
+    tenant.erase(UsageFilter(import_id="refused"))
+    assert tenant.summary(prices=PriceTable.load()).input_tokens == 1000
 
 
 def test_another_workspace_s_export_of_the_same_rows_stays(
