@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 KIND: Final = "import"
 MOST_BEGUN: Final = 5
-"""An import that was begun so often and never ended has most likely ended its server each time."""
+"""An import that was begun so often, and cut off each time, most likely takes its server along."""
 _TELL_EVERY_S: Final = 0.5
 
 _log = structlog.get_logger(__name__)
@@ -45,7 +45,7 @@ class ImportService:
 
     An import interrupted by a crash is read again from its start: records have stable ids, so the
     second reading changes nothing that the first one had stored. One that was cut off MOST_BEGUN
-    times is begun no more.
+    times is begun no more; orderly stops do not count.
     """
 
     def __init__(
@@ -125,6 +125,9 @@ class ImportService:
             outcome = ImportOutcome(status=ImportStatus.CANCELLED)
         except FencedError:
             return
+        except asyncio.CancelledError:
+            await self._store.interrupted(import_id)
+            raise
         finally:
             self._tokens.pop(import_id, None)
         await self._end(record, outcome)
@@ -133,7 +136,7 @@ class ImportService:
         """Why an import is not begun, not again; None where nothing speaks against it."""
         if not await asyncio.to_thread(Path(record.path).exists):
             return _file_gone()
-        if await self._engine.times_begun(record.id) > MOST_BEGUN:
+        if record.begun > MOST_BEGUN:
             return RunLostError(
                 f"The import was cut off {MOST_BEGUN} times, each time with its server.",
                 hint="Its memory may not do for this file: send it in smaller parts.",

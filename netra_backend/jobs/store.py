@@ -57,6 +57,7 @@ class ImportRecord:
     cancel_reason: str | None
     created_at: datetime
     ended_at: datetime | None
+    begun: int
 
     @classmethod
     def of(cls, row: RowMapping) -> "ImportRecord":
@@ -218,8 +219,15 @@ class ImportStore:
             still_open=_OPEN,
             running=ImportStatus.RUNNING.value,
             node=node,
+            also={"begun": imports.c.begun + 1},
         )
         return None if row is None else ImportRecord.of(row)
+
+    async def interrupted(self, import_id: str) -> None:
+        """Take a beginning back that ended with its server's orderly stop."""
+        back = update(imports).where(imports.c.id == import_id).values(begun=imports.c.begun - 1)
+        async with self._sessions.session(_SYSTEM) as session:
+            await session.execute(back)
 
     async def progress(
         self, import_id: str, *, rows_read: int, bytes_read: int, file_format: str | None

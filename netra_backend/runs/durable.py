@@ -8,7 +8,6 @@ import asyncio
 import sqlite3
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextvars import Context
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeAlias
 
@@ -152,15 +151,6 @@ class DurableEngine:
         """What the durable record says of the work, None where there is no record."""
         found = await DBOS.get_workflow_status_async(work_id)
         return None if found is None else str(found.status)
-
-    async def times_begun(self, work_id: str) -> int:
-        """How often this work was begun, the present time included; also to be asked within it."""
-        # In a context of its own: what is asked within a durable execution is recorded as a step.
-        asking = asyncio.get_running_loop().create_task(
-            DBOS.get_workflow_status_async(work_id), name="apex-times-begun", context=Context()
-        )
-        found = await asking
-        return 0 if found is None else found.recovery_attempts or 0
 
     async def take_over(self, node_ids: Sequence[str]) -> None:
         """Have the work of dead nodes executed by those that live, one of them each."""

@@ -4,7 +4,9 @@ import json
 import os
 import re
 import signal
+import sqlite3
 import subprocess
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -270,6 +272,8 @@ class TestUsageSurvives(BaseIntegrationTest):
             os.kill(server.pid, signal.SIGKILL)
             server.wait()
         assert 0 < stored < rows
+        with closing(sqlite3.connect(self.home / "platform.sqlite")) as platform:
+            assert platform.execute("SELECT begun FROM imports").fetchall() == [(1,)]
         _, http = self.serve()
         async with http:
             await self.sign_in(http)

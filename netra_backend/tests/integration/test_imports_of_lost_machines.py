@@ -14,7 +14,7 @@ from netra_backend.jobs.imports import MOST_BEGUN
 from netra_backend.jobs.store import ImportRecord, ImportStatus
 from netra_backend.runs.durable import DurableEngine
 from netra_backend.runs.nodes import GONE_AFTER, NodeWatch
-from netra_backend.tests.kit import Clock, ServerThread, Stack, person, stack
+from netra_backend.tests.kit import PLATFORM, Clock, ServerThread, Stack, person, stack
 from netra_core.context import UserExecutionContext
 from netra_core.database import DatabaseSessionManager
 from netra_core.testing.waiting import eventually
@@ -53,6 +53,14 @@ async def until(made: Stack, import_id: str, *wanted: ImportStatus) -> ImportRec
 ENDED = (ImportStatus.COMPLETED, ImportStatus.FAILED, ImportStatus.CANCELLED)
 
 
+def cut_off(home: Path, times: int) -> int:
+    """Have all imports been cut off so often; how often they had been before."""
+    with closing(sqlite3.connect(home / PLATFORM)) as platform, platform:
+        (before,) = platform.execute("SELECT begun FROM imports").fetchone()
+        platform.execute("UPDATE imports SET begun = ?", (times,))
+    return before
+
+
 async def test_an_import_that_was_cut_off_too_often_fails_and_is_begun_no_more(
     tmp_path: Path,
 ) -> None:
@@ -61,9 +69,7 @@ async def test_an_import_that_was_cut_off_too_often_fails_and_is_begun_no_more(
     async with stack(home) as made:
         import_id = (await begin(made, path)).id
         await until(made, import_id, ImportStatus.RUNNING)
-    with closing(sqlite3.connect(home / "dbos.sqlite")) as durable, durable:
-        # As though it had been cut off so often; once it truly was.
-        durable.execute("UPDATE workflow_status SET recovery_attempts = ?", (MOST_BEGUN,))
+    assert cut_off(home, MOST_BEGUN) == 0, "an orderly stop is no crash"
     async with stack(home) as made:
         found = await until(made, import_id, *ENDED)
     assert (found.status, found.error_code) == (ImportStatus.FAILED, "RUN-009")
@@ -78,8 +84,7 @@ async def test_an_import_that_was_cut_off_fewer_times_ends_as_any_other(tmp_path
     async with stack(home) as made:
         import_id = (await begin(made, path)).id
         await until(made, import_id, ImportStatus.RUNNING)
-    with closing(sqlite3.connect(home / "dbos.sqlite")) as durable, durable:
-        durable.execute("UPDATE workflow_status SET recovery_attempts = ?", (MOST_BEGUN - 1,))
+    cut_off(home, MOST_BEGUN - 1)
     async with stack(home) as made:
         found = await until(made, import_id, *ENDED)
     assert (found.status, found.rows_kept) == (ImportStatus.COMPLETED, 100_000)

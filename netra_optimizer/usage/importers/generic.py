@@ -351,7 +351,11 @@ def _vectorized(rows: Rows, options: Options) -> bool:
     if rows.shape not in ("csv", "parquet") or len(set(rows.header)) < len(rows.header):
         return False
     columns = columns_of(tuple(rows.header), tuple(sorted(options.mapping.items())))
-    return "usage" not in columns
+    return not _ROW_BY_ROW.intersection(columns)
+
+
+_ROW_BY_ROW: Final = frozenset({"usage"})
+"""Fields that say more than a column can."""
 
 
 def _stripped(value: object) -> str:
