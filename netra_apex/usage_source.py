@@ -89,7 +89,10 @@ class Files:
         prices: "PriceTable",
         **options: Any,  # Any: options of read_files
     ) -> "Generator[Files]":
-        """Read the files. Raises OptimizerError for input that cannot be used."""
+        """Read the files, and say on standard error what was left out.
+
+        Raises OptimizerError for input that cannot be used.
+        """
         import netra_optimizer
 
         with tempfile.TemporaryDirectory(prefix="apex-") as folder:
@@ -97,6 +100,8 @@ class Files:
             with netra_optimizer.UsageStore.open(Path(folder) / "usage") as store:
                 tenant = store.for_tenant(LOCAL_TENANT)
                 tenant.insert(imported.batches())
+                for reason, rows in imported.audit.dropped.items():
+                    typer.echo(f"left out {rows:,}: {reason}", err=True)
                 yield cls(tenant, prices)
 
     def summary(self, which: Chosen) -> Row:

@@ -31,7 +31,7 @@ from netra_optimizer.usage.importers.base import (
     RowRefused,
 )
 from netra_optimizer.usage.importers.pages import Pages
-from netra_optimizer.usage.importers.reports import ReportImporter, is_bill
+from netra_optimizer.usage.importers.reports import is_bill
 from netra_optimizer.usage.importers.values import CONTENT_ID, moment
 from netra_optimizer.usage.names import ModelNames
 from netra_optimizer.usage.occurrences import Occurrences
@@ -93,7 +93,7 @@ def check_reading(
     _options(model, start, timezone, mapping, datetime.now(UTC))
 
 
-PAGES_MISSING: Final = "pages_missing"
+EXPORT_CUT_OFF: Final = "export_cut_off"
 """Stands, once a report, for what is on pages that its last page here says follow."""
 CUT_OFF: Final = "file_cut_off"
 """Stands, once a file, for what lay behind the place where its packed data breaks."""
@@ -141,8 +141,8 @@ class Import:
 
     @property
     def sums(self) -> bool:
-        """Whether any file holds rows that a provider has summed."""
-        return any(isinstance(importer, ReportImporter) for importer, _ in self._parts)
+        """Whether any file may hold rows that sum requests, and come again with larger figures."""
+        return any(importer.sums(rows) for importer, rows in self._parts)
 
     @property
     def title(self) -> str:
@@ -176,7 +176,7 @@ class Import:
                 self._audit.add(Chunk(rows=0, columns={}, dropped=Counter({CUT_OFF: 1})))
             done += rows.source.size
         if missing := pages.cut_off:
-            self._audit.add(Chunk(rows=0, columns={}, dropped=Counter({PAGES_MISSING: missing})))
+            self._audit.add(Chunk(rows=0, columns={}, dropped=Counter({EXPORT_CUT_OFF: missing})))
         if self._progress:
             self._progress(self._total, self._total)
         self._audit.require_rows(", ".join(rows.source.name for _, rows in self._parts))

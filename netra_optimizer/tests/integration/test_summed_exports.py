@@ -125,6 +125,20 @@ def test_within_one_file_the_largest_export_of_a_day_counts(tmp_path: Path, load
     assert (len(usage), usage.audit.dropped, usage.audit.rows_kept) == (6, {"duplicate": 1}, 4)
 
 
+def test_a_row_of_a_table_that_has_an_id_takes_the_place_of_what_it_was(
+    tenant: TenantUsage, prices: PriceTable, tmp_path: Path
+) -> None:
+    table = tmp_path / "table.csv"
+    for requests, tokens in ((3, 300), (5, 1000), (3, 300)):
+        table.write_text(
+            "id,date,model,requests,input_tokens,output_tokens\n"
+            f"day-1,2026-11-20,gpt-4o,{requests},{tokens},9\n"
+        )
+        tenant.insert(read_files(table).batches())
+    summary = tenant.summary(prices=prices)
+    assert (summary.requests, summary.input_tokens) == (5, 1000)
+
+
 def test_an_import_cut_off_within_a_row_leaves_what_was_there_whole(
     tenant: TenantUsage, tmp_path: Path, load: Any
 ) -> None:

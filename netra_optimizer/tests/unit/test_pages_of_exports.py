@@ -52,7 +52,7 @@ def lines(path: Path, *pages: dict[str, Any]) -> Path:
     return path
 
 
-CUT = Audit(3, 2, {"pages_missing": 1})
+CUT = Audit(3, 2, {"export_cut_off": 1})
 WHOLE = Audit(2, 2, {})
 
 
@@ -60,7 +60,7 @@ def test_an_export_whose_last_page_says_that_others_follow_is_cut_off(tmp_path: 
     path = tmp_path / "usage.json"
     pages = [page(0, more=True), page(1, more=True)]
     path.write_text(json.dumps(pages[1], indent=2))
-    assert audit_of(path) == Audit(2, 1, {"pages_missing": 1})
+    assert audit_of(path) == Audit(2, 1, {"export_cut_off": 1})
     assert audit_of(lines(path, *pages)) == CUT
     path.write_text("\n".join(json.dumps(one, indent=1) for one in pages))
     assert audit_of(path) == CUT
@@ -72,7 +72,7 @@ def test_an_export_whose_last_page_says_that_others_follow_is_cut_off(tmp_path: 
 def test_anthropic_s_report_is_looked_at_for_its_end_too(tmp_path: Path) -> None:
     path = tmp_path / "usage.json"
     path.write_text(json.dumps(anthropic_page(0, more=True), indent=2))
-    assert audit_of(path) == Audit(2, 1, {"pages_missing": 1})
+    assert audit_of(path) == Audit(2, 1, {"export_cut_off": 1})
     pages = [anthropic_page(0, more=True), anthropic_page(1, more=False)]
     assert audit_of(lines(path, *pages)) == WHOLE
 
@@ -80,7 +80,7 @@ def test_anthropic_s_report_is_looked_at_for_its_end_too(tmp_path: Path) -> None
 def test_pages_may_lie_in_several_files_and_in_any_order(tmp_path: Path) -> None:
     first = lines(tmp_path / "1.jsonl", page(0, more=True))
     second = lines(tmp_path / "2.jsonl", page(1, more=False))
-    assert audit_of(first) == Audit(2, 1, {"pages_missing": 1})
+    assert audit_of(first) == Audit(2, 1, {"export_cut_off": 1})
     assert audit_of(first, second) == audit_of(second, first) == WHOLE
     pages = [page(day, more=day < 5) for day in range(6)]
     random.Random(1).shuffle(pages)
@@ -90,7 +90,7 @@ def test_pages_may_lie_in_several_files_and_in_any_order(tmp_path: Path) -> None
 def test_each_report_has_an_end_of_its_own(tmp_path: Path) -> None:
     path = tmp_path / "usage.jsonl"
     other = [page(0, more=True, kind="embeddings"), page(1, more=False, kind="embeddings")]
-    assert audit_of(lines(path, page(0, more=True), *other)) == Audit(4, 3, {"pages_missing": 1})
+    assert audit_of(lines(path, page(0, more=True), *other)) == Audit(4, 3, {"export_cut_off": 1})
     ended = page(2, more=False, empty=True)
     assert audit_of(lines(path, page(0, more=True), *other, ended)) == Audit(3, 3, {})
 

@@ -84,6 +84,10 @@ class Importer(ABC):
         """Raises InputError when a column is missing altogether."""
         return None
 
+    def sums(self, rows: Rows) -> bool:
+        """Whether rows may sum requests and come again with larger figures."""
+        return False
+
     def latest_relative_us(self, rows: Rows) -> int | None:
         """The latest time in the file when its times are relative, else None."""
         return None

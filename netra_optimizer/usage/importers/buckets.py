@@ -13,6 +13,7 @@ import msgspec
 
 from netra_optimizer.usage.importers.base import Parts
 from netra_optimizer.usage.importers.tokens import Tokens
+from netra_optimizer.usage.importers.values import CONTENT_ID
 from netra_optimizer.usage.record import UsageRecord
 from netra_optimizer.usage.summed import summed_id
 
@@ -45,17 +46,22 @@ def spread(
 
 
 def parts_of(whole: UsageRecord, requests: int, end: datetime | None) -> Parts:
-    """The records of a row that sums requests over its time: to a later `end`, else a day."""
+    """The records of a row that sums requests over its time: to a later `end`, else a day.
+
+    A row that has its source's id takes the place of what it said when it summed less.
+    """
     parts = max(1, min(requests, MAX_PARTS))
     counts = {name: getattr(whole, name) for name in Tokens.__struct_fields__}
     counts["requests"] = max(1, requests)
+    own = not whole.id.startswith(CONTENT_ID)
+    row = summed_id(f"id\x1f{whole.id}", counts, parts) if own else whole.id
     cost = None if whole.cost_recorded is None else whole.cost_recorded / parts
     until = end if end is not None and end > whole.start else whole.start + _DAY
     step = (until - whole.start) / parts
     return Parts(
         msgspec.structs.replace(
             whole,
-            id=f"{whole.id}/{part}",
+            id=f"{row}/{part}",
             start=whole.start + step * part,
             cost_recorded=cost,
             **_share(counts, part, parts),

@@ -221,6 +221,12 @@ class GenericImporter(RowImporter):
             return 0.0
         return 0.4
 
+    def sums(self, rows: Rows) -> bool:
+        """By what its first rows count as requests."""
+        names = tuple(dict.fromkeys(name for row in rows.sample for name in row))
+        column = columns_of(names, ()).get("requests")
+        return any((number(row.get(column)) or 1) > 1 for row in rows.sample) if column else False
+
     def chunks(self, rows: Rows, options: Options) -> Iterator[Chunk]:
         """All rows. Raises ColumnMissing when no column holds what no call can be without."""
         self.require_columns(rows, options)

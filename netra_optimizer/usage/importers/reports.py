@@ -95,6 +95,10 @@ class ReportImporter(Importer):
             results = _results(next(later, {}))
         return 0.98 if any(self.owns(result) for result in results[:50]) else 0.0
 
+    def sums(self, rows: Rows) -> bool:
+        """Always: a report is nothing else."""
+        return True
+
     def chunks(self, rows: Rows, options: Options) -> Iterator[Chunk]:
         """Results in chunks of about CHUNK_ROWS records."""
         held: list[UsageRecord] = []
