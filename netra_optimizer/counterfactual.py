@@ -81,8 +81,8 @@ def what_if(
     days = float(frame.calls.start_us[-1] - frame.calls.start_us[0]) / DAY_US if len(frame) else 0
     total, then = float(before.sum()), float(after.sum())
     return WhatIf(
-        requests_before=len(frame),
-        requests_after=len(frame) * growth,
+        requests_before=frame.calls.request_count,
+        requests_after=frame.calls.request_count * growth,
         cost_before_usd=total,
         cost_after_usd=then,
         change_usd=then - total,

@@ -124,7 +124,7 @@ def audit_caching(
     return CachingAudit(
         prefix_breaks=breaks,
         uses=uses,
-        requests=len(frame),
+        requests=frame.calls.request_count,
         input_tokens=sum(use.input_tokens for use in uses),
         read_tokens=sum(use.read_tokens for use in uses),
         money_usd=sum(use.money_usd for use in uses),

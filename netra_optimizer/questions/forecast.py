@@ -118,7 +118,7 @@ def _rates(frame: UsageFrame, growth: float, limits: Mapping[str, Limit]) -> lis
     for code in np.unique(names.codes).tolist():
         mine = np.flatnonzero(names.codes == code)
         _, inverse = np.unique(minute[mine], return_inverse=True)
-        requests = np.bincount(inverse).astype(np.float64)
+        requests = frame.calls.take(mine).requests_by(inverse)
         used = np.bincount(inverse, weights=tokens[mine]).astype(np.float64, copy=False)
         limit = limits.get(names.values[code])
         full = _fullness(requests, used, limit)

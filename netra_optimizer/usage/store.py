@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 import numpy as np
 
+from netra_optimizer.errors import InputError
 from netra_optimizer.usage.arrow_types import ArrowArray, ArrowBatch, ArrowTable
 from netra_optimizer.usage.batch import EPOCH, batch_of_records, constant_text, schema
 from netra_optimizer.usage.columns import count_array, lists, numbers
@@ -23,6 +24,7 @@ from netra_optimizer.usage.rates import COST_SQL, RateRows, join_sql
 from netra_optimizer.usage.record import TOKEN_BUCKETS, UsageRecord
 from netra_optimizer.usage.returning import trim
 from netra_optimizer.usage.schema import USAGE_TABLE
+from netra_optimizer.usage.summed import SummedRows
 from netra_optimizer.usage.totals import LATENCY, TOTALS, summed_sql
 
 if TYPE_CHECKING:
@@ -154,12 +156,29 @@ class TenantUsage:
 
         A record whose id is already there is left as it is and counted as repeated. Rows are
         written in blocks that are there whole or not at all, so an insert that died may be run
-        again. `import_id` overrides the records' own.
+        again. `import_id` overrides the records' own. Of rows that a provider has summed only the
+        largest export of each stays.
         """
+        summed = SummedRows()
+        try:
+            done = self._insert(_noted(_blocks(batches), summed), import_id)
+        except InputError:
+            raise  # what came of a refused file is taken back, and takes nothing's place
+        except BaseException:
+            self._settle(summed)
+            raise
+        self._settle(summed)
+        return done
+
+    def _settle(self, summed: SummedRows) -> None:
+        with self._inserting:
+            summed.settle(self._database, self._tenant)
+
+    def _insert(self, blocks: Iterator[list[ArrowTable]], import_id: str | None) -> Inserted:
         rows = repeated = 0
         with ThreadPoolExecutor(1, thread_name_prefix="usage-insert") as behind:
             before: Future[int] | None = None
-            for block in _blocks(batches):
+            for block in blocks:
                 if before is not None:
                     rows += before.result()
                 before = None
@@ -178,6 +197,10 @@ class TenantUsage:
     def count(self, where: UsageFilter = EVERYTHING) -> int:
         """How many records fit."""
         return int(self._rows("SELECT count() FROM", "", where)[0][0])
+
+    def requests(self, where: UsageFilter = EVERYTHING) -> int:
+        """How many calls those records stand for."""
+        return int(self._rows("SELECT sum(u.requests) FROM", "", where)[0][0])
 
     def frame(
         self,
@@ -286,7 +309,9 @@ class TenantUsage:
         )
         sums = ", ".join(f"sum(u.{b}), sum(u.{b} * p.{b})" for b in TOKEN_BUCKETS)
         names = ", ".join(f"g{i}" for i in range(len(_CHARGED) + 1))
-        sql, parameters = self._priced(f"{groups}, count(), {sums}, sum(p.request)", prices, where)
+        sql, parameters = self._priced(
+            f"{groups}, sum(u.requests), {sums}, sum(u.requests * p.request)", prices, where
+        )
         rows = self._database.rows(f"{sql} GROUP BY {names} ORDER BY {names}", parameters)
         return [charge for row in rows for charge in _charges(row)]
 
@@ -479,6 +504,12 @@ def _blocks(batches: Iterable[ArrowBatch | Sequence[UsageRecord]]) -> Iterator[l
             rows = 0
     if held:
         yield _emptied(held)
+
+
+def _noted(blocks: Iterator[list[ArrowTable]], summed: SummedRows) -> Iterator[list[ArrowTable]]:
+    for block in blocks:
+        summed.note(block[0])
+        yield block
 
 
 def _emptied(held: list[ArrowBatch]) -> list[ArrowTable]:

@@ -118,6 +118,7 @@ async def test_what_is_asked_for_goes_and_nothing_of_anybody_else(
         ({"user": "u-1", "everything": True}, "API-422"),
         ({"feture": "x"}, "API-422"),
         ({"from": "yesterday"}, "API-422"),
+        ({"from": "2026-11-20", "to": "2026-11-19"}, "API-422"),
     ],
 )
 async def test_a_request_that_cannot_be_meant_removes_nothing(

@@ -22,6 +22,7 @@ BAD_TOKENS: Final = "bad_token_counts"
 NEGATIVE_TOKENS: Final = "negative_token_counts"
 NOT_A_CALL: Final = "not_a_model_call"
 DUPLICATE: Final = "duplicate"
+COUNTED_BEFORE: Final = -1
 FROM_CACHE: Final = "answered_by_gateway_cache"
 
 
@@ -53,7 +54,10 @@ class Chunk:
     kept: int | None = None
     """Rows of the source the records came from, where that is another number."""
     of: Sequence[int] | None = None
-    """The row each record came from, by its number in the chunk, where rows sum many requests."""
+    """The row each record came from, by its number in the chunk, where rows sum many requests;
+    COUNTED_BEFORE where that row began in the chunk before."""
+    pages: Mapping[str, tuple[int, bool]] = field(default_factory=dict)
+    """The last page of each report so far (see Pages), where a file has pages."""
 
 
 class Importer(ABC):
@@ -80,6 +84,10 @@ class Importer(ABC):
         """Raises InputError when a column is missing altogether."""
         return None
 
+    def sums(self, rows: Rows) -> bool:
+        """Whether rows may sum requests and come again with larger figures."""
+        return False
+
     def latest_relative_us(self, rows: Rows) -> int | None:
         """The latest time in the file when its times are relative, else None."""
         return None
@@ -94,8 +102,12 @@ class RowImporter(Importer):
 
     def chunks(self, rows: Rows, options: Options) -> Iterator[Chunk]:
         """Rows in chunks of CHUNK_ROWS."""
+        yield from self.row_by_row(rows.dicts(), options)
+
+    def row_by_row(self, rows: Iterable[Row | str], options: Options) -> Iterator[Chunk]:
+        """Chunks of about CHUNK_ROWS records of these rows, one of which may sum very many."""
         held = Held()
-        for row in rows.dicts():
+        for row in rows:
             held.add(self.outcomes(row, options))
             if len(held.records) >= CHUNK_ROWS:
                 yield held.chunk()

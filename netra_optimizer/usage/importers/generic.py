@@ -30,11 +30,13 @@ from netra_optimizer.usage.importers.durations import duration_ms
 from netra_optimizer.usage.importers.tokens import Tokens
 from netra_optimizer.usage.importers.usage_objects import has_tokens, tokens_of
 from netra_optimizer.usage.importers.values import (
+    HOUR_MS,
     canonical,
     content_id,
     count,
     digest,
     has_count,
+    is_yes,
     json_or,
     mapping,
     milliseconds,
@@ -198,10 +200,8 @@ SYNONYMS: Final[Mapping[str, tuple[str, ...]]] = {
 _BAD_STATUS: Final = frozenset(
     {"error", "failed", "failure", "err", "exception", "timeout", "false"}
 )
-_HOUR_MS: Final = 3_600_000.0
 _OPENROUTER: Final = frozenset({"model_permaslug", "native_tokens_prompt"})
 """Columns of its exports alone; the provider they name is whom it asked, not who sends the bill."""
-_YES: Final = frozenset({"true", "yes", "t", "y"})
 _INPUT_PARTS: Final = ("cache_read", "cache_write_5m", "cache_write_1h", "audio_in", "image_in")
 _OUTPUT_PARTS: Final = ("reasoning", "audio_out", "image_out")
 _FIELDS: Final = frozenset(SYNONYMS)
@@ -229,6 +229,12 @@ class GenericImporter(RowImporter):
         if not ("start" in fields and (_counts(fields) or _embeds(rows, fields))):
             return 0.0
         return 0.4
+
+    def sums(self, rows: Rows) -> bool:
+        """By what its first rows count as requests."""
+        names = tuple(dict.fromkeys(name for row in rows.sample for name in row))
+        column = columns_of(names, ()).get("requests")
+        return any((number(row.get(column)) or 1) > 1 for row in rows.sample) if column else False
 
     def chunks(self, rows: Rows, options: Options) -> Iterator[Chunk]:
         """All rows. Raises ColumnMissing when no column holds what no call can be without."""
@@ -264,7 +270,7 @@ class GenericImporter(RowImporter):
             )
 
     def _blocks(self, rows: Rows, options: Options) -> Iterator[Chunk]:
-        """A CSV file a block of lines at a time; a block out of the ordinary row by row."""
+        """A CSV file a block of lines at a time; one out of the ordinary, or with sums, by row."""
         from netra_optimizer.usage.importers.plain_table import PlainTable
         from netra_optimizer.usage.sources.csv_blocks import OutOfTheOrdinary, table_of
 
@@ -274,15 +280,18 @@ class GenericImporter(RowImporter):
             try:
                 table, broken = table_of(block, rows.header, rows.delimiter)
             except OutOfTheOrdinary:
-                yield self.chunk(rows.records_of(block, blocks), options)
+                yield from self.row_by_row(rows.records_of(block, blocks), options)
                 continue
             plain = PlainTable(table, columns, options, converters=_OPTIONAL, failure=_failure)
+            if plain.sums:
+                yield from self.row_by_row([*broken.elements(), *table.to_pylist()], options)
+                continue
             found = plain.chunk(lambda row: self.outcomes(row, options))
             found.dropped.update(broken)
             yield found
 
     def _batches(self, rows: Rows, options: Options) -> Iterator[Chunk]:
-        """A Parquet file a batch at a time; a batch out of the ordinary row by row."""
+        """A Parquet file a batch at a time; one out of the ordinary, or with sums, by row."""
         from netra_optimizer.usage.importers.plain_table import PlainTable
         from netra_optimizer.usage.importers.typed_table import typed_table
         from netra_optimizer.usage.sources.csv_blocks import OutOfTheOrdinary
@@ -298,10 +307,13 @@ class GenericImporter(RowImporter):
                     table, columns, options,
                     converters=_OPTIONAL, failure=_failure, typed=typed,
                 )  # fmt: skip
+                if plain.sums:
+                    raise OutOfTheOrdinary
                 found = plain.chunk(lambda row: self.outcomes(row, options))
             except OutOfTheOrdinary:
-                found = self.chunk(batch_rows(batch), options)
-            yield found
+                yield from self.row_by_row(batch_rows(batch), options)
+            else:
+                yield found
 
     def read(self, row: Row, options: Options) -> Outcome | Parts:
         """One call, or as many as the row sums."""
@@ -346,7 +358,7 @@ class GenericImporter(RowImporter):
             more["prompt_hash"] = digest("prompt", text(prompt)) if prompt else ""
         if not _OPENROUTER.isdisjoint(row):
             more["provider"] = "openrouter"
-        if text(value("batch")).strip().lower() in _YES:
+        if is_yes(value("batch")):
             more["service_tier"] = "batch"
         record = UsageRecord(
             id=text(value("id")) or _content_id(row, model),
@@ -375,8 +387,10 @@ def _unwrapped(row: Row) -> Row:
 
 def _from_cache(value: Callable[[str], Any]) -> bool:
     """Whether a gateway's own cache answered: it says so, and that nothing was paid."""
-    said = text(value("gateway_cache")).strip().lower()
-    return said == "hit" or (said in _YES and number(value("cost_recorded")) == 0)
+    said = value("gateway_cache")
+    if text(said).strip().lower() == "hit":
+        return True
+    return is_yes(said) and number(value("cost_recorded")) == 0
 
 
 def _vectorized(rows: Rows, options: Options) -> bool:
@@ -389,9 +403,7 @@ def _vectorized(rows: Rows, options: Options) -> bool:
     return not _ROW_BY_ROW.intersection(columns) and _OPENROUTER.isdisjoint(rows.header)
 
 
-_ROW_BY_ROW: Final = frozenset(
-    {"usage", "block_hashes", "block_tokens", "requests", "batch", "gateway_cache"}
-)
+_ROW_BY_ROW: Final = frozenset({"usage", "gateway_cache"})
 """Fields that say more than a column can."""
 
 
@@ -531,7 +543,7 @@ def _is_stretch(requests: float | None, took_ms: float | None) -> bool:
     """Whether begin and end are those of what a row sums, not of a call."""
     if requests is None or took_ms is None:
         return False
-    return requests >= 2 or took_ms >= _HOUR_MS
+    return requests >= 2 or took_ms >= HOUR_MS
 
 
 def _hashes(value: object) -> tuple[int, ...]:

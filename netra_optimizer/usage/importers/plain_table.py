@@ -13,13 +13,15 @@ import numpy as np
 import pyarrow as pa
 
 from netra_optimizer.usage.arrow_types import ArrowArray, ArrowTable
-from netra_optimizer.usage.batch import batch_of, batch_of_records, to_us
+from netra_optimizer.usage.batch import batch_of, batch_of_records, constant_text, to_us
 from netra_optimizer.usage.columns import (
     Bool,
     Float64,
+    Int32,
     Int64,
     compute,
     count_array,
+    hash_list_array,
     list_array,
     scalar,
     text_array,
@@ -37,8 +39,10 @@ from netra_optimizer.usage.importers.base import (
 from netra_optimizer.usage.importers.durations import durations_ms
 from netra_optimizer.usage.importers.typed_table import Typed
 from netra_optimizer.usage.importers.values import (
+    HOUR_MS,
     canonical,
     digest,
+    is_yes,
     moment,
     optional_moment,
     positive,
@@ -97,6 +101,12 @@ class PlainTable:
         self._rows: int = (table if typed is None else typed.batch).num_rows
         self._dropped: Counter[str] = Counter()
 
+    @property
+    def sums(self) -> bool:
+        """Whether any row stands for more requests than one, or for none."""
+        column = self._column("requests")
+        return column is not None and not set(coded(column)[1]) <= {"", "1"}
+
     def chunk(self, read_row: ReadRow) -> Chunk:
         """The rows' records in their order; `read_row` reads those out of the ordinary."""
         if not self._rows:
@@ -105,6 +115,8 @@ class PlainTable:
         model, named = self._models()
         error_kind, failed = self._failures()
         tokens, given, plain = self._tokens()
+        blocks, known_blocks = self._block_tokens()
+        plain &= known_blocks
         self._drop(NO_MODEL, timed & ~named)
         self._drop(NO_TOKENS, timed & named & plain & ~given & ~failed)
         usual = np.flatnonzero(timed & named & plain & (given | failed))
@@ -114,6 +126,7 @@ class PlainTable:
             "error_kind": error_kind,
             "status": mapped(error_kind, lambda kind: "error" if kind else "ok"),
             **tokens,
+            **blocks,
             **self._optional(start),
             "id": self._ids(model),
         }
@@ -213,9 +226,21 @@ class PlainTable:
         )
         return {name: np.where(given, counted, 0) for name, counted in found.items()}, given, plain
 
+    def _block_tokens(self) -> tuple[dict[str, Int32], Bool]:
+        column = self._column("block_tokens")
+        if column is None:
+            return {}, np.ones(self._rows, np.bool_)
+        size, _, ok = counts(column)
+        return {"block_tokens": np.minimum(size, _MOST).astype(np.int32)}, ok
+
     def _optional(self, start: Int64) -> dict[str, Any]:
         found: dict[str, Any] = {}
         for field, convert in self._converters.items():
+            if field == "block_tokens":
+                continue
+            if self._typed is not None and field in self._typed.blocks:
+                found[field] = self._typed.blocks[field]
+                continue
             if self._typed is not None and field in self._typed.reals:
                 found[field] = finite(self._typed.reals[field], convert)
                 continue
@@ -228,6 +253,10 @@ class PlainTable:
                 continue
             if field in _REALS:
                 found[field] = real_numbers(column, convert)
+            elif field == "block_hashes":
+                codes, values = coded(column)
+                read = hash_list_array([convert(value) for value in values])
+                found[field] = read.take(count_array(codes, pa.int32()))
             elif field in _LISTS or field == "attempt":
                 codes, values = coded(column)
                 read = [convert(value) for value in values]
@@ -239,6 +268,11 @@ class PlainTable:
             else:
                 found[field] = mapped(column.array, convert)
         self._durations(found, start)
+        if (batched := self._column("batch")) is not None:
+            tier = found.get("service_tier", constant_text("standard", self._rows))
+            yes = mapped(batched.array, lambda value: "batch" if is_yes(value) else "")
+            told = compute().equal(yes, scalar("batch"))
+            found["service_tier"] = compute().if_else(told, yes, tier)
         if (prompts := self._column("prompt")) is not None:
             found["prompt_hash"] = _or_digests(found.get("prompt_hash"), prompts)
         return found
@@ -260,6 +294,8 @@ class PlainTable:
         end, ok = ends
         known: Float64 = found.get("latency_ms", np.full(self._rows, np.nan))
         taken = np.where(ok & (end >= start), (end - start) / 1000, np.nan)
+        if (requests := self._column("requests")) is not None:
+            taken[(requests.lengths > 0) & (taken >= HOUR_MS)] = np.nan
         found["latency_ms"] = np.where(np.isnan(known) | (known == 0), taken, known)
 
     def _ends(self) -> tuple[Int64, Bool] | None:

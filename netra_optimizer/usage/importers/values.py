@@ -26,6 +26,9 @@ CONTENT_ID: Final = "row:"
 """Begins every id made from a row's content."""
 _LONGEST_LITERAL: Final = 1 << 20
 MAX_TOKENS: Final = 10**12
+HOUR_MS: Final = 3_600_000.0
+"""What took so long is a stretch of time that is summed, where the row counts requests."""
+_YES: Final = frozenset({"true", "yes", "t", "y"})
 _UNITS: Final = ((10**17, 10**9), (10**14, 10**6), (10**11, 10**3), (0, 1))
 """An epoch number at least this large counts so many to the second."""
 _FARTHEST: Final = 1e22
@@ -321,6 +324,11 @@ def first(row: Mapping[str, Any], names: Iterable[str]) -> Any:
 def canonical(value: object) -> str:
     """JSON with sorted keys."""
     return msgspec.json.encode(value, order="sorted").decode()
+
+
+def is_yes(value: object) -> bool:
+    """Whether a cell says yes."""
+    return text(value).strip().lower() in _YES
 
 
 def milliseconds(start: datetime | None, end: datetime | None) -> float | None:

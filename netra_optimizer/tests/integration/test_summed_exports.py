@@ -1,0 +1,229 @@
+"""Rows that providers have summed: exported again when they had grown, and of many requests."""
+
+import json
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from netra_optimizer import PriceTable, TenantUsage, UsageFilter, UsageStore, analyze, read_files
+from netra_optimizer.usage.batch import schema
+from netra_optimizer.usage.errors import FileDamaged
+from netra_optimizer.usage.export import focus_table
+from netra_optimizer.usage.notebook import Usage
+
+DAY = 86_400
+BEGIN = 1_795_132_800
+numbered = count()
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[UsageStore]:
+    with UsageStore.open(tmp_path_factory.mktemp("usage") / "store") as opened:
+        yield opened
+
+
+@pytest.fixture
+def tenant(store: UsageStore) -> TenantUsage:
+    return store.for_tenant(f"tenant-{next(numbered)}")
+
+
+@pytest.fixture(scope="module")
+def prices() -> PriceTable:
+    return PriceTable.load()
+
+
+def openai(
+    *rows: tuple[int, int, int], project: str = "p1", end: int = DAY
+) -> list[dict[str, Any]]:
+    """Buckets of a day each: (day, requests, input tokens)."""
+    return [
+        {
+            "start_time": BEGIN + DAY * day, "end_time": BEGIN + DAY * day + end,
+            "results": [
+                {
+                    "object": "organization.usage.completions.result", "model": "gpt-4o",
+                    "project_id": project, "input_tokens": tokens, "output_tokens": requests,
+                    "num_model_requests": requests,
+                }
+            ],
+        }
+        for day, requests, tokens in rows
+    ]  # fmt: skip
+
+
+def anthropic(day: int, tokens: int) -> list[dict[str, Any]]:
+    """A bucket of a day."""
+    return [
+        {
+            "starting_at": f"2026-11-{20 + day}T00:00:00Z",
+            "ending_at": f"2026-11-{21 + day}T00:00:00Z",
+            "results": [
+                {
+                    "uncached_input_tokens": tokens, "output_tokens": 4,
+                    "cache_creation": {"ephemeral_5m_input_tokens": tokens // 10},
+                    "model": "claude-sonnet-4-5", "workspace_id": "w",
+                }
+            ],
+        }
+    ]  # fmt: skip
+
+
+def written(path: Path, buckets: list[dict[str, Any]]) -> Path:
+    path.write_text(json.dumps({"object": "page", "data": buckets, "has_more": False}))
+    return path
+
+
+@pytest.fixture
+def load(tenant: TenantUsage, tmp_path: Path) -> Any:
+    """Import buckets into the store, as a file each time; the totals afterwards."""
+
+    def do(buckets: list[dict[str, Any]], import_id: str = "") -> tuple[int, int]:
+        path = written(tmp_path / "export.jsonl", buckets)
+        tenant.insert(read_files(path).batches(), import_id=import_id)
+        totals = tenant.summary(prices=PriceTable.load())
+        return totals.requests, totals.input_tokens
+
+    return do
+
+
+def test_a_day_that_has_grown_takes_the_place_of_what_was_exported_before(load: Any) -> None:
+    early = openai((0, 10, 1000)) + openai((1, 4, 400), end=40_000)  # the second is not over
+    assert load(early) == (14, 1400)
+    assert load(openai((0, 10, 1000), (1, 7, 700))) == (17, 1700)
+    assert load(openai((1, 7, 700))) == (17, 1700)
+    assert load(openai((1, 7, 700), project="p2")) == (24, 2400)
+
+
+def test_the_order_of_exports_and_of_their_rows_changes_nothing(
+    store: UsageStore, tmp_path: Path
+) -> None:
+    exports = [
+        openai((0, 10, 1000), (1, 4, 400), (2, 9, 900)) + anthropic(0, 1000),
+        openai((0, 10, 1000), (1, 7, 700), (2, 5, 500)) + anthropic(0, 250_000),
+    ]
+    found: list[Any] = []
+    for order in (exports, [export[::-1] for export in exports[::-1]]):
+        tenant = store.for_tenant(f"tenant-{next(numbered)}")
+        for export in order:
+            export_file = tmp_path / "e.jsonl"
+            for provider in ("start_time", "starting_at"):
+                buckets = [bucket for bucket in export if provider in bucket]
+                tenant.insert(read_files(written(export_file, buckets)).batches())
+        found.append(tenant.arrow().to_pylist())
+    assert found[0] == found[1]
+    assert sum(row["input_uncached"] for row in found[0]) == 1000 + 700 + 900 + 250_000
+
+
+def test_within_one_file_the_largest_export_of_a_day_counts(tmp_path: Path, load: Any) -> None:
+    appended = openai((0, 3, 300)) + openai((0, 5, 500)) + openai((0, 4, 400), (1, 1, 100))
+    appended += openai((1, 1, 100))
+    assert load(appended) == (6, 600)
+    usage = Usage.from_files(written(tmp_path / "appended.json", appended))
+    assert (len(usage), usage.audit.dropped, usage.audit.rows_kept) == (6, {"duplicate": 1}, 4)
+
+
+def test_a_row_of_a_table_that_has_an_id_takes_the_place_of_what_it_was(
+    tenant: TenantUsage, prices: PriceTable, tmp_path: Path
+) -> None:
+    table = tmp_path / "table.csv"
+    for requests, tokens in ((3, 300), (5, 1000), (3, 300)):
+        table.write_text(
+            "id,date,model,requests,input_tokens,output_tokens\n"
+            f"day-1,2026-11-20,gpt-4o,{requests},{tokens},9\n"
+        )
+        tenant.insert(read_files(table).batches())
+    summary = tenant.summary(prices=prices)
+    assert (summary.requests, summary.input_tokens) == (5, 1000)
+
+
+def test_of_a_larger_export_of_which_only_a_part_is_there_nothing_stays(
+    tenant: TenantUsage, tmp_path: Path, load: Any
+) -> None:
+    load(openai((0, 10, 1000)))
+    grown = read_files(written(tmp_path / "grown.jsonl", openai((0, 30, 9000))))
+    tenant.insert([batch.slice(0, 20) for batch in grown.batches()])  # and there it died
+    assert tenant.summary(prices=PriceTable.load()).input_tokens == 1000
+    assert load(openai((0, 30, 9000))) == (30, 9000)
+
+
+def test_a_file_that_is_refused_at_its_end_takes_nothing_s_place(
+    tenant: TenantUsage, tmp_path: Path, load: Any
+) -> None:
+    load(openai((0, 10, 1000)))
+    days = [(day, 20_000, 20_000) for day in range(4)]
+    grown = read_files(written(tmp_path / "grown.jsonl", openai(*days)))
+
+    def refused() -> Iterator[Any]:
+        yield from grown.batches()
+        raise FileDamaged("It breaks.", hint="Send it again.")
+
+    with pytest.raises(FileDamaged):
+        tenant.insert(refused(), import_id="refused")
+    assert tenant.erase(UsageFilter(import_id="refused")) > 10
+    assert tenant.summary(prices=PriceTable.load()).input_tokens == 1000
+
+
+def test_another_workspace_s_export_of_the_same_rows_stays(
+    store: UsageStore, tmp_path: Path, load: Any
+) -> None:
+    load(openai((0, 3, 300)))
+    other = store.for_tenant(f"tenant-{next(numbered)}")
+    other.insert(read_files(written(tmp_path / "o.jsonl", openai((0, 5, 500)))).batches())
+    assert load(openai((0, 3, 300))) == (3, 300)
+
+
+def test_a_row_of_more_requests_than_records_counts_them_all(
+    tenant: TenantUsage, prices: PriceTable, tmp_path: Path
+) -> None:
+    requests = 1_000_003
+    path = written(tmp_path / "many.jsonl", openai((0, requests, 1000 * requests)))
+    tenant.insert(read_files(path).batches())
+    assert tenant.count() == 20_000
+    assert tenant.requests() == requests
+    assert tenant.summary(prices=prices).requests == requests
+    (row,) = tenant.breakdown("model", prices=prices)
+    assert (row.requests, row.input_tokens) == (requests, 1000 * requests)
+    charges = focus_table(tenant, prices=prices).to_pylist()
+    assert {charge["x_Requests"] for charge in charges} == {requests}
+    frame = tenant.frame(prices=prices)
+    assert analyze(frame, prices=prices).usage.requests == requests
+
+
+def test_the_price_of_a_row_of_very_many_requests_is_that_of_each(
+    tenant: TenantUsage, prices: PriceTable, tmp_path: Path
+) -> None:
+    requests = 1_000_000
+    buckets = openai((0, requests, 30_000 * requests))
+    buckets[0]["results"][0]["model"] = "gpt-5.4"
+    tenant.insert(read_files(written(tmp_path / "many.jsonl", buckets)).batches())
+    wanted = 30_000 * 2.5 + 15.0
+    assert tenant.summary(prices=prices).cost_usd == pytest.approx(wanted)
+    assert tenant.frame(prices=prices).cost_usd.sum() == pytest.approx(wanted)
+    assert sum(tenant.cost(prices)["cost_usd"].to_pylist()) == pytest.approx(wanted)
+
+
+def test_a_fee_for_each_request_is_asked_for_all_that_a_record_stands_for(
+    tenant: TenantUsage, prices: PriceTable, tmp_path: Path
+) -> None:
+    table = tmp_path / "table.csv"
+    table.write_text(
+        "date,model,provider,requests,input_tokens,output_tokens\n"
+        "2026-11-20,sonar,perplexity,50000,50000,50000\n"
+    )
+    tenant.insert(read_files(table).batches())
+    (fee,) = [charge for charge in tenant.charges(prices) if charge["bucket"] == "request"]
+    (rate,) = {
+        float(value) for value in prices.rates(tenant.frame(prices=prices).calls).request.tolist()
+    }
+    assert rate > 0
+    assert fee["cost_usd"] == pytest.approx(50_000 * rate)
+    total = tenant.summary(prices=prices).cost_usd
+    assert tenant.frame(prices=prices).cost_usd.sum() == pytest.approx(total)
+    assert total > 50_000 * rate
+
+
+def test_the_column_of_requests_is_one_of_the_schema_s() -> None:
+    assert "requests" in schema().names
