@@ -22,7 +22,10 @@ export class SessionStore {
     return this.#session;
   }
 
-  /** Counts the times somebody signed out: a call begun in one turn must not end in another. */
+  /**
+   * Changes with every sign-out, and when the cookie turns out to be of another person or workspace
+   * by now: a call begun in one turn must not be made, or end, in another.
+   */
   get turn(): number {
     return this.#turn;
   }
@@ -106,16 +109,20 @@ export class SessionStore {
   }
 
   #set(session: Session | null): void {
+    if (whose(session) !== whose(this.#session)) this.#turn += 1;
     this.#session = session;
     if (session) {
       this.#expiresAt = Date.now() + session.expires_in * 1000;
       localStorage.setItem(HINT, "1");
     } else {
-      this.#turn += 1;
       localStorage.removeItem(HINT);
     }
     for (const listener of this.#listeners) listener();
   }
+}
+
+function whose(session: Session | null | undefined): string | null {
+  return session ? `${session.user.id} ${session.workspace.id}` : null;
 }
 
 /** Tabs share the cookie, and each refresh spends it: they take turns. */

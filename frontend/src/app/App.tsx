@@ -28,6 +28,10 @@ export function App() {
   useEffect(() => {
     if (location.pathname === ARRIVED) session.expectCookie();
     void session.restore();
+    // A page that the browser had put by may be of somebody who has left meanwhile.
+    const shownAgain = (event: PageTransitionEvent) => event.persisted && void session.refresh().catch(() => undefined);
+    window.addEventListener("pageshow", shownAgain);
+    return () => window.removeEventListener("pageshow", shownAgain);
   }, []);
   useEffect(() => {
     if (who === null && !GATES.has(path) && !isTokenPath(path)) go("/sign-in", { replace: true });
