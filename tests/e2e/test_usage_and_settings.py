@@ -185,6 +185,9 @@ def test_a_workspace_and_then_its_owner_are_deleted_once_it_was_said_what_goes(
     expect(leave.get_by_text("It is your only workspace")).to_be_visible()
     person.call("POST", "/auth/workspaces", name="Second place")
     page.reload()
+    for name in ("Second place", "leaver's workspace"):
+        page.get_by_role("button", name=f"Open {name}").press("Enter")
+        expect(page.locator(".who")).to_contain_text(name)
     leave.get_by_role("button", name="Delete the workspace leaver's workspace").press("Enter")
     sure = leave.get_by_role("group", name="Delete the workspace leaver's workspace")
     expect(sure.get_by_role("listitem").first).to_contain_text("6 calls, 5 Jan 2020 to 5 Feb 2020")

@@ -58,6 +58,13 @@ export class SessionStore {
     }
   }
 
+  /** Go to another workspace of mine: every later call is about that one. */
+  async enter(workspaceId: string): Promise<void> {
+    const headers = { Authorization: `Bearer ${(await this.token()) ?? ""}` };
+    await post(`/auth/workspaces/${encodeURIComponent(workspaceId)}/token`, undefined, headers);
+    await this.refresh();
+  }
+
   async signIn(email: string, password: string): Promise<void> {
     await this.#leaving;
     this.#set(await post("/auth/login?cookie=1", { email, password }));
@@ -131,15 +138,14 @@ function oneTabAtATime<T>(work: () => Promise<T>): Promise<T> {
   return navigator.locks.request("apex.refresh", work) as Promise<T>;
 }
 
-async function post(path: string, body?: unknown): Promise<Session> {
+async function post(path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Session> {
   let response: Response;
   try {
     response = await fetch(path, {
       method: "POST",
       credentials: "same-origin",
-      ...(body === undefined
-        ? {}
-        : { headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) }),
+      headers: body === undefined ? headers : { ...headers, "Content-Type": "application/json" },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
   } catch {
     throw unreachable();

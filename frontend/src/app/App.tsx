@@ -28,10 +28,17 @@ export function App() {
   useEffect(() => {
     if (location.pathname === ARRIVED) session.expectCookie();
     void session.restore();
-    // A page that the browser had put by may be of somebody who has left meanwhile.
-    const shownAgain = (event: PageTransitionEvent) => event.persisted && void session.refresh().catch(() => undefined);
+    // A page that the browser puts by may be of somebody who has left when it is shown again.
+    const putBy = (event: PageTransitionEvent) => (document.body.hidden = event.persisted);
+    const shownAgain = (event: PageTransitionEvent) => {
+      if (event.persisted) void session.restore().then(() => (document.body.hidden = false));
+    };
+    window.addEventListener("pagehide", putBy);
     window.addEventListener("pageshow", shownAgain);
-    return () => window.removeEventListener("pageshow", shownAgain);
+    return () => {
+      window.removeEventListener("pagehide", putBy);
+      window.removeEventListener("pageshow", shownAgain);
+    };
   }, []);
   useEffect(() => {
     if (who === null && !GATES.has(path) && !isTokenPath(path)) go("/sign-in", { replace: true });
