@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { api } from "../src/api/client";
 import { call } from "../src/api/http";
 import { session } from "../src/api/session";
 import { clearOutbox, send } from "../src/live/outbox";
@@ -109,6 +110,20 @@ test("a call whose token ran out is not made with the token of somebody else", a
   await session.signIn("first@example.org", "secret");
   await expect(call("/api/usage/erase", { method: "POST" })).rejects.toMatchObject({ status: 401 });
   expect(asked.filter((told) => told.includes("erase"))).toEqual([]);
+});
+
+test("an invitation is accepted as who is signed in, and leads into the workspace", async () => {
+  answers["/auth/invitations/accept"] = () => json(200, { id: "joined" });
+  answers["/auth/workspaces/joined/token"] = () => json(200, { access_token: "for this tab" });
+  answers["/auth/refresh?cookie=1"] = () => someone("next", { workspace: "joined" });
+  asked.length = 0;
+  await api.join("mailed");
+  expect(asked).toEqual([
+    "/auth/invitations/accept as Bearer first",
+    "/auth/workspaces/joined/token as Bearer first",
+    "/auth/refresh?cookie=1 as nobody",
+  ]);
+  expect(session.current?.workspace.id).toBe("joined");
 });
 
 test("a question is not sent on once its sender has signed out", async () => {

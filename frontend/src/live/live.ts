@@ -155,11 +155,11 @@ export function useRun(runId: string): RunState | undefined {
   );
 }
 
-/** Whether a run works or waits in this conversation. */
-export function useBusy(threadId: string | null): boolean {
+/** How many runs work or wait in this conversation. */
+export function useOpenRuns(threadId: string | null): number {
   return useSyncExternalStore(
     useCallback((listener) => runs.onChange(listener), []),
-    () => threadId !== null && runs.busy(threadId),
+    () => (threadId === null ? 0 : runs.open(threadId)),
   );
 }
 

@@ -1,9 +1,8 @@
 import { useState, useSyncExternalStore, type FormEvent } from "react";
 import { go, Link } from "../app/router";
-import { call } from "../api/http";
+import { api } from "../api/client";
 import { asProblem, problemOf, unreachable, type Problem } from "../api/problem";
 import { session } from "../api/session";
-import type { Workspace } from "../api/types";
 import { Field } from "../ui/Field";
 import { ProblemNote } from "../ui/parts";
 import { Gate } from "./Gate";
@@ -67,8 +66,12 @@ export function TokenPage({ path }: { path: string }) {
     setState("busy");
     setProblem(null);
     try {
-      if (path === JOIN) await join(purpose.path, token);
-      else await send(purpose.path, { token, ...data });
+      if (path === JOIN) {
+        await api.join(token);
+        go("/", { replace: true });
+        return;
+      }
+      await send(purpose.path, { token, ...data });
       setState("done");
     } catch (thrown) {
       setProblem(asProblem(thrown));
@@ -119,13 +122,6 @@ export function TokenPage({ path }: { path: string }) {
       </form>
     </Gate>
   );
-}
-
-/** Who is signed in becomes a member, and goes there. */
-async function join(path: string, token: string): Promise<void> {
-  const joined = await call<Workspace>(path, { method: "POST", body: { token } });
-  await session.enter(joined.id);
-  go("/", { replace: true });
 }
 
 async function send(path: string, body: object): Promise<void> {
