@@ -1,7 +1,9 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { cache } from "../src/api/cache";
 import { api } from "../src/api/client";
 import { call } from "../src/api/http";
 import { session } from "../src/api/session";
+import { forgetAtEveryTurn } from "../src/app/forget";
 import { clearOutbox, send } from "../src/live/outbox";
 import { addFiles, clearUploads } from "../src/live/uploads";
 
@@ -124,6 +126,19 @@ test("an invitation is accepted as who is signed in, and leads into the workspac
     "/auth/refresh?cookie=1 as nobody",
   ]);
   expect(session.current?.workspace.id).toBe("joined");
+});
+
+test("what was read for one person is gone before the next one is told of", async () => {
+  forgetAtEveryTurn();
+  answers["/api/threads?limit=200"] = () => json(200, { items: ["first's"], next: null });
+  answers["/auth/refresh?cookie=1"] = () => someone("next", { user: "somebody else" });
+  await cache.load("threads", api.threads);
+  expect(cache.get("threads").data).toMatchObject({ items: ["first's"] });
+  const seen: unknown[] = [];
+  const leave = session.subscribe(() => seen.push(cache.get("threads").data));
+  await session.refresh();
+  leave();
+  expect(seen).toEqual([undefined]);
 });
 
 test("a question is not sent on once its sender has signed out", async () => {

@@ -1,10 +1,7 @@
 import { lazy, Suspense, useEffect, useSyncExternalStore } from "react";
-import { cache } from "../api/cache";
 import { session } from "../api/session";
 import type { Session } from "../api/types";
 import { goLive } from "../live/live";
-import { clearOutbox } from "../live/outbox";
-import { clearUploads } from "../live/uploads";
 import { ChatPage } from "../pages/Chat";
 import { DataPage } from "../pages/Data";
 import { OpportunitiesPage } from "../pages/Opportunities";
@@ -16,10 +13,13 @@ import { UsagePage } from "../pages/Usage";
 import { Empty, Skeleton } from "../ui/parts";
 import { Mark } from "../ui/Icon";
 import { go, Link, usePath } from "./router";
+import { forgetAtEveryTurn } from "./forget";
 import { Guard } from "./Guard";
 import { Shell } from "./Shell";
 
 const SettingsPage = lazy(() => import("../pages/Settings").then((found) => ({ default: found.SettingsPage })));
+forgetAtEveryTurn();
+
 const GATES = new Set(["/sign-in", "/register", "/login", ARRIVED]);
 
 export function App() {
@@ -52,15 +52,7 @@ export function App() {
 }
 
 function Signed({ who, path }: { who: Session; path: string }) {
-  useEffect(() => {
-    const leave = goLive();
-    return () => {
-      leave();
-      cache.clear();
-      clearOutbox();
-      clearUploads();
-    };
-  }, []);
+  useEffect(goLive, []);
   return (
     <Shell who={who}>
       <Guard at={path}>
