@@ -26,13 +26,13 @@ describe("a conversation", () => {
   beforeEach(() => runs.clear());
 
   it("is busy from the first word of a run until its end, and only that one", () => {
-    const seen: boolean[] = [];
-    const leave = runs.onChange(() => seen.push(runs.busy("t")));
+    const seen: number[] = [];
+    const leave = runs.onChange(() => seen.push(runs.open("t")));
     runs.expect("other", "u");
     runs.expect("r", "t");
     runs.adopt({ id: "r", thread_id: "t", status: "cancelled" } as Parameters<typeof runs.adopt>[0]);
     leave();
-    expect(seen).toEqual([false, true, false]);
+    expect(seen).toEqual([0, 1, 0]);
   });
 });
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { fold, hasGap, isTerminal, newRun, write, type RunState } from "../src/live/fold";
+import { fold, hasGap, hasTextGap, isTerminal, newRun, write, type RunState } from "../src/live/fold";
 import type { Event, TextDelta } from "../src/api/types";
 
 type Line = [type: string, agent: string, payload: Record<string, unknown>];
@@ -100,7 +100,7 @@ describe("the fold of a run's events", () => {
 
   it("closes what was open when the run is cancelled", () => {
     const run = foldAll([...EVENTS.slice(0, 3), event(4, ["run_cancelled", "supervisor", { reason: "user" }])]);
-    expect(run.status).toBe("cancelled");
+    expect([run.status, run.stopped]).toEqual(["cancelled", "user"]);
     expect(run.agents.map((agent) => agent.state)).toEqual(["cancelled", "cancelled"]);
   });
 
@@ -140,9 +140,23 @@ describe("a text that an agent is writing", () => {
     expect(writing(piece(0, "5 €🛰"), piece(4, " saved")).draft).toEqual({ agent: "supervisor", text: "5 €🛰 saved" });
   });
 
-  it("is the same when socket and event stream both tell it, and leaves no hole", () => {
+  it("is the same when socket and event stream both tell it, and shows nothing behind a hole", () => {
     const run = writing(piece(0, "Half "), piece(0, "Ha"), piece(5, "of it"), piece(2, "lf "), piece(90, "lost"));
     expect(run.draft?.text).toBe("Half of it");
+    expect(hasTextGap(run)).toBe(true);
+  });
+
+  it("goes on when what lay between is read, by whoever joined in the middle", () => {
+    const joined = writing(piece(6, "was "), piece(10, "said "));
+    expect([joined.draft?.text, hasTextGap(joined)]).toEqual(["", true]);
+    const read = write(joined, piece(0, "What 🛰was s"));
+    expect([read.draft?.text, hasTextGap(read)]).toEqual(["What 🛰was said ", false]);
+    expect(write(read, piece(15, "before")).draft?.text).toBe("What 🛰was said before");
+  });
+
+  it("does not end in a piece of the one before it", () => {
+    const other = write(writing(piece(0, "The dead node's"), piece(20, "end")), piece(0, "Another text, and longer"));
+    expect([other.draft?.text, hasTextGap(other)]).toEqual(["Another text, and longer", false]);
   });
 
   it("begins anew where another one begins", () => {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Removal } from "../src/api/types";
-import { erasing, keptSince, queryOfChosen, scopeWords, toldWords, whichWords } from "../src/settings/words";
+import type { Place } from "../src/settings/api";
+import { chosenWords, erasing, keptSince, ownerless, queryOfChosen, scopeWords, takenWords, toldWords, whichWords } from "../src/settings/words";
 
 const NOTHING = { from: "", until: "", by: "", value: "" } as const;
 
@@ -23,8 +24,37 @@ describe("calls that are to go", () => {
     expect(erasing(NOTHING)).toEqual({ everything: true });
   });
 
+  it("are named where one is asked whether they shall go", () => {
+    expect(chosenWords({ from: "", until: "2020-01-31", by: "user", value: "bob" })).toBe("Calls of user bob, until 31 Jan 2020");
+    expect(chosenWords({ ...NOTHING, by: "team", value: "(none)" })).toBe("Calls of team (none)");
+    expect(chosenWords(NOTHING)).toBe("All calls");
+  });
+
   it("are those before the midnight so many days ago", () => {
     expect(keptSince("2026-03-01", 1)).toBe("2026-02-28");
+  });
+});
+
+describe("who leaves", () => {
+  const place = (name: string, ...roles: [who: string, role: string][]) =>
+    ({ workspace: { name }, members: roles.map(([user_id, role]) => ({ user_id, role })) }) as unknown as Place;
+
+  it("is told where nobody else owns what others work in", () => {
+    const places = [
+      place("mine alone", ["me", "owner"]),
+      place("owned twice", ["me", "owner"], ["bob", "owner"]),
+      place("bob's", ["me", "analyst"], ["bob", "owner"]),
+      place("stuck", ["me", "owner"], ["bob", "admin"]),
+    ];
+    expect(ownerless(places, "me").map(({ workspace }) => workspace.name)).toEqual(["stuck"]);
+  });
+});
+
+describe("a number of days", () => {
+  it("says so where the installation has another one", () => {
+    expect([takenWords(90, 90), takenWords(null, null)]).toEqual(["", ""]);
+    expect(takenWords(90, 30)).toContain("The installation says 30 days, which goes before");
+    expect(takenWords(null, 1)).toContain("as the installation says: 1 day.");
   });
 });
 

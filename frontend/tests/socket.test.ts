@@ -106,6 +106,22 @@ describe("the live socket", () => {
     expect(sockets).toHaveLength(2);
   });
 
+  it("tells a server that is away from a way on which no socket comes about", async () => {
+    live.start();
+    const silent = await opened();
+    expect(states).toEqual(["connecting"]);
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(states.at(-1)).toBe("barred");
+    const refused = newest();
+    expect(refused).not.toBe(silent);
+    silent.drops();
+    refused.drops();
+    expect(states.at(-1)).toBe("barred");
+    (await opened()).says(hello(0));
+    newest().drops();
+    expect(states.at(-1)).toBe("waiting");
+  });
+
   it("asks for what is missing when an event skips ahead, once", async () => {
     live.start();
     const socket = await opened();

@@ -18,6 +18,7 @@ from netra_backend.api import (
     traces,
     usage,
 )
+from netra_backend.api.headers import PrivateAnswers
 from netra_backend.api.metrics import BackendMetrics
 from netra_backend.composition import Platform
 from netra_backend.dependencies import BackendDependencies
@@ -62,6 +63,7 @@ def create_app(deps: BackendDependencies) -> FastAPI:
     )
     app.state.platform = platform
     app.state.metrics = BackendMetrics(platform)
+    app.add_middleware(PrivateAnswers)
     problems.install(app)
     for module in _ROUTES:
         app.include_router(module.router)

@@ -83,11 +83,9 @@ async def person(caller: Annotated[Caller, Depends(any_caller)]) -> Caller:
 
 
 async def usage_writer(caller: Annotated[Caller, Depends(any_caller)]) -> Caller:
-    """Who may bring usage: an analyst or more, or an API key with the scope for it."""
-    if caller.identity.scopes is not None:
-        if USAGE_WRITE not in caller.identity.scopes:
-            raise ForbiddenError("This API key may not write usage.", hint=f"Scope {USAGE_WRITE}.")
-        return caller
+    """Who may bring usage: an analyst or more, or a key of such a person with the scope for it."""
+    if caller.identity.scopes is not None and USAGE_WRITE not in caller.identity.scopes:
+        raise ForbiddenError("This API key may not write usage.", hint=f"Scope {USAGE_WRITE}.")
     caller.need_role(Role.OWNER, Role.ADMIN, Role.ANALYST)
     return caller
 

@@ -39,7 +39,7 @@ FLAGS = [
     "--disable-sync",
 ]
 PASSWORD = "correct horse battery staple"
-WAIT_MS = 30_000
+WAIT_MS = 60_000
 SIGNED_IN = "location.protocol === 'http:' && localStorage.setItem('apex.session', '1')"
 SERVER_AWAY = (
     "ERR_CONNECTION|ERR_INCOMPLETE|ERR_EMPTY_RESPONSE|ERR_CONTENT_LENGTH_MISMATCH|"

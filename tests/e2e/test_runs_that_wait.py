@@ -118,9 +118,10 @@ def test_what_is_asked_while_new_work_is_paused_says_why_it_waits_and_begins_whe
 def test_a_question_asked_while_a_run_works_waits_interrupts_or_is_held_back_as_was_chosen(
     new_person: Callable[..., Any],
 ) -> None:
-    person = new_person("busy@example.org", expects="409")
+    person = new_person("busy@example.org", expects="409|503")
     person.sign_up()
     page: Page = person.open("/chat")
+    page.route("**/api/approvals", lambda route: route.fulfill(status=503), times=1)
     page.set_viewport_size({"width": 360, "height": 740})
     choice = page.get_by_role("group", name="A run works here. Your question")
     expect(page.get_by_role("heading", name="What should your AI cost?")).to_be_visible()
@@ -136,6 +137,7 @@ def test_a_question_asked_while_a_run_works_waits_interrupts_or_is_held_back_as_
     ask(page, "Second!")
     first, second = page.locator("[data-run]").nth(0), page.locator("[data-run]").nth(1)
     expect(first).to_have_attribute("data-status", "cancelled")
+    expect(first).to_contain_text("Your next question stopped this run.")
     expect(second).to_have_attribute("data-status", "running")
 
     expect(choice.get_by_label("waits its turn")).to_be_checked()

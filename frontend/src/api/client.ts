@@ -1,4 +1,5 @@
 import { call } from "./http";
+import { session } from "./session";
 import type {
   Accepted,
   Analysis,
@@ -14,6 +15,7 @@ import type {
   Thread,
   UsageSummary,
   WhileBusy,
+  Workspace,
 } from "./types";
 
 const id = encodeURIComponent;
@@ -68,5 +70,10 @@ export const api = {
   pauses: () => call<{ items: Pause[] }>("/api/pauses"),
   cancel: (runId: string) => call<unknown>(`/api/runs/${id(runId)}/cancel`, { method: "POST" }),
   opportunities: () => all<Opportunity>("/api/opportunities"),
+  /** Become a member of the workspace one was invited to, and go there. */
+  join: async (token: string) => {
+    const joined = await call<Workspace>("/auth/invitations/accept", { method: "POST", body: { token } });
+    await session.enter(joined.id);
+  },
   ticket: () => call<{ ticket: string; expires_in: number }>("/api/ws/ticket", { method: "POST" }),
 };

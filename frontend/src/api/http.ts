@@ -19,15 +19,22 @@ export async function call<T>(path: string, options: CallOptions = {}): Promise<
 
 async function sendRenewed(path: string, options: CallOptions = {}): Promise<Response> {
   const turn = session.turn;
-  const response = await send(path, options);
+  const response = await send(turn, path, options);
   if (response.status !== 401 || options.renew === false || session.turn !== turn) return response;
   // Whoever signed in meanwhile is somebody else: the call was not theirs.
   if (!(await session.refresh()) || session.turn !== turn) return response;
-  return await send(path, options);
+  return await send(turn, path, options);
 }
 
-async function send(path: string, { method = "GET", body, signal }: CallOptions = {}): Promise<Response> {
+/** The token of whoever was there in this turn. Throws Problem where that is over. */
+async function tokenOf(turn: number): Promise<string | null> {
   const token = await session.token();
+  if (session.turn !== turn) throw new Problem({ message: "You are no longer signed in here as you were.", status: 401 });
+  return token;
+}
+
+async function send(turn: number, path: string, { method = "GET", body, signal }: CallOptions): Promise<Response> {
+  const token = await tokenOf(turn);
   const headers: Record<string, string> = { Accept: "application/json" };
   if (token) headers["Authorization"] = `Bearer ${token}`;
   if (body !== undefined) headers["Content-Type"] = "application/json";
@@ -72,7 +79,7 @@ export interface UploadOptions {
 
 /** Send a file with real progress. fetch cannot report what was sent, XMLHttpRequest can. */
 export async function upload<T>(path: string, file: File, options: UploadOptions): Promise<T> {
-  const token = await session.token();
+  const token = await tokenOf(session.turn);
   options.signal.throwIfAborted();
   const form = new FormData();
   for (const [name, value] of Object.entries(options.fields)) if (value) form.append(name, value);

@@ -22,7 +22,10 @@ export class SessionStore {
     return this.#session;
   }
 
-  /** Counts the times somebody signed out: a call begun in one turn must not end in another. */
+  /**
+   * Changes with every sign-out, and when the cookie turns out to be of another person or workspace
+   * by now: a call begun in one turn must not be made, or end, in another.
+   */
   get turn(): number {
     return this.#turn;
   }
@@ -53,6 +56,13 @@ export class SessionStore {
         await new Promise((done) => setTimeout(done, wait));
       }
     }
+  }
+
+  /** Go to another workspace of mine: every later call is about that one. */
+  async enter(workspaceId: string): Promise<void> {
+    const headers = { Authorization: `Bearer ${(await this.token()) ?? ""}` };
+    await post(`/auth/workspaces/${encodeURIComponent(workspaceId)}/token`, undefined, headers);
+    await this.refresh();
   }
 
   async signIn(email: string, password: string): Promise<void> {
@@ -106,16 +116,20 @@ export class SessionStore {
   }
 
   #set(session: Session | null): void {
+    if (whose(session) !== whose(this.#session)) this.#turn += 1;
     this.#session = session;
     if (session) {
       this.#expiresAt = Date.now() + session.expires_in * 1000;
       localStorage.setItem(HINT, "1");
     } else {
-      this.#turn += 1;
       localStorage.removeItem(HINT);
     }
     for (const listener of this.#listeners) listener();
   }
+}
+
+function whose(session: Session | null | undefined): string | null {
+  return session ? `${session.user.id} ${session.workspace.id}` : null;
 }
 
 /** Tabs share the cookie, and each refresh spends it: they take turns. */
@@ -124,15 +138,14 @@ function oneTabAtATime<T>(work: () => Promise<T>): Promise<T> {
   return navigator.locks.request("apex.refresh", work) as Promise<T>;
 }
 
-async function post(path: string, body?: unknown): Promise<Session> {
+async function post(path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Session> {
   let response: Response;
   try {
     response = await fetch(path, {
       method: "POST",
       credentials: "same-origin",
-      ...(body === undefined
-        ? {}
-        : { headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) }),
+      headers: body === undefined ? headers : { ...headers, "Content-Type": "application/json" },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
   } catch {
     throw unreachable();

@@ -1,10 +1,7 @@
 import { lazy, Suspense, useEffect, useSyncExternalStore } from "react";
-import { cache } from "../api/cache";
 import { session } from "../api/session";
 import type { Session } from "../api/types";
 import { goLive } from "../live/live";
-import { clearOutbox } from "../live/outbox";
-import { clearUploads } from "../live/uploads";
 import { ChatPage } from "../pages/Chat";
 import { DataPage } from "../pages/Data";
 import { OpportunitiesPage } from "../pages/Opportunities";
@@ -16,10 +13,13 @@ import { UsagePage } from "../pages/Usage";
 import { Empty, Skeleton } from "../ui/parts";
 import { Mark } from "../ui/Icon";
 import { go, Link, usePath } from "./router";
+import { forgetAtEveryTurn } from "./forget";
 import { Guard } from "./Guard";
 import { Shell } from "./Shell";
 
 const SettingsPage = lazy(() => import("../pages/Settings").then((found) => ({ default: found.SettingsPage })));
+forgetAtEveryTurn();
+
 const GATES = new Set(["/sign-in", "/register", "/login", ARRIVED]);
 
 export function App() {
@@ -28,6 +28,17 @@ export function App() {
   useEffect(() => {
     if (location.pathname === ARRIVED) session.expectCookie();
     void session.restore();
+    // A page that the browser puts by may be of somebody who has left when it is shown again.
+    const putBy = (event: PageTransitionEvent) => (document.body.hidden = event.persisted);
+    const shownAgain = (event: PageTransitionEvent) => {
+      if (event.persisted) void session.restore().then(() => (document.body.hidden = false));
+    };
+    window.addEventListener("pagehide", putBy);
+    window.addEventListener("pageshow", shownAgain);
+    return () => {
+      window.removeEventListener("pagehide", putBy);
+      window.removeEventListener("pageshow", shownAgain);
+    };
   }, []);
   useEffect(() => {
     if (who === null && !GATES.has(path) && !isTokenPath(path)) go("/sign-in", { replace: true });
@@ -41,15 +52,7 @@ export function App() {
 }
 
 function Signed({ who, path }: { who: Session; path: string }) {
-  useEffect(() => {
-    const leave = goLive();
-    return () => {
-      leave();
-      cache.clear();
-      clearOutbox();
-      clearUploads();
-    };
-  }, []);
+  useEffect(goLive, []);
   return (
     <Shell who={who}>
       <Guard at={path}>

@@ -9,19 +9,26 @@ import { ProblemNote } from "../ui/parts";
 import { argsText, askingCall } from "./agents";
 
 const AGAIN_MS = 250;
+const AGAIN_AT_MOST_MS = 4000;
 
 /** What this run waits for its author to decide; it waits as long as that takes. */
 export function Approvals({ run }: { run: RunState }) {
   const asking = askingCall(run);
   // Read for each request anew: what is known of an earlier one may have been decided elsewhere.
-  const { data, loading } = useRead(asking ? `approvals:${asking}` : null, api.approvals);
+  const key = asking === null ? null : `approvals:${asking}`;
+  const { data, loading } = useRead(key, api.approvals);
   const mine = asking ? (data?.items ?? []).filter((one) => one.run_id === run.id) : [];
-  const missing = asking !== null && !loading && mine.length === 0;
+  const missing = key !== null && !loading && mine.length === 0;
+  const tries = useRef(0);
+  useEffect(() => {
+    tries.current = 0;
+  }, [key]);
   useEffect(() => {
     if (!missing) return undefined; // the event may be here before the request, or the server away
-    const timer = setTimeout(() => cache.invalidate("approvals:"), AGAIN_MS);
+    const wait = Math.min(AGAIN_MS * 2 ** tries.current++, AGAIN_AT_MOST_MS);
+    const timer = setTimeout(() => cache.invalidate(key), wait);
     return () => clearTimeout(timer);
-  }, [missing]);
+  }, [missing, key]);
   return mine.map((one) => <Question key={one.id} approval={one} />);
 }
 

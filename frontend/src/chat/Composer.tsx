@@ -7,8 +7,8 @@ import { WhileBusyChoice } from "./WhileBusy";
 interface ComposerProps {
   onSend: (text: string, whileBusy: WhileBusy) => void;
   focusKey: string;
-  /** A run works or waits in this conversation. */
-  busy: boolean;
+  /** How many runs work or wait in this conversation. */
+  openRuns: number;
 }
 
 /** Said aloud only where something has to be done. */
@@ -26,7 +26,8 @@ function Length({ note }: { note: ReturnType<typeof lengthNote> }) {
 }
 
 /** Where a question is written. Enter sends, Shift and Enter begin a new line. */
-export function Composer({ onSend, focusKey, busy }: ComposerProps) {
+export function Composer({ onSend, focusKey, openRuns }: ComposerProps) {
+  const busy = openRuns > 0;
   const [text, setText] = useState("");
   const [whileBusy, setWhileBusy] = useState<WhileBusy>("enqueue");
   const box = useRef<HTMLTextAreaElement>(null);
@@ -68,7 +69,7 @@ export function Composer({ onSend, focusKey, busy }: ComposerProps) {
           onFocus={() => (choosing.current = true)}
           onBlur={() => (choosing.current = false)}
         >
-          <WhileBusyChoice value={whileBusy} onChange={setWhileBusy} />
+          <WhileBusyChoice many={openRuns > 1} value={whileBusy} onChange={setWhileBusy} />
         </div>
       )}
       <Length note={note} />

@@ -11,7 +11,7 @@ import { ProblemNote, Skeleton } from "../ui/parts";
 import { Activity, draftOf, RunHead } from "./Activity";
 import { AgainButtons } from "./Again";
 import { Approvals } from "./Approvals";
-import { nowLine } from "./agents";
+import { nowLine, stoppedWords } from "./agents";
 
 interface RunViewProps {
   runId: string;
@@ -28,7 +28,7 @@ export function RunView({ runId, onAsk }: RunViewProps) {
   useEffect(() => {
     const state = runs.get(runId);
     const unseen = !state || hasGap(state);
-    const unheard = link === "waiting" && state && !isTerminal(state.status);
+    const unheard = link !== "live" && state && !isTerminal(state.status);
     if (unseen || unheard) void settle(runId);
   }, [runId, known, link]);
 
@@ -100,7 +100,7 @@ function Ended({ run, onAsk }: { run: RunState; onAsk: (text: string) => void })
       {run.status === "cancelled" && (
         <div className="note">
           <Icon name="stop" />
-          <div>You stopped this run. What it did until then is below.</div>
+          <div>{stoppedWords(run.stopped)} What it did until then is below.</div>
         </div>
       )}
       {run.report && <WholeReport report={run.report} onAsk={onAsk} />}

@@ -49,6 +49,13 @@ export function nowLine(run: RunState): string {
   return agent.parent === null ? agentDoes(agent) : `${who}: ${lowerFirst(agentDoes(agent))}`;
 }
 
+/** Who stopped a run; where its events are not known yet, only that it was stopped. */
+export function stoppedWords(reason: string | null): string {
+  if (reason === "cancelled by the user") return "You stopped this run.";
+  if (reason === "interrupted by a new message") return "Your next question stopped this run.";
+  return "This run was stopped.";
+}
+
 export function toolName(tool: string): string {
   return words(tool).toLowerCase();
 }

@@ -31,6 +31,14 @@ export interface AgentState {
 
 export interface Draft {
   agent: string;
+  /** As far as it is known without a hole. */
+  text: string;
+  /** A piece behind a hole: what lies between has to be read. */
+  ahead?: Piece;
+}
+
+interface Piece {
+  offset: number;
   text: string;
 }
 
@@ -45,6 +53,8 @@ export interface RunState {
   agents: readonly AgentState[];
   report: Report | null;
   error: { code: string; message: string } | null;
+  /** Why it was cancelled, where its events are known. */
+  stopped: string | null;
   /** What an agent is writing now; gone with the next event. */
   draft: Draft | null;
   /** Events that came before their turn, by run_seq. */
@@ -62,6 +72,7 @@ export function newRun(id: string, threadId: string): RunState {
     agents: [],
     report: null,
     error: null,
+    stopped: null,
     draft: null,
     early: new Map(),
   };
@@ -89,15 +100,35 @@ export function fold(run: RunState, event: Event): RunState {
 
 /**
  * Let what an agent is writing grow. The socket and an event stream may both tell it, each from its
- * own beginning: what is known changes nothing, and a piece with a hole before it is left out.
+ * own beginning: what is known changes nothing, and a piece with a hole before it waits for the rest.
  */
 export function write(run: RunState, delta: TextDelta): RunState {
   if (isTerminal(run.status)) return run;
-  const known = run.draft?.agent === delta.agent_name ? run.draft.text : "";
-  const before = Array.from(known); // offsets count characters, not UTF-16 units
-  if (delta.offset > before.length) return run;
-  const text = before.slice(0, delta.offset).join("") + delta.text;
-  return known.startsWith(text) ? run : { ...run, draft: { agent: delta.agent_name, text } };
+  const draft: Draft = run.draft?.agent === delta.agent_name ? run.draft : { agent: delta.agent_name, text: "" };
+  const text = joined({ offset: 0, text: draft.text }, delta)?.text;
+  if (text === undefined) {
+    const ahead = (draft.ahead && joined(draft.ahead, delta)) ?? delta;
+    return { ...run, draft: { ...draft, ahead: { offset: ahead.offset, text: ahead.text } } };
+  }
+  if (draft.text.startsWith(text)) return run;
+  const grown = { agent: draft.agent, text };
+  if (!draft.ahead || !text.startsWith(draft.text)) return { ...run, draft: grown }; // another text
+  const whole = joined({ offset: 0, text }, draft.ahead);
+  if (!whole) return { ...run, draft: { ...grown, ahead: draft.ahead } };
+  return { ...run, draft: whole.text.length > text.length ? { ...grown, text: whole.text } : grown };
+}
+
+/** A piece cut where the next one begins, and that one; null where a hole lies between them. */
+function joined(piece: Piece, next: Piece): Piece | null {
+  const before = Array.from(piece.text); // offsets count characters, not UTF-16 units
+  const at = next.offset - piece.offset;
+  if (at < 0 || at > before.length) return null;
+  return { offset: piece.offset, text: before.slice(0, at).join("") + next.text };
+}
+
+/** True when a piece of what is being written is known that comes after one that is not. */
+export function hasTextGap(run: RunState): boolean {
+  return run.draft?.ahead !== undefined;
 }
 
 /** True when events are known that came after ones that are not. */
@@ -133,7 +164,7 @@ function apply(run: RunState, event: Event): RunState {
         message: String(payload["message"] ?? ""),
       });
     case "run_cancelled":
-      return ended(next, event, "cancelled", null);
+      return { ...ended(next, event, "cancelled", null), stopped: String(payload["reason"] ?? "") };
     default:
       return next; // a newer server may add kinds; they change nothing here
   }

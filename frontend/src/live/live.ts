@@ -4,7 +4,7 @@ import { api } from "../api/client";
 import { asProblem } from "../api/problem";
 import { readEvents } from "../api/sse";
 import type { Event, TextDelta } from "../api/types";
-import { hasGap, isTerminal, type RunState } from "./fold";
+import { hasGap, hasTextGap, isTerminal, type RunState } from "./fold";
 import { RunStore } from "./runs";
 import { LiveSocket, type LinkState } from "./socket";
 
@@ -29,7 +29,11 @@ const socket = new LiveSocket({
     const run = runs.get(event.run_id);
     if (run && hasGap(run)) void settle(run.id);
   },
-  onText: (delta) => runs.write(delta),
+  onText(delta) {
+    runs.write(delta);
+    const run = runs.get(delta.run_id);
+    if (run && hasTextGap(run) && !readers.has(run.id) && !later.has(run.id)) void settle(run.id);
+  },
   onResync() {
     cache.invalidate();
     for (const run of runs.all().filter((one) => !isTerminal(one.status))) {
@@ -89,6 +93,7 @@ export async function settle(runId: string): Promise<void> {
     return;
   }
   clearTimeout(later.get(runId));
+  later.delete(runId);
   const reader = new AbortController();
   readers.set(runId, reader);
   let over = true;
@@ -112,7 +117,8 @@ async function learn(runId: string, signal: AbortSignal): Promise<boolean> {
   runs.adopt(run); // one that waits has no event yet
   if (isTerminal(run.status)) return true;
   await readRun(runId, signal);
-  return link !== "waiting" || isTerminal(runs.get(runId)?.status ?? "completed");
+  const now = runs.get(runId);
+  return !now || isTerminal(now.status) || (link === "live" && !hasTextGap(now));
 }
 
 /** Read every event of a run that has ended. */
@@ -149,11 +155,11 @@ export function useRun(runId: string): RunState | undefined {
   );
 }
 
-/** Whether a run works or waits in this conversation. */
-export function useBusy(threadId: string | null): boolean {
+/** How many runs work or wait in this conversation. */
+export function useOpenRuns(threadId: string | null): number {
   return useSyncExternalStore(
     useCallback((listener) => runs.onChange(listener), []),
-    () => threadId !== null && runs.busy(threadId),
+    () => (threadId === null ? 0 : runs.open(threadId)),
   );
 }
 

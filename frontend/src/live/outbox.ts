@@ -71,10 +71,12 @@ async function deliver(clientId: string, opened: (threadId: string) => void): Pr
     let threadId = message.threadId;
     if (threadId === null) {
       threadId = (await api.createThread()).id;
+      if (!isHere(clientId)) return;
       change(clientId, { threadId });
       opened(threadId);
     }
     const accepted = await api.send(threadId, message.content, clientId, message.whileBusy);
+    if (!isHere(clientId)) return;
     runs.expect(accepted.run_id, accepted.thread_id);
     showAccepted(threadId, {
       id: clientId,
@@ -91,6 +93,11 @@ async function deliver(clientId: string, opened: (threadId: string) => void): Pr
   } catch (thrown) {
     change(clientId, { state: "failed", problem: asProblem(thrown) });
   }
+}
+
+/** False once it was forgotten, with its sender. */
+function isHere(clientId: string): boolean {
+  return unsent.some((one) => one.clientId === clientId);
 }
 
 function showAccepted(threadId: string, message: Message): void {

@@ -24,12 +24,13 @@ export class RunStore {
     return () => set.delete(listener);
   }
 
-  /** True while a run of this conversation works or waits. */
-  busy(threadId: string): boolean {
+  /** How many runs of this conversation work or wait. */
+  open(threadId: string): number {
+    let open = 0;
     for (const run of this.#runs.values()) {
-      if (run.threadId === threadId && !isTerminal(run.status)) return true;
+      if (run.threadId === threadId && !isTerminal(run.status)) open += 1;
     }
-    return false;
+    return open;
   }
 
   /** Told of every change of any run. */

@@ -1,6 +1,7 @@
 import type { Event, TextDelta } from "../api/types";
 
-export type LinkState = "connecting" | "live" | "waiting" | "closed";
+/** `waiting`: the server is away. `barred`: it answers, but no socket comes about. */
+export type LinkState = "connecting" | "live" | "waiting" | "barred" | "closed";
 
 export interface SocketPorts {
   /** The address to open, with a fresh ticket. Throws while the server is away. */
@@ -18,6 +19,8 @@ export interface SocketPorts {
 
 const FIRST_WAIT_MS = 250;
 const LAST_WAIT_MS = 8000;
+/** A proxy may neither let a socket through nor refuse it. */
+const GREETING_MS = 15_000;
 const TOO_MANY = new Set([4429, 4430]);
 
 /**
@@ -34,6 +37,7 @@ export class LiveSocket {
   #started = false;
   #generation = 0;
   #resuming = false;
+  #greeted = false;
 
   constructor(ports: SocketPorts) {
     this.#ports = ports;
@@ -72,22 +76,29 @@ export class LiveSocket {
 
   async #connect(): Promise<void> {
     const generation = ++this.#generation;
-    this.#ports.onState(this.#attempt ? "waiting" : "connecting");
+    if (!this.#attempt) this.#ports.onState("connecting");
     let address: string;
     try {
       address = await this.#ports.address();
     } catch {
-      if (generation === this.#generation) this.#retry(0);
+      if (generation === this.#generation) this.#retry(0, "waiting");
       return;
     }
     if (generation !== this.#generation) return;
     const socket = this.#ports.open(address);
     this.#socket = socket;
+    this.#greeted = false;
+    const silence = setTimeout(() => {
+      if (generation !== this.#generation || this.#greeted) return;
+      this.#retry(0, "barred");
+      socket.close();
+    }, GREETING_MS);
     socket.onmessage = (message) => {
       if (generation === this.#generation) this.#receive(socket, JSON.parse(String(message.data)));
     };
     socket.onclose = (event) => {
-      if (generation === this.#generation) this.#retry(event.code);
+      clearTimeout(silence);
+      if (generation === this.#generation) this.#retry(event.code, this.#greeted ? "waiting" : "barred");
     };
   }
 
@@ -118,6 +129,7 @@ export class LiveSocket {
   }
 
   #established(socket: WebSocket, epoch: string, seq: number): void {
+    this.#greeted = true;
     if (this.#epoch === null) {
       this.#epoch = epoch;
       this.#seq = seq;
@@ -148,7 +160,7 @@ export class LiveSocket {
     this.#ports.onState("live");
   }
 
-  #retry(code: number): void {
+  #retry(code: number, state: "waiting" | "barred"): void {
     this.#generation += 1;
     this.#socket = null;
     this.#resuming = false;
@@ -156,7 +168,7 @@ export class LiveSocket {
     const random = this.#ports.random ?? Math.random;
     const base = TOO_MANY.has(code) ? LAST_WAIT_MS : FIRST_WAIT_MS * 2 ** this.#attempt;
     this.#attempt += 1;
-    this.#ports.onState("waiting");
+    this.#ports.onState(state);
     this.#timer = setTimeout(
       () => {
         this.#timer = null;

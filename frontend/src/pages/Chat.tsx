@@ -9,7 +9,7 @@ import { questions } from "../chat/questions";
 import { RunsAfter } from "../chat/RunsAfter";
 import { RunView } from "../chat/RunView";
 import { Threads } from "../chat/Threads";
-import { useBusy, useRun } from "../live/live";
+import { useOpenRuns, useRun } from "../live/live";
 import { discard, send, sendAgain, useUnsent, type Unsent } from "../live/outbox";
 import { Peak } from "../ui/Contours";
 import { Icon } from "../ui/Icon";
@@ -24,7 +24,7 @@ export function ChatPage({ threadId }: { threadId: string | null }) {
     (text: string, whileBusy?: WhileBusy) => send(text, threadId, open, whileBusy),
     [threadId],
   );
-  const busy = useBusy(threadId);
+  const openRuns = useOpenRuns(threadId);
   return (
     <div className="chat">
       <h1 className="visually-hidden">Chat</h1>
@@ -33,7 +33,7 @@ export function ChatPage({ threadId }: { threadId: string | null }) {
         <Conversation key={threadId ?? "new"} threadId={threadId} ask={ask} />
         <div className="conversation-foot">
           <Held />
-          <Composer onSend={ask} focusKey={threadId ?? "new"} busy={busy} />
+          <Composer onSend={ask} focusKey={threadId ?? "new"} openRuns={openRuns} />
         </div>
       </div>
     </div>

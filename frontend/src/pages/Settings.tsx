@@ -2,6 +2,7 @@ import type { Session } from "../api/types";
 import { Keys } from "../settings/Keys";
 import { Kept } from "../settings/Kept";
 import { Leave } from "../settings/Leave";
+import { Places } from "../settings/Places";
 import { Remove } from "../settings/Remove";
 import { PageHead } from "../ui/parts";
 import "../styles/settings.css";
@@ -16,6 +17,7 @@ export function SettingsPage({ who }: { who: Session }) {
       <Keys mayWrite={role !== "viewer"} />
       <Kept manages={manages} />
       <Remove manages={manages} />
+      <Places who={who} />
       <Leave who={who} />
     </div>
   );

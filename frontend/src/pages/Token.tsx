@@ -1,6 +1,8 @@
-import { useState, type FormEvent } from "react";
-import { Link } from "../app/router";
+import { useState, useSyncExternalStore, type FormEvent } from "react";
+import { go, Link } from "../app/router";
+import { api } from "../api/client";
 import { asProblem, problemOf, unreachable, type Problem } from "../api/problem";
+import { session } from "../api/session";
 import { Field } from "../ui/Field";
 import { ProblemNote } from "../ui/parts";
 import { Gate } from "./Gate";
@@ -13,6 +15,7 @@ interface Purpose {
   done: string;
 }
 
+const JOIN = "/invite";
 const PURPOSES: Record<string, Purpose> = {
   "/verify": {
     title: "Confirm your address",
@@ -28,7 +31,7 @@ const PURPOSES: Record<string, Purpose> = {
     action: "Change the password",
     done: "Your password is changed. Sign in with the new one.",
   },
-  "/invite": {
+  [JOIN]: {
     title: "Join the workspace",
     path: "/auth/invitations/accept",
     fields: [],
@@ -54,6 +57,8 @@ export function TokenPage({ path }: { path: string }) {
   const token = new URLSearchParams(location.hash.slice(1)).get("token") ?? "";
   const [problem, setProblem] = useState<Problem | null>(null);
   const [state, setState] = useState<"open" | "busy" | "done">("open");
+  const who = useSyncExternalStore(session.subscribe, session.snapshot);
+  const stranger = path === JOIN && !who;
   if (!purpose) return null;
   const submit = async (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault();
@@ -61,6 +66,11 @@ export function TokenPage({ path }: { path: string }) {
     setState("busy");
     setProblem(null);
     try {
+      if (path === JOIN) {
+        await api.join(token);
+        go("/", { replace: true });
+        return;
+      }
       await send(purpose.path, { token, ...data });
       setState("done");
     } catch (thrown) {
@@ -97,7 +107,14 @@ export function TokenPage({ path }: { path: string }) {
                 wrong={problem?.fields["password"]}
               />
             )}
-            <button type="submit" className="btn primary" disabled={!token || state === "busy"}>
+            {path === JOIN && who && <p>You join as {who.user.email}.</p>}
+            {path === JOIN && who === null && (
+              <p>
+                <Link to="/sign-in">Sign in</Link> or <Link to="/register">create an account</Link> with the address
+                that was invited, then open the link of the mail again.
+              </p>
+            )}
+            <button type="submit" className="btn primary" disabled={!token || stranger || state === "busy"}>
               {purpose.action}
             </button>
           </>

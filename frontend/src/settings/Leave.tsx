@@ -9,7 +9,7 @@ import { Field } from "../ui/Field";
 import { ProblemNote, Skeleton } from "../ui/parts";
 import { api, type Place } from "./api";
 import { AskSure, Section } from "./parts";
-import { calls } from "./words";
+import { calls, ownerless } from "./words";
 
 /** Deleting the workspace, or oneself; what goes is named before. */
 export function Leave({ who }: { who: Session }) {
@@ -90,6 +90,7 @@ function LeaveAll({ me, places, used, here }: { me: Me; places: Place[]; used: U
   const [password, setPassword] = useState("");
   const alone = places.filter((place) => place.members.length === 1);
   const shared = places.filter((place) => place.members.length > 1);
+  const stuck = ownerless(places, me.user.id).map(({ workspace }) => workspace.name);
   const erase = async () => {
     await api.eraseMe(me.has_password ? password : null);
     await session.signOut();
@@ -97,45 +98,49 @@ function LeaveAll({ me, places, used, here }: { me: Me; places: Place[]; used: U
   return (
     <div className="stack leaving">
       <h3>Your account {me.user.email}</h3>
-      <AskSure
-        open="Delete your account"
-        name="Delete your account"
-        act="Delete the account"
-        keep="Keep it"
-        onAct={erase}
-        ready={!me.has_password || password !== ""}
-      >
-        <p>
-          <strong>These go for good:</strong>
-        </p>
-        <ul className="goes">
-          <li>your account, its sign-ins and API keys</li>
-          <li>your conversations, runs and settings in every workspace</li>
-          {alone.map(({ workspace }) => (
-            <li key={workspace.id}>
-              the workspace {workspace.name}, where you are alone, with everything in it
-              {workspace.id === here.workspace.id && used.requests > 0 && `: ${usedWords(used)}`}
-            </li>
-          ))}
-        </ul>
-        {shared.length > 0 && (
-          <p className="small">
-            {shared.map(({ workspace }) => workspace.name).join(", ")} will stay for the others, with usage and analyses
-            but without your name.
+      {stuck.length > 0 ? (
+        <p className="soft">You are the only owner of {stuck.join(", ")}: make another member an owner there first.</p>
+      ) : (
+        <AskSure
+          open="Delete your account"
+          name="Delete your account"
+          act="Delete the account"
+          keep="Keep it"
+          onAct={erase}
+          ready={!me.has_password || password !== ""}
+        >
+          <p>
+            <strong>These go for good:</strong>
           </p>
-        )}
-        {me.has_password ? (
-          <Field
-            label="Your password"
-            type="password"
-            autoComplete="current-password"
-            value={password}
-            onChange={(event) => setPassword(event.target.value)}
-          />
-        ) : (
-          <p className="small">You sign in without a password here, so this asks for a sign-in of the last quarter of an hour.</p>
-        )}
-      </AskSure>
+          <ul className="goes">
+            <li>your account, its sign-ins and API keys</li>
+            <li>your conversations, runs and settings in every workspace</li>
+            {alone.map(({ workspace }) => (
+              <li key={workspace.id}>
+                the workspace {workspace.name}, where you are alone, with everything in it
+                {workspace.id === here.workspace.id && used.requests > 0 && `: ${usedWords(used)}`}
+              </li>
+            ))}
+          </ul>
+          {shared.length > 0 && (
+            <p className="small">
+              {shared.map(({ workspace }) => workspace.name).join(", ")} will stay for the others, with usage and analyses
+              but without your name.
+            </p>
+          )}
+          {me.has_password ? (
+            <Field
+              label="Your password"
+              type="password"
+              autoComplete="current-password"
+              value={password}
+              onChange={(event) => setPassword(event.target.value)}
+            />
+          ) : (
+            <p className="small">You sign in without a password here, so this asks for a sign-in of the last quarter of an hour.</p>
+          )}
+        </AskSure>
+      )}
     </div>
   );
 }

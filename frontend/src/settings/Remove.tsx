@@ -1,4 +1,4 @@
-import { useEffect, useState, type FormEvent } from "react";
+import { useEffect, useId, useState, type FormEvent } from "react";
 import { cache, useRead } from "../api/cache";
 import { api as usage } from "../api/client";
 import type { BreakdownRow, Page, Removal, UsageSummary } from "../api/types";
@@ -8,7 +8,7 @@ import { Field } from "../ui/Field";
 import { ProblemNote, ProgressBar, Skeleton } from "../ui/parts";
 import { api } from "./api";
 import { Section, Sure, useAct } from "./parts";
-import { calls, erasing, goesOn, queryOfChosen, toldWords, whichWords, type Chosen } from "./words";
+import { calls, chosenWords, erasing, goesOn, queryOfChosen, toldWords, whichWords, type Chosen } from "./words";
 
 const NOTHING: Chosen = { from: "", until: "", by: "", value: "" };
 const LOOK_AGAIN_MS = 500;
@@ -29,21 +29,26 @@ export function Remove({ manages }: { manages: boolean }) {
 function Choose() {
   const [chosen, setChosen] = useState(NOTHING);
   const [found, setFound] = useState<UsageSummary | null>(null);
+  const [back, setBack] = useState(false);
   const [act, busy, problem] = useAct();
   const change = (part: Partial<Chosen>) => setChosen({ ...chosen, ...part });
   const submit = (event: FormEvent) => {
     event.preventDefault();
     void act(async () => setFound(await usage.summaryOf(queryOfChosen(chosen))));
   };
+  const close = () => {
+    setBack(true);
+    setFound(null);
+  };
   const erase = async () => {
     await api.erase(erasing(chosen));
-    setFound(null);
+    close();
     setChosen(NOTHING);
     cache.invalidate("settings:removals");
   };
   if (found?.requests) {
     const all = "everything" in erasing(chosen);
-    return <SureOfCalls found={found} all={all} onAct={erase} onKeep={() => setFound(null)} />;
+    return <SureOfCalls found={found} which={chosenWords(chosen)} all={all} onAct={erase} onKeep={close} />;
   }
   return (
     <form className="stack" onSubmit={submit} onChange={() => setFound(null)} aria-label="Calls to remove">
@@ -66,7 +71,7 @@ function Choose() {
           </select>
         </label>
         {chosen.by && <Named key={chosen.by} by={chosen.by} value={chosen.value} onChange={(value) => change({ value })} />}
-        <button type="submit" className="btn" disabled={busy || Boolean(chosen.by && !chosen.value)}>
+        <button type="submit" className="btn" autoFocus={back} disabled={busy || Boolean(chosen.by && !chosen.value)}>
           Count them
         </button>
       </div>
@@ -78,33 +83,44 @@ function Choose() {
   );
 }
 
-function SureOfCalls({ found, all, ...on }: { found: UsageSummary; all: boolean; onAct: () => Promise<void>; onKeep: () => void }) {
+interface SureOfCallsProps {
+  found: UsageSummary;
+  which: string;
+  all: boolean;
+  onAct: () => Promise<void>;
+  onKeep: () => void;
+}
+
+function SureOfCalls({ found, which, all, ...on }: SureOfCallsProps) {
   return (
     <Sure name="Remove these calls" act={`Remove ${calls(found.requests)}`} keep="Keep them" {...on}>
       <p>
-        <strong>{calls(found.requests)}</strong>, {period(found.first, found.last)}, {usd(found.cost_usd)}
-        {all && ": every call of this workspace"}. They will be gone for good; reports that were made of them stay.
+        <strong>{all ? "Every call of this workspace" : which}:</strong> {calls(found.requests)},{" "}
+        {period(found.first, found.last)}, {usd(found.cost_usd)}. They will be gone for good; reports that were made of them stay.
       </p>
     </Sure>
   );
 }
 
-/** One of the names that the workspace's calls have. */
+/** A name that calls of the workspace have: one of the dearest, which are listed, or any other, typed. */
 function Named({ by, value, onChange }: { by: Narrowing; value: string; onChange: (value: string) => void }) {
   const { data, problem } = useRead<Page<BreakdownRow>>(`breakdown:${by}`, () => usage.breakdown(by));
+  const list = useId();
   return (
-    <label className="field">
-      <span className="label">Which {labelOf(by).toLowerCase()}</span>
-      <select className="input" value={value} onChange={(event) => onChange(event.target.value)}>
-        <option value="">{data || problem ? "choose one" : "…"}</option>
-        {data?.items.map((row) => (
-          <option key={row.key} value={row.key}>
-            {row.key}
-          </option>
-        ))}
-      </select>
-      {problem && <span className="wrong small">{problem.message}</span>}
-    </label>
+    <>
+      <Field
+        label={`Which ${labelOf(by).toLowerCase()}`}
+        list={list}
+        autoComplete="off"
+        placeholder="as the calls name it"
+        wrong={problem?.message}
+        value={value}
+        onChange={(event) => onChange(event.target.value)}
+      />
+      <datalist id={list}>
+        {data?.items.map((row) => <option key={row.key} value={row.key} />)}
+      </datalist>
+    </>
   );
 }
 

@@ -1,5 +1,6 @@
 import type { Removal } from "../api/types";
 import { count, fullDay } from "../format";
+import type { Place } from "./api";
 import { dayAfter, labelOf, NONE, queryOf, type Choice, type Narrowing } from "../usage/choice";
 
 const SCOPES: Record<string, string> = {
@@ -28,6 +29,13 @@ export function keptSince(today: string, days: number): string {
   return dayAfter(today, -days);
 }
 
+/** The places that would be left with people and without an owner, where I went. */
+export function ownerless(places: readonly Place[], me: string): Place[] {
+  return places.filter(
+    ({ members }) => members.length > 1 && !members.some((one) => one.role === "owner" && one.user_id !== me),
+  );
+}
+
 /** Days and a name, as the form for removing has them. */
 export interface Chosen {
   from: string;
@@ -49,6 +57,12 @@ export function erasing(chosen: Chosen): Record<string, string> | { everything: 
   return Object.keys(given).length ? given : { everything: true };
 }
 
+/** Which calls are asked to go, in words. */
+export function chosenWords(chosen: Chosen): string {
+  const { from: start, to: end, ...names } = Object.fromEntries(new URLSearchParams(queryOfChosen(chosen)));
+  return whichWords({ ...names, ...(start && { start }), ...(end && { end }) });
+}
+
 /** Which calls a removal was about. */
 export function whichWords(chosen: Removal["chosen"]): string {
   const parts = Object.entries(chosen)
@@ -63,6 +77,14 @@ export function whichWords(chosen: Removal["chosen"]): string {
 /** The last day before a moment that is not included. */
 function dayBefore(iso: string): string {
   return new Date(Date.parse(iso) - 1).toISOString().slice(0, 10);
+}
+
+/** What came of a number of days, or of none (null), where the installation has a word in it; else "". */
+export function takenWords(asked: number | null, now: number | null): string {
+  if (asked === now || now === null) return "";
+  const days = `${now} ${now === 1 ? "day" : "days"}`;
+  if (asked === null) return `Without a number of its own, this workspace keeps calls as the installation says: ${days}.`;
+  return `The installation says ${days}, which goes before a number of this workspace. Its operator can change that.`;
 }
 
 /** How far a removal is, or what came of it. */

@@ -172,6 +172,12 @@ class TestUsageOverHttp:
             after = await ada.http.post("/v1/traces", json=export(), headers=headers)
         assert (before.status_code, after.status_code) == (200, 401)
 
+    async def test_no_cache_keeps_what_anybody_was_answered(self, served: ServerThread) -> None:
+        async with person(served.url, "caches") as ada:
+            answers = [await ada.http.get(path) for path in ("/api/usage/summary", "/api/runs/no")]
+        assert [answer.status_code for answer in answers] == [200, 404]
+        assert {answer.headers["cache-control"] for answer in answers} == {"no-store"}
+
     async def test_a_body_that_does_not_come_lets_go_of_the_memory_it_keeps_from_others(
         self, served: ServerThread
     ) -> None:

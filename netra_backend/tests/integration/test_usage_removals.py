@@ -131,7 +131,9 @@ async def test_a_request_that_cannot_be_meant_removes_nothing(
         assert (await removals(ada), await count(ada)) == ([], DAYS)
 
 
-async def test_an_analyst_may_not_erase(tmp_path: Path, calls: Path) -> None:
+async def test_an_analyst_may_not_erase_and_a_key_brings_nothing_once_its_maker_is_a_viewer(
+    tmp_path: Path, calls: Path
+) -> None:
     async with stack(tmp_path / "home") as made, person(made.url, "boss") as ada:
         await ada.upload(calls)
         async with person(made.url, "analyst") as bob:
@@ -148,6 +150,16 @@ async def test_an_analyst_may_not_erase(tmp_path: Path, calls: Path) -> None:
             refused = await bob.http.post(
                 "/api/usage/erase", json={"everything": True}, headers=headers
             )
+            wanted = {"name": "k", "scopes": ["usage:write"]}
+            key = (await bob.http.post("/auth/api-keys", json=wanted, headers=headers)).json()["key"]
+            demoted = await ada.http.patch(f"{path}/members/{bob.user_id}", json={"role": "viewer"})
+            assert demoted.status_code == 204, demoted.text
+            brought = await bob.http.post(
+                "/v1/traces",
+                json={"resourceSpans": []},
+                headers={"Authorization": f"Bearer {key}"},
+            )
+        assert (brought.status_code, brought.json()["code"]) == (403, "API-403")
         assert (refused.status_code, refused.json()["code"]) == (403, "API-403")
         assert await count(ada) == DAYS
 
