@@ -23,9 +23,15 @@ from netra_optimizer.usage.errors import (
     NoUsableRow,
 )
 from netra_optimizer.usage.importers import Chunk, Importer, Options, importer_named, recognize
-from netra_optimizer.usage.importers.base import DUPLICATE, NO_MODEL, NO_TIME, RowRefused
+from netra_optimizer.usage.importers.base import (
+    CONTENT_ID,
+    DUPLICATE,
+    NO_MODEL,
+    NO_TIME,
+    RowRefused,
+)
 from netra_optimizer.usage.importers.reports import is_bill
-from netra_optimizer.usage.importers.values import CONTENT_ID, moment
+from netra_optimizer.usage.importers.values import moment
 from netra_optimizer.usage.names import ModelNames
 from netra_optimizer.usage.occurrences import Occurrences
 from netra_optimizer.usage.sources import Rows, Source, sources_of

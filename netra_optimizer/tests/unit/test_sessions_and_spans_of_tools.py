@@ -216,3 +216,12 @@ def test_turns_that_codex_printed_are_dated_and_named_by_who_reads_them(tmp_path
     [row] = [row for batch in imported.batches() for row in batch.to_pylist()]
     assert {name: row[name] for name in HALF} == HALF
     assert imported.audit == Audit(2, 1, {"not_a_model_call": 1})
+
+
+def test_turns_without_names_that_count_alike_are_calls_of_their_own(tmp_path: Path) -> None:
+    turn = {"type": "turn.completed", "usage": {"input_tokens": 100, "output_tokens": 20}}
+    path = tmp_path / "printed.jsonl"
+    path.write_text("\n".join([json.dumps(turn)] * 3))
+    imported = read_files(path, model="gpt-5", start=AT)
+    assert sum(batch.num_rows for batch in imported.batches()) == 3
+    assert imported.audit == Audit(3, 3, {})

@@ -43,9 +43,10 @@ def answer_of(value: object) -> Answer:
         if isinstance(value, str):  # a text that was written as a text once more
             return answer_of(value)
     if isinstance(value, list):
-        if lines := [line for line in value if isinstance(line, str)]:
-            return answer_of("\n".join(lines))
-        return merged(part for part in value if isinstance(part, Mapping))
+        if parts := _dicts(value):
+            return merged(parts)
+        lines = [line for line in value if isinstance(line, str)]
+        return answer_of("\n".join(lines)) if lines else {}
     if isinstance(value, Mapping):
         for key in ("chunks", "events"):
             if isinstance(value.get(key), list):
@@ -101,7 +102,11 @@ def _lay_over(usage: dict[str, Any], later: Mapping[str, Any]) -> None:
     Any: a usage object's own values.
     """
     for key, value in later.items():
-        if value is not None and not (value == 0 and positive(usage.get(key))):
+        known = usage.get(key)
+        if isinstance(value, Mapping) and isinstance(known, Mapping):
+            usage[key] = details = {**known}
+            _lay_over(details, value)
+        elif value is not None and not (value == 0 and positive(known)):
             usage[key] = value
 
 

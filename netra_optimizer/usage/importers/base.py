@@ -167,13 +167,15 @@ class RepeatingImporter(RowImporter):
         """Calls as soon as CHUNK_ROWS others came after them."""
         held: dict[str, Sequence[UsageRecord]] = {}
         dropped: Counter[str] = Counter()
-        for row in rows.dicts():
+        for at, row in enumerate(rows.dicts()):
             outcomes = self.outcomes(row, options)
             call = Parts(found for found in outcomes if isinstance(found, UsageRecord))
             dropped.update(reason for reason in outcomes if isinstance(reason, str))
             if not call:
                 continue
             name = call[0].id
+            if name.startswith(CONTENT_ID):  # equal rows are calls of their own
+                name = f"{name}/{at}"
             if (known := held.get(name)) is not None:
                 dropped[DUPLICATE] += 1
                 call = max(known, call, key=self.weight)
@@ -192,6 +194,8 @@ def _chunk_of_calls(calls: Iterable[Sequence[UsageRecord]], dropped: Counter[str
 
 
 UNREADABLE: Final = UNREADABLE_VALUES
+CONTENT_ID: Final = "row:"
+"""Begins every id made from a row's content."""
 
 
 class RowRefused(Exception):

@@ -165,11 +165,11 @@ def anthropic_tokens(usage: Usage) -> Tokens:
         reasoning=reasoning,
         output_text=output.rest,
     )
-    found = _all_goes(found, [anthropic_tokens(go) for go in own_goes(usage)])
-    for go in goes(usage):
-        if go.get("type") == "compaction":
-            found = _sum(found, anthropic_tokens(go))
-    return found
+    if not (taken := goes(usage)):
+        return found
+    spoken = [go for go in taken if go.get("type") != "compaction"]
+    found = _all_goes(found, _whole(own_goes(usage)), _whole(spoken))
+    return _sum(found, _whole([go for go in taken if go.get("type") == "compaction"]))
 
 
 def goes(usage: Usage) -> list[Usage]:
@@ -185,10 +185,14 @@ def own_goes(usage: Usage) -> list[Usage]:
     return [go for go in spoken if not last or go.get("model") == last[-1]]
 
 
-def _all_goes(top: Tokens, parts: list[Tokens]) -> Tokens:
-    """All goes where they are more than the counts at the top, which alone tell thoughts apart."""
-    whole = reduce(_sum, parts, NOTHING)
-    if whole.input_tokens + whole.output_tokens <= top.input_tokens + top.output_tokens:
+def _all_goes(top: Tokens, whole: Tokens, spoken: Tokens) -> Tokens:
+    """All own goes where they are more than the counts at the top, which alone tell thoughts apart.
+
+    Also where a gateway put at the top what all models took together.
+    """
+    sizes = [(found.input_tokens, found.output_tokens) for found in (top, whole, spoken)]
+    summed = sizes[0] == sizes[2] != sizes[1] and any(sizes[1])
+    if not summed and sum(sizes[1]) <= sum(sizes[0]):
         return top
     output = Dividing(whole.output_tokens)
     return structs.replace(whole, reasoning=output.take(top.reasoning), output_text=output.rest)
@@ -292,6 +296,10 @@ def _modalities(usage: Usage, *names: str) -> dict[str, int]:
         if kind:
             found[kind] += _named(part, "token_count", "tokens")
     return found
+
+
+def _whole(parts: list[Usage]) -> Tokens:
+    return reduce(_sum, map(anthropic_tokens, parts), NOTHING)
 
 
 def _sum(one: Tokens, other: Tokens) -> Tokens:

@@ -202,6 +202,8 @@ _HOUR_MS: Final = 3_600_000.0
 _OPENROUTER: Final = frozenset({"model_permaslug", "native_tokens_prompt"})
 """Columns of its exports alone; the provider they name is whom it asked, not who sends the bill."""
 _YES: Final = frozenset({"true", "yes", "t", "y"})
+_NO: Final = frozenset({"false", "no", "f", "n", "0", "0.0"})
+_HITS: Final = frozenset({"hit", "semantic hit"})
 _INPUT_PARTS: Final = ("cache_read", "cache_write_5m", "cache_write_1h", "audio_in", "image_in")
 _OUTPUT_PARTS: Final = ("reasoning", "audio_out", "image_out")
 _FIELDS: Final = frozenset(SYNONYMS)
@@ -276,7 +278,10 @@ class GenericImporter(RowImporter):
             except OutOfTheOrdinary:
                 yield self.chunk(rows.records_of(block, blocks), options)
                 continue
-            plain = PlainTable(table, columns, options, converters=_OPTIONAL, failure=_failure)
+            plain = PlainTable(
+                table, columns, options,
+                converters=_OPTIONAL, failure=_failure_in(columns), unpaid=_unpaid,
+            )  # fmt: skip
             found = plain.chunk(lambda row: self.outcomes(row, options))
             found.dropped.update(broken)
             yield found
@@ -296,7 +301,8 @@ class GenericImporter(RowImporter):
                 )
                 plain = PlainTable(
                     table, columns, options,
-                    converters=_OPTIONAL, failure=_failure, typed=typed,
+                    converters=_OPTIONAL, failure=_failure_in(columns), unpaid=_unpaid,
+                    typed=typed,
                 )  # fmt: skip
                 found = plain.chunk(lambda row: self.outcomes(row, options))
             except OutOfTheOrdinary:
@@ -311,13 +317,13 @@ class GenericImporter(RowImporter):
         def value(field: str) -> Any:
             return row.get(columns[field]) if field in columns else None
 
-        if _from_cache(value):
-            return FROM_CACHE
         start = moment(value("start"), options.timezone)
         model = text(value("model")).strip()
         if not (model or options.model):
             return NO_MODEL
-        failed = _failure(value("status"), value("error_kind"))
+        if _from_cache(value):
+            return FROM_CACHE
+        failed = _failure_in(columns)(value("status"), value("error_kind"))
         tokens = _tokens(value, plain=not _SPECIAL_COUNTS.intersection(columns))
         if tokens is None:
             if not failed:
@@ -333,7 +339,8 @@ class GenericImporter(RowImporter):
                 seconds = positive(value(f"{field}_s"))
                 more[f"{field}_ms"] = None if seconds is None else number(seconds * 1000)
             if field in columns and more.get(f"{field}_ms") is None:
-                more[f"{field}_ms"] = duration_ms(value(field))
+                outputs = tokens.output_tokens if field == "latency" else 1
+                more[f"{field}_ms"] = duration_ms(value(field), outputs)
         requests = number(value("requests"))
         if requests == 0 and tokens == Tokens():
             return NO_TOKENS
@@ -374,9 +381,20 @@ def _unwrapped(row: Row) -> Row:
 
 
 def _from_cache(value: Callable[[str], Any]) -> bool:
-    """Whether a gateway's own cache answered: it says so, and that nothing was paid."""
+    """Whether a gateway's own cache answered: it says so, and that nothing was paid.
+
+    A hit that was paid, or that counts cached tokens, is one of the provider's cache.
+    """
     said = text(value("gateway_cache")).strip().lower()
-    return said == "hit" or (said in _YES and number(value("cost_recorded")) == 0)
+    paid = number(value("cost_recorded"))
+    if said in _HITS:
+        return not paid and (paid == 0 or not positive(value("cache_read")))
+    return said in _YES and paid == 0
+
+
+def _unpaid(said: object) -> bool:
+    """Whether a row says that a cache answered, so that its other fields tell which."""
+    return text(said).strip().lower() in _HITS | _YES
 
 
 def _vectorized(rows: Rows, options: Options) -> bool:
@@ -389,9 +407,7 @@ def _vectorized(rows: Rows, options: Options) -> bool:
     return not _ROW_BY_ROW.intersection(columns) and _OPENROUTER.isdisjoint(rows.header)
 
 
-_ROW_BY_ROW: Final = frozenset(
-    {"usage", "block_hashes", "block_tokens", "requests", "batch", "gateway_cache"}
-)
+_ROW_BY_ROW: Final = frozenset({"usage", "block_hashes", "block_tokens", "requests", "batch"})
 """Fields that say more than a column can."""
 
 
@@ -512,6 +528,15 @@ def _tokens(value: Any, *, plain: bool) -> Tokens | None:
             "output_audio_tokens": said["audio_out"],
             "output_image_tokens": said["image_out"],
         }
+    )
+
+
+def _failure_in(columns: Mapping[str, str]) -> Callable[[object, object], str]:
+    """What tells failures of a table with these columns: one named success may be a number."""
+    if not columns.get("status", "").lower().endswith("success"):
+        return _failure
+    return lambda status, error: _failure(
+        "false" if text(status).strip().lower() in _NO else "", error
     )
 
 

@@ -17,13 +17,12 @@ from netra_optimizer.usage.batch import EPOCH, MICROSECOND
 from netra_optimizer.usage.importers.base import (
     BAD_TIME,
     BAD_TOKENS,
+    CONTENT_ID,
     NEGATIVE_TOKENS,
     NO_TIME,
     RowRefused,
 )
 
-CONTENT_ID: Final = "row:"
-"""Begins every id made from a row's content."""
 _LONGEST_LITERAL: Final = 1 << 20
 MAX_TOKENS: Final = 10**12
 _UNITS: Final = ((10**17, 10**9), (10**14, 10**6), (10**11, 10**3), (0, 1))

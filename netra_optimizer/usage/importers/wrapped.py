@@ -10,6 +10,7 @@ _AS_TEXT: Final = ("message", "@message", "log", "MESSAGE", "body", "msg", "line
 """Keys under which CloudWatch, Docker, journald and others keep a line of JSON."""
 _AS_OBJECT: Final = ("jsonPayload", "_source", "extra", "fields", "Item", "attributes")
 """Keys under which Cloud Logging, Elasticsearch, loggers, DynamoDB and Datadog keep its fields."""
+WRAPPERS: Final = (*_AS_TEXT, *_AS_OBJECT)
 _DEEP: Final = 3
 _TYPES: Final = frozenset(
     {
@@ -22,7 +23,7 @@ _TYPES: Final = frozenset(
 
 def logged(row: Row, depth: int = _DEEP) -> Row:
     """What a line says that a collector of logs wrapped, beside the collector's own fields."""
-    for key in (*_AS_TEXT, *_AS_OBJECT) if depth else ():
+    for key in WRAPPERS if depth else ():
         value = row.get(key)
         if isinstance(value, str if key in _AS_TEXT else Mapping) and (inner := mapping(value)):
             around = {name: held for name, held in row.items() if name != key}
