@@ -191,9 +191,9 @@ def cost_of(answer: Answer) -> float | None:
 
 def draws(answer: Answer) -> bool:
     """Whether the answer is pictures whose output tokens nobody told apart."""
-    if first(usage_of(answer), ("output_tokens_details", "outputTokensDetails")):
+    if not any("b64_json" in part for part in (answer, *_dicts(answer.get("data"))[:1])):
         return False
-    return any("b64_json" in part for part in (answer, *_dicts(answer.get("data"))[:1]))
+    return not first(usage_of(answer), ("output_tokens_details", "outputTokensDetails"))
 
 
 def served_ms(answer: Answer) -> float | None:

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from typing import Any, ClassVar, Final, TypeAlias
@@ -169,8 +169,9 @@ class RepeatingImporter(RowImporter):
         dropped: Counter[str] = Counter()
         for at, row in enumerate(rows.dicts()):
             outcomes = self.outcomes(row, options)
-            call = Parts(found for found in outcomes if isinstance(found, UsageRecord))
-            dropped.update(reason for reason in outcomes if isinstance(reason, str))
+            call = [found for found in outcomes if isinstance(found, UsageRecord)]
+            if len(call) < len(outcomes):
+                dropped.update(reason for reason in outcomes if isinstance(reason, str))
             if not call:
                 continue
             name = call[0].id
@@ -186,10 +187,12 @@ class RepeatingImporter(RowImporter):
         yield _chunk_of_calls(held.values(), dropped)
 
 
-def _chunk_of_calls(calls: Iterable[Sequence[UsageRecord]], dropped: Counter[str]) -> Chunk:
+def _chunk_of_calls(calls: Collection[Sequence[UsageRecord]], dropped: Counter[str]) -> Chunk:
+    if all([len(call) == 1 for call in calls]):
+        return chunk_of([call[0] for call in calls], dropped)
     held = Held(dropped)
     for call in calls:
-        held.add(call)
+        held.add(call if len(call) == 1 else Parts(call))
     return held.chunk()
 
 

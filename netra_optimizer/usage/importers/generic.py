@@ -279,8 +279,8 @@ class GenericImporter(RowImporter):
                 yield self.chunk(rows.records_of(block, blocks), options)
                 continue
             plain = PlainTable(
-                table, columns, options,
-                converters=_OPTIONAL, failure=_failure_in(columns), unpaid=_unpaid,
+                table, columns, options, converters=_OPTIONAL,
+                failure=_failure_in(columns.get("status", "")), unpaid=_unpaid,
             )  # fmt: skip
             found = plain.chunk(lambda row: self.outcomes(row, options))
             found.dropped.update(broken)
@@ -300,9 +300,8 @@ class GenericImporter(RowImporter):
                     batch, columns, naive=naive, is_count=_COUNTS.__contains__
                 )
                 plain = PlainTable(
-                    table, columns, options,
-                    converters=_OPTIONAL, failure=_failure_in(columns), unpaid=_unpaid,
-                    typed=typed,
+                    table, columns, options, converters=_OPTIONAL,
+                    failure=_failure_in(columns.get("status", "")), unpaid=_unpaid, typed=typed,
                 )  # fmt: skip
                 found = plain.chunk(lambda row: self.outcomes(row, options))
             except OutOfTheOrdinary:
@@ -311,8 +310,10 @@ class GenericImporter(RowImporter):
 
     def read(self, row: Row, options: Options) -> Outcome | Parts:
         """One call, or as many as the row sums."""
-        row = _unwrapped(row)
-        columns = columns_of(tuple(row), tuple(sorted(options.mapping.items())))
+        given = tuple(sorted(options.mapping.items()))
+        columns = columns_of(tuple(row), given)
+        if (call := _unwrapped(row, columns)) is not row:
+            row, columns = call, columns_of(tuple(call), given)
 
         def value(field: str) -> Any:
             return row.get(columns[field]) if field in columns else None
@@ -321,9 +322,9 @@ class GenericImporter(RowImporter):
         model = text(value("model")).strip()
         if not (model or options.model):
             return NO_MODEL
-        if _from_cache(value):
+        if "gateway_cache" in columns and _from_cache(value):
             return FROM_CACHE
-        failed = _failure_in(columns)(value("status"), value("error_kind"))
+        failed = _failure_in(columns.get("status", ""))(value("status"), value("error_kind"))
         tokens = _tokens(value, plain=not _SPECIAL_COUNTS.intersection(columns))
         if tokens is None:
             if not failed:
@@ -351,7 +352,7 @@ class GenericImporter(RowImporter):
         if "prompt" in columns and not more.get("prompt_hash"):
             prompt = value("prompt")
             more["prompt_hash"] = digest("prompt", text(prompt)) if prompt else ""
-        if not _OPENROUTER.isdisjoint(row):
+        if not row.keys().isdisjoint(_OPENROUTER):
             more["provider"] = "openrouter"
         if text(value("batch")).strip().lower() in _YES:
             more["service_tier"] = "batch"
@@ -373,11 +374,13 @@ def _names(rows: Rows, sample: Sequence[Row]) -> set[str]:
     return set(rows.header) | {key for row in sample for key in _unwrapped(row)}
 
 
-def _unwrapped(row: Row) -> Row:
+def _unwrapped(row: Row, columns: Mapping[str, str] | None = None) -> Row:
     """The call, where a row holds one object and nothing else, or a collector wrapped it."""
     if len(row) == 1:
         row = {**mapping(next(iter(row.values())))} or row
-    return untyped(row) if _counts(columns_of(tuple(row), ())) else logged(row)
+        columns = None
+    found = columns_of(tuple(row), ()) if columns is None else columns
+    return untyped(row) if _counts(found) else logged(row)
 
 
 def _from_cache(value: Callable[[str], Any]) -> bool:
@@ -531,9 +534,10 @@ def _tokens(value: Any, *, plain: bool) -> Tokens | None:
     )
 
 
-def _failure_in(columns: Mapping[str, str]) -> Callable[[object, object], str]:
-    """What tells failures of a table with these columns: one named success may be a number."""
-    if not columns.get("status", "").lower().endswith("success"):
+@lru_cache(maxsize=256)
+def _failure_in(column: str) -> Callable[[object, object], str]:
+    """What tells failures by a status of this name: one named success may be a number."""
+    if not column.lower().endswith("success"):
         return _failure
     return lambda status, error: _failure(
         "false" if text(status).strip().lower() in _NO else "", error

@@ -216,6 +216,8 @@ def _whole(value: object) -> int:
 
 def number(value: object) -> float | None:
     """A finite number, None where there is none."""
+    if value is None:
+        return None
     if isinstance(value, str):
         value = _parsed_number(value.strip().strip("$€ "))
     if isinstance(value, Decimal):
@@ -280,11 +282,13 @@ def mapping(value: object) -> Mapping[str, Any]:
     """A JSON object, also written as text or as a map of Parquet; empty where there is none."""
     if value is None:
         return {}
-    if type(value) is dict or isinstance(value, Mapping):
+    if type(value) is dict:
         return value
-    if isinstance(value, str) and value.lstrip().startswith("{"):
-        found = json_or(value, None) or _literal(value)
+    if isinstance(value, str):
+        found = (json_or(value, None) or _literal(value)) if value.lstrip()[:1] == "{" else None
         return found if isinstance(found, Mapping) else {}
+    if isinstance(value, Mapping):
+        return value
     if isinstance(value, list) and value and all(isinstance(item, tuple) for item in value):
         return {text(pair[0]): pair[1] for pair in value if len(pair) == 2}
     return {}
@@ -311,8 +315,7 @@ def json_or(value: str, fallback: Any) -> Any:
 def first(row: Mapping[str, Any], names: Iterable[str]) -> Any:
     """The first of these columns that holds something."""
     for name in names:
-        value = row.get(name)
-        if value is not None and value != "":
+        if name in row and (value := row[name]) is not None and value != "":
             return value
     return None
 
