@@ -24,6 +24,7 @@ from netra_optimizer.usage.errors import (
 )
 from netra_optimizer.usage.importers import Chunk, Importer, Options, importer_named, recognize
 from netra_optimizer.usage.importers.base import (
+    CONTENT_ID,
     COUNTED_BEFORE,
     DUPLICATE,
     NO_MODEL,
@@ -32,7 +33,7 @@ from netra_optimizer.usage.importers.base import (
 )
 from netra_optimizer.usage.importers.pages import Pages
 from netra_optimizer.usage.importers.reports import is_bill
-from netra_optimizer.usage.importers.values import CONTENT_ID, moment
+from netra_optimizer.usage.importers.values import moment
 from netra_optimizer.usage.names import ModelNames
 from netra_optimizer.usage.occurrences import Occurrences
 from netra_optimizer.usage.sources import Rows, Source, sources_of

@@ -151,7 +151,9 @@ async def test_an_analyst_may_not_erase_and_a_key_brings_nothing_once_its_maker_
                 "/api/usage/erase", json={"everything": True}, headers=headers
             )
             wanted = {"name": "k", "scopes": ["usage:write"]}
-            key = (await bob.http.post("/auth/api-keys", json=wanted, headers=headers)).json()["key"]
+            key = (await bob.http.post("/auth/api-keys", json=wanted, headers=headers)).json()[
+                "key"
+            ]
             demoted = await ada.http.patch(f"{path}/members/{bob.user_id}", json={"role": "viewer"})
             assert demoted.status_code == 204, demoted.text
             brought = await bob.http.post(

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from typing import Any, ClassVar, Final, TypeAlias
@@ -179,13 +179,16 @@ class RepeatingImporter(RowImporter):
         """Calls as soon as CHUNK_ROWS others came after them."""
         held: dict[str, Sequence[UsageRecord]] = {}
         dropped: Counter[str] = Counter()
-        for row in rows.dicts():
+        for at, row in enumerate(rows.dicts()):
             outcomes = self.outcomes(row, options)
-            call = Parts(found for found in outcomes if isinstance(found, UsageRecord))
-            dropped.update(reason for reason in outcomes if isinstance(reason, str))
+            call = [found for found in outcomes if isinstance(found, UsageRecord)]
+            if len(call) < len(outcomes):
+                dropped.update(reason for reason in outcomes if isinstance(reason, str))
             if not call:
                 continue
             name = call[0].id
+            if name.startswith(CONTENT_ID):  # equal rows are calls of their own
+                name = f"{name}/{at}"
             if (known := held.get(name)) is not None:
                 dropped[DUPLICATE] += 1
                 call = max(known, call, key=self.weight)
@@ -196,14 +199,18 @@ class RepeatingImporter(RowImporter):
         yield _chunk_of_calls(held.values(), dropped)
 
 
-def _chunk_of_calls(calls: Iterable[Sequence[UsageRecord]], dropped: Counter[str]) -> Chunk:
+def _chunk_of_calls(calls: Collection[Sequence[UsageRecord]], dropped: Counter[str]) -> Chunk:
+    if all([len(call) == 1 for call in calls]):
+        return chunk_of([call[0] for call in calls], dropped)
     held = Held(dropped)
     for call in calls:
-        held.add(call)
+        held.add(call if len(call) == 1 else Parts(call))
     return held.chunk()
 
 
 UNREADABLE: Final = UNREADABLE_VALUES
+CONTENT_ID: Final = "row:"
+"""Begins every id made from a row's content."""
 
 
 class RowRefused(Exception):

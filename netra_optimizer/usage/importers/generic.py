@@ -202,6 +202,8 @@ _BAD_STATUS: Final = frozenset(
 )
 _OPENROUTER: Final = frozenset({"model_permaslug", "native_tokens_prompt"})
 """Columns of its exports alone; the provider they name is whom it asked, not who sends the bill."""
+_NO: Final = frozenset({"false", "no", "f", "n", "0", "0.0"})
+_HITS: Final = frozenset({"hit", "semantic hit"})
 _INPUT_PARTS: Final = ("cache_read", "cache_write_5m", "cache_write_1h", "audio_in", "image_in")
 _OUTPUT_PARTS: Final = ("reasoning", "audio_out", "image_out")
 _FIELDS: Final = frozenset(SYNONYMS)
@@ -282,7 +284,10 @@ class GenericImporter(RowImporter):
             except OutOfTheOrdinary:
                 yield from self.row_by_row(rows.records_of(block, blocks), options)
                 continue
-            plain = PlainTable(table, columns, options, converters=_OPTIONAL, failure=_failure)
+            plain = PlainTable(
+                table, columns, options, converters=_OPTIONAL,
+                failure=_failure_in(columns.get("status", "")), unpaid=_unpaid,
+            )  # fmt: skip
             if plain.sums:
                 yield from self.row_by_row([*broken.elements(), *table.to_pylist()], options)
                 continue
@@ -304,8 +309,8 @@ class GenericImporter(RowImporter):
                     batch, columns, naive=naive, is_count=_COUNTS.__contains__
                 )
                 plain = PlainTable(
-                    table, columns, options,
-                    converters=_OPTIONAL, failure=_failure, typed=typed,
+                    table, columns, options, converters=_OPTIONAL,
+                    failure=_failure_in(columns.get("status", "")), unpaid=_unpaid, typed=typed,
                 )  # fmt: skip
                 if plain.sums:
                     raise OutOfTheOrdinary
@@ -317,19 +322,21 @@ class GenericImporter(RowImporter):
 
     def read(self, row: Row, options: Options) -> Outcome | Parts:
         """One call, or as many as the row sums."""
-        row = _unwrapped(row)
-        columns = columns_of(tuple(row), tuple(sorted(options.mapping.items())))
+        given = tuple(sorted(options.mapping.items()))
+        columns = columns_of(tuple(row), given)
+        if (call := _unwrapped(row, columns)) is not row:
+            row, columns = call, columns_of(tuple(call), given)
 
         def value(field: str) -> Any:
             return row.get(columns[field]) if field in columns else None
 
-        if _from_cache(value):
-            return FROM_CACHE
         start = moment(value("start"), options.timezone)
         model = text(value("model")).strip()
         if not (model or options.model):
             return NO_MODEL
-        failed = _failure(value("status"), value("error_kind"))
+        if "gateway_cache" in columns and _from_cache(value):
+            return FROM_CACHE
+        failed = _failure_in(columns.get("status", ""))(value("status"), value("error_kind"))
         tokens = _tokens(value, plain=not _SPECIAL_COUNTS.intersection(columns))
         if tokens is None:
             if not failed:
@@ -345,7 +352,8 @@ class GenericImporter(RowImporter):
                 seconds = positive(value(f"{field}_s"))
                 more[f"{field}_ms"] = None if seconds is None else number(seconds * 1000)
             if field in columns and more.get(f"{field}_ms") is None:
-                more[f"{field}_ms"] = duration_ms(value(field))
+                outputs = tokens.output_tokens if field == "latency" else 1
+                more[f"{field}_ms"] = duration_ms(value(field), outputs)
         requests = number(value("requests"))
         if requests == 0 and tokens == Tokens():
             return NO_TOKENS
@@ -356,7 +364,7 @@ class GenericImporter(RowImporter):
         if "prompt" in columns and not more.get("prompt_hash"):
             prompt = value("prompt")
             more["prompt_hash"] = digest("prompt", text(prompt)) if prompt else ""
-        if not _OPENROUTER.isdisjoint(row):
+        if not row.keys().isdisjoint(_OPENROUTER):
             more["provider"] = "openrouter"
         if is_yes(value("batch")):
             more["service_tier"] = "batch"
@@ -378,19 +386,30 @@ def _names(rows: Rows, sample: Sequence[Row]) -> set[str]:
     return set(rows.header) | {key for row in sample for key in _unwrapped(row)}
 
 
-def _unwrapped(row: Row) -> Row:
+def _unwrapped(row: Row, columns: Mapping[str, str] | None = None) -> Row:
     """The call, where a row holds one object and nothing else, or a collector wrapped it."""
     if len(row) == 1:
         row = {**mapping(next(iter(row.values())))} or row
-    return untyped(row) if _counts(columns_of(tuple(row), ())) else logged(row)
+        columns = None
+    found = columns_of(tuple(row), ()) if columns is None else columns
+    return untyped(row) if _counts(found) else logged(row)
 
 
 def _from_cache(value: Callable[[str], Any]) -> bool:
-    """Whether a gateway's own cache answered: it says so, and that nothing was paid."""
+    """Whether a gateway's own cache answered: it says so, and that nothing was paid.
+
+    A hit that was paid, or that counts cached tokens, is one of the provider's cache.
+    """
     said = value("gateway_cache")
-    if text(said).strip().lower() == "hit":
-        return True
-    return is_yes(said) and number(value("cost_recorded")) == 0
+    paid = number(value("cost_recorded"))
+    if text(said).strip().lower() in _HITS:
+        return not paid and (paid == 0 or not positive(value("cache_read")))
+    return is_yes(said) and paid == 0
+
+
+def _unpaid(said: object) -> bool:
+    """Whether a row says that a cache answered, so that its other fields tell which."""
+    return text(said).strip().lower() in _HITS or is_yes(said)
 
 
 def _vectorized(rows: Rows, options: Options) -> bool:
@@ -403,7 +422,7 @@ def _vectorized(rows: Rows, options: Options) -> bool:
     return not _ROW_BY_ROW.intersection(columns) and _OPENROUTER.isdisjoint(rows.header)
 
 
-_ROW_BY_ROW: Final = frozenset({"usage", "gateway_cache"})
+_ROW_BY_ROW: Final = frozenset({"usage"})
 """Fields that say more than a column can."""
 
 
@@ -524,6 +543,16 @@ def _tokens(value: Any, *, plain: bool) -> Tokens | None:
             "output_audio_tokens": said["audio_out"],
             "output_image_tokens": said["image_out"],
         }
+    )
+
+
+@lru_cache(maxsize=256)
+def _failure_in(column: str) -> Callable[[object, object], str]:
+    """What tells failures by a status of this name: one named success may be a number."""
+    if not column.lower().endswith("success"):
+        return _failure
+    return lambda status, error: _failure(
+        "false" if text(status).strip().lower() in _NO else "", error
     )
 
 

@@ -68,6 +68,7 @@ Convert = Callable[[object], Any]
 
 INPUT_PARTS: Final = ("cache_read", "cache_write_5m", "cache_write_1h", "audio_in", "image_in")
 OUTPUT_PARTS: Final = ("reasoning", "audio_out", "image_out")
+_OUTPUTS: Final = ("output_text", *OUTPUT_PARTS)
 _CACHED: Final = ("cache_read", "cache_write_5m", "cache_write_1h")
 _TOTALS: Final = ("input", "input_uncached", "output", "output_text")
 _REALS: Final = ("latency_ms", "ttft_ms", "quality", "cost_recorded")
@@ -79,7 +80,8 @@ class PlainTable:
     """Some rows of a table in columns of text, read as one chunk.
 
     `columns` names the column of each field; `converters` read the fields a call may do without,
-    and `failure` says from status and error what went wrong. `typed` holds what is not text.
+    `failure` says from status and error what went wrong, and `unpaid` from what a gateway's cache
+    is said to have done whether a row must be looked at. `typed` holds what is not text.
     """
 
     def __init__(
@@ -90,6 +92,7 @@ class PlainTable:
         *,
         converters: Mapping[str, Convert],
         failure: Callable[[object, object], str],
+        unpaid: Callable[[object], bool],
         typed: Typed | None = None,
     ) -> None:
         self._table = table
@@ -98,6 +101,7 @@ class PlainTable:
         self._options = options
         self._converters = converters
         self._failure = failure
+        self._unpaid = unpaid
         self._rows: int = (table if typed is None else typed.batch).num_rows
         self._dropped: Counter[str] = Counter()
 
@@ -117,6 +121,7 @@ class PlainTable:
         tokens, given, plain = self._tokens()
         blocks, known_blocks = self._block_tokens()
         plain &= known_blocks
+        plain &= ~self._cached()
         self._drop(NO_MODEL, timed & ~named)
         self._drop(NO_TOKENS, timed & named & plain & ~given & ~failed)
         usual = np.flatnonzero(timed & named & plain & (given | failed))
@@ -127,7 +132,7 @@ class PlainTable:
             "status": mapped(error_kind, lambda kind: "error" if kind else "ok"),
             **tokens,
             **blocks,
-            **self._optional(start),
+            **self._optional(start, self._spoken(tokens)),
             "id": self._ids(model),
         }
         if len(usual) < self._rows:
@@ -233,7 +238,17 @@ class PlainTable:
         size, _, ok = counts(column)
         return {"block_tokens": np.minimum(size, _MOST).astype(np.int32)}, ok
 
-    def _optional(self, start: Int64) -> dict[str, Any]:
+    def _spoken(self, tokens: Mapping[str, Int64]) -> Int64:
+        parts = (tokens[name] for name in _OUTPUTS if name in tokens)
+        return sum(parts, np.zeros(self._rows, np.int64))
+
+    def _cached(self) -> Bool:
+        if (column := self._column("gateway_cache")) is None:
+            return np.zeros(self._rows, np.bool_)
+        codes, values = coded(column)
+        return np.array([self._unpaid(value) for value in values], np.bool_)[codes]
+
+    def _optional(self, start: Int64, outputs: Int64) -> dict[str, Any]:
         found: dict[str, Any] = {}
         for field, convert in self._converters.items():
             if field == "block_tokens":
@@ -267,7 +282,7 @@ class PlainTable:
                 )
             else:
                 found[field] = mapped(column.array, convert)
-        self._durations(found, start)
+        self._durations(found, start, outputs)
         if (batched := self._column("batch")) is not None:
             tier = found.get("service_tier", constant_text("standard", self._rows))
             yes = mapped(batched.array, lambda value: "batch" if is_yes(value) else "")
@@ -277,15 +292,16 @@ class PlainTable:
             found["prompt_hash"] = _or_digests(found.get("prompt_hash"), prompts)
         return found
 
-    def _durations(self, found: dict[str, Any], start: Int64) -> None:
+    def _durations(self, found: dict[str, Any], start: Int64, outputs: Int64) -> None:
         """Durations from columns in seconds or without a unit, and from the end, where need be."""
-        for field in ("latency", "ttft"):
-            for name, in_ms in ((f"{field}_s", _seconds_ms), (field, durations_ms)):
+        for field, spoken in (("latency", outputs), ("ttft", 1)):
+            for name in (f"{field}_s", field):
                 if (column := self._column(name)) is None:
                     continue
                 known = found.get(f"{field}_ms", np.full(self._rows, np.nan))
+                said = real_numbers(column, positive)
                 with np.errstate(over="ignore"):
-                    taken = in_ms(real_numbers(column, positive))
+                    taken = said * 1000 if name != field else durations_ms(said, spoken)
                 taken[np.isinf(taken)] = np.nan
                 found[f"{field}_ms"] = np.where(np.isnan(known), taken, known)
         ends = self._ends()
@@ -378,10 +394,6 @@ def _divided(
             found[name] = np.where(own, parts[name], taken)
     found[rest] = np.where(own, value(rest), left)
     return found
-
-
-def _seconds_ms(seconds: Float64) -> Float64:
-    return seconds * 1000
 
 
 def _blank(rows: int) -> Strings:

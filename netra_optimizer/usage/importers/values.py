@@ -17,13 +17,12 @@ from netra_optimizer.usage.batch import EPOCH, MICROSECOND
 from netra_optimizer.usage.importers.base import (
     BAD_TIME,
     BAD_TOKENS,
+    CONTENT_ID,
     NEGATIVE_TOKENS,
     NO_TIME,
     RowRefused,
 )
 
-CONTENT_ID: Final = "row:"
-"""Begins every id made from a row's content."""
 _LONGEST_LITERAL: Final = 1 << 20
 MAX_TOKENS: Final = 10**12
 HOUR_MS: Final = 3_600_000.0
@@ -220,6 +219,8 @@ def _whole(value: object) -> int:
 
 def number(value: object) -> float | None:
     """A finite number, None where there is none."""
+    if value is None:
+        return None
     if isinstance(value, str):
         value = _parsed_number(value.strip().strip("$€ "))
     if isinstance(value, Decimal):
@@ -284,11 +285,13 @@ def mapping(value: object) -> Mapping[str, Any]:
     """A JSON object, also written as text or as a map of Parquet; empty where there is none."""
     if value is None:
         return {}
-    if type(value) is dict or isinstance(value, Mapping):
+    if type(value) is dict:
         return value
-    if isinstance(value, str) and value.lstrip().startswith("{"):
-        found = json_or(value, None) or _literal(value)
+    if isinstance(value, str):
+        found = (json_or(value, None) or _literal(value)) if value.lstrip()[:1] == "{" else None
         return found if isinstance(found, Mapping) else {}
+    if isinstance(value, Mapping):
+        return value
     if isinstance(value, list) and value and all(isinstance(item, tuple) for item in value):
         return {text(pair[0]): pair[1] for pair in value if len(pair) == 2}
     return {}
@@ -315,8 +318,7 @@ def json_or(value: str, fallback: Any) -> Any:
 def first(row: Mapping[str, Any], names: Iterable[str]) -> Any:
     """The first of these columns that holds something."""
     for name in names:
-        value = row.get(name)
-        if value is not None and value != "":
+        if name in row and (value := row[name]) is not None and value != "":
             return value
     return None
 
