@@ -161,7 +161,7 @@ class TenantUsage:
         """
         summed = SummedRows()
         try:
-            done = self._insert(_noted(_blocks(batches), summed), import_id)
+            done = self._insert(_noted(_blocks(batches), summed, import_id), import_id)
         except InputError:
             raise  # what came of a refused file is taken back, and takes nothing's place
         except BaseException:
@@ -169,6 +169,20 @@ class TenantUsage:
             raise
         self._settle(summed)
         return done
+
+    def settle(self, import_id: str) -> None:
+        """Of an import that goes on no more: what it left of summed rows counts as `insert` says.
+
+        A row that it stored in part gives way to another export of it that is there whole.
+        """
+        where = UsageFilter(import_id=import_id)
+        times = "toUnixTimestamp64Micro(min(u.start)), toUnixTimestamp64Micro(max(u.start))"
+        rows = self._rows(f"SELECT count(), {times} FROM", "", where)
+        count, first_us, last_us = (int(value) for value in rows[0])
+        if count:
+            summed = SummedRows()
+            summed.add(first_us, last_us, [import_id])
+            self._settle(summed)
 
     def _settle(self, summed: SummedRows) -> None:
         with self._inserting:
@@ -506,9 +520,11 @@ def _blocks(batches: Iterable[ArrowBatch | Sequence[UsageRecord]]) -> Iterator[l
         yield _emptied(held)
 
 
-def _noted(blocks: Iterator[list[ArrowTable]], summed: SummedRows) -> Iterator[list[ArrowTable]]:
+def _noted(
+    blocks: Iterator[list[ArrowTable]], summed: SummedRows, import_id: str | None
+) -> Iterator[list[ArrowTable]]:
     for block in blocks:
-        summed.note(block[0])
+        summed.note(block[0], import_id)
         yield block
 
 

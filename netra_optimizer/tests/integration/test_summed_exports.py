@@ -11,7 +11,7 @@ import pytest
 from netra_optimizer import PriceTable, TenantUsage, UsageFilter, UsageStore, analyze, read_files
 from netra_optimizer.usage.batch import schema
 from netra_optimizer.usage.errors import FileDamaged
-from netra_optimizer.usage.export import focus_table
+from netra_optimizer.usage.export import export_usage, focus_table
 from netra_optimizer.usage.notebook import Usage
 
 DAY = 86_400
@@ -137,6 +137,64 @@ def test_a_row_of_a_table_that_has_an_id_takes_the_place_of_what_it_was(
         tenant.insert(read_files(table).batches())
     summary = tenant.summary(prices=prices)
     assert (summary.requests, summary.input_tokens) == (5, 1000)
+
+
+def table(path: Path, *rows: str) -> Path:
+    """Sums that have ids."""
+    path.write_text(
+        "\n".join(["id,start,end,model,requests,input_tokens,output_tokens", *rows, ""])
+    )
+    return path
+
+
+MONTH = "2026-10-01T00:00:00Z,2026-11-01T00:00:00Z,gpt-4o"
+
+
+@pytest.mark.parametrize("order", [(30, 2), (1, 3), (3, 1)], ids=str)
+def test_a_row_of_a_month_and_one_of_one_request_take_places_in_any_order(
+    tenant: TenantUsage, prices: PriceTable, tmp_path: Path, order: tuple[int, ...]
+) -> None:
+    for requests in order:
+        path = table(tmp_path / "t.csv", f"m,{MONTH},{requests},{1000 * requests},0")
+        tenant.insert(read_files(path).batches())
+    summary = tenant.summary(prices=prices)
+    assert (summary.requests, summary.input_tokens) == (max(order), 1000 * max(order))
+    assert tenant.count() == max(order)
+
+
+def test_a_smaller_export_that_is_imported_meanwhile_takes_nothing_from_the_larger(
+    tenant: TenantUsage, tmp_path: Path, load: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("netra_optimizer.usage.store.INSERT_ROWS", 1)  # each batch in a block
+    (grown,) = read_files(written(tmp_path / "grown.jsonl", openai((0, 30, 9000)))).batches()
+
+    def slowly() -> Iterator[Any]:
+        yield grown.slice(0, 20)
+        yield grown.slice(20, 5)
+        load(openai((0, 10, 1000)), import_id="meanwhile")
+        yield grown.slice(25)
+
+    tenant.insert(slowly(), import_id="slow")
+    summary = tenant.summary(prices=PriceTable.load())
+    assert (summary.requests, summary.input_tokens) == (30, 9000)
+
+
+@pytest.mark.parametrize("fmt", ["csv", "parquet"])
+def test_sums_that_were_exported_from_here_are_what_they_were_here_and_elsewhere(
+    store: UsageStore, prices: PriceTable, tmp_path: Path, fmt: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("netra_optimizer.usage.importers.buckets.MAX_PARTS", 4)
+    tenant, other = (store.for_tenant(f"tenant-{next(numbered)}") for _ in range(2))
+    rows = (f"m,{MONTH},40000,4000000,7", f"one,{MONTH},1,9,9", f",{MONTH},30001,5,5")
+    tenant.insert(read_files(table(tmp_path / "t.csv", *rows)).batches())
+    tenant.insert(read_files(written(tmp_path / "e.json", openai((0, 3, 300)))).batches())
+    own, before = tmp_path / f"own.{fmt}", tenant.summary(prices=prices)
+    assert before.requests == 40_000 + 1 + 30_001 + 3
+    export_usage(tenant, own, prices=prices, fmt=fmt)
+    for where in (tenant, other, other):
+        where.insert(read_files(own).batches())
+        assert where.summary(prices=prices) == before
+    assert other.arrow().drop(["source"]) == tenant.arrow().drop(["source"])
 
 
 def test_of_a_larger_export_of_which_only_a_part_is_there_nothing_stays(

@@ -15,7 +15,7 @@ from netra_optimizer.usage.importers.base import Parts
 from netra_optimizer.usage.importers.tokens import Tokens
 from netra_optimizer.usage.importers.values import CONTENT_ID
 from netra_optimizer.usage.record import UsageRecord
-from netra_optimizer.usage.summed import summed_id
+from netra_optimizer.usage.summed import SUMMED_ID, summed_id
 
 MAX_PARTS: Final = 20_000
 """Beyond, a record stands for several requests: what a file says is one row costs no more."""
@@ -68,6 +68,11 @@ def parts_of(whole: UsageRecord, requests: int, end: datetime | None) -> Parts:
         )
         for part in range(parts)
     )
+
+
+def is_part(record_id: str) -> bool:
+    """Whether the id is one that was made for a part of a row."""
+    return record_id.startswith((SUMMED_ID, CONTENT_ID)) and "/" in record_id
 
 
 def _share(counts: Mapping[str, int], part: int, parts: int) -> dict[str, int]:
