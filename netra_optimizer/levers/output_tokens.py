@@ -115,7 +115,7 @@ def _less_reasoning(
     quality = context.frame.quality[segment.rows]
     found = score_against(reasoning.astype(np.float64), quality)
     evidence: dict[str, object] = {
-        "requests": len(segment.rows),
+        "requests": context.requests(segment.rows),
         "reasoning_share_of_output": float(reasoning.sum() / total),
         "median_reasoning_tokens": float(np.median(reasoning)),
         "query": where(segment, "reasoning > 0"),
@@ -159,7 +159,7 @@ def _bound(segment: Segment, context: LeverContext, median: float, tail: float) 
         policy=ShortenOutput(segment.rows, text_bound=bound),
         standing="needs_evaluation",
         evidence={
-            "requests": len(segment.rows),
+            "requests": context.requests(segment.rows),
             "median_output_tokens": median,
             "p95_output_tokens": tail,
             "bound_tokens": bound,

@@ -250,14 +250,21 @@ def test_a_row_of_more_requests_than_records_counts_them_all(
     assert analyze(frame, prices=prices).usage.requests == requests
 
 
+@pytest.mark.parametrize("size", [30_000, 200_000])  # twice the second has another price
+@pytest.mark.parametrize("requests", [10, 17])
 def test_the_price_of_a_row_of_very_many_requests_is_that_of_each(
-    tenant: TenantUsage, prices: PriceTable, tmp_path: Path
+    tenant: TenantUsage,
+    prices: PriceTable,
+    tmp_path: Path,
+    size: int,
+    requests: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    requests = 1_000_000
-    buckets = openai((0, requests, 30_000 * requests))
+    monkeypatch.setattr("netra_optimizer.usage.importers.buckets.MAX_PARTS", 10)
+    buckets = openai((0, requests, size * requests))
     buckets[0]["results"][0]["model"] = "gpt-5.4"
     tenant.insert(read_files(written(tmp_path / "many.jsonl", buckets)).batches())
-    wanted = 30_000 * 2.5 + 15.0
+    wanted = requests * (size * 2.5 + 15.0) / 1e6
     assert tenant.summary(prices=prices).cost_usd == pytest.approx(wanted)
     assert tenant.frame(prices=prices).cost_usd.sum() == pytest.approx(wanted)
     assert sum(tenant.cost(prices)["cost_usd"].to_pylist()) == pytest.approx(wanted)
