@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 from netra_optimizer.usage.arrow_types import ArrowTable
 from netra_optimizer.usage.batch import MICROSECOND
 from netra_optimizer.usage.columns import Int64, compute, count_array, numbers
+from netra_optimizer.usage.record import TOKEN_BUCKETS
 from netra_optimizer.usage.schema import USAGE_TABLE
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ Thing = TypeVar("Thing")
 
 SUMMED_ID: Final = "sum:"
 _ROW_CHARACTERS: Final = len(SUMMED_ID) + 32
+_REQUESTS_DIGITS: Final = 13
 _AT_ONCE: Final = 500
 """Names in one statement: a ClickHouse server takes 128 KiB for one parameter."""
 _LATER_US: Final = timedelta(days=1) // MICROSECOND
@@ -37,7 +39,8 @@ def summed_id(name: str, counts: Mapping[str, int], parts: int) -> str:
     tokens = sum(counts.values()) - counts["requests"]
     said = ",".join(f"{field}={counts[field]}" for field in sorted(counts))
     figures = blake2b(said.encode(), digest_size=4).hexdigest()
-    return f"{SUMMED_ID}{row}:{counts['requests']:013d}.{tokens:014d}.{figures}:{parts}"
+    requests = f"{counts['requests']:0{_REQUESTS_DIGITS}d}"
+    return f"{SUMMED_ID}{row}:{requests}.{tokens:014d}.{figures}:{parts}"
 
 
 class _Named(NamedTuple):
@@ -83,6 +86,7 @@ class SummedRows:
         """Remove what a larger export of the same row has taken the place of."""
         if self._first_us is None:
             return
+        _remove_nameless(database, tenant, self._first_us, self._last_us)
         period = {"from": self._first_us, "to": self._last_us + _LATER_US}
         whose = {"tenant": tenant, "imports": sorted(self._imports)}
         found = _named(database.rows(_RIVALS, {**whose, **period}))
@@ -99,6 +103,13 @@ class SummedRows:
                 "names": [named.name for named in some],
             }
             database.command(_REMOVE, removed)
+
+
+def _remove_nameless(database: "Database", tenant: str, first_us: int, last_us: int) -> None:
+    """Remove parts of the same rows that were stored when parts had no such names."""
+    during = {"tenant": tenant, "from": first_us, "to": last_us}
+    if database.rows(f"SELECT 1 FROM {USAGE_TABLE} WHERE {_NAMELESS} LIMIT 1", during):
+        database.command(_REMOVE_NAMELESS, during)
 
 
 def _named(rows: Sequence[tuple[Any, ...]]) -> list[_Named]:
@@ -168,6 +179,25 @@ _RIVALS: Final = (
 )
 _ALL_PARTS: Final = (
     f"{_NAMED} AND has({{rows:Array(String)}}, substring(id, 1, {_ROW_CHARACTERS})) GROUP BY name"
+)
+_WHAT: Final = "source, start, provider, model, service_tier, operation, user, team, feature"
+_TOKENS: Final = ", ".join(TOKEN_BUCKETS)
+_MANY: Final = (
+    f"toUInt64OrZero(substring(id, {_ROW_CHARACTERS + 2}, {_REQUESTS_DIGITS})) > "
+    f"toUInt64OrZero(splitByChar(':', {_NAME})[4])"
+)
+"""Whether a row is of more requests than parts: without names tokens were divided otherwise."""
+_NAMELESS: Final = (
+    f"tenant = {{tenant:String}} AND NOT startsWith(id, '{SUMMED_ID}') AND "
+    "(source IN ('openai_usage', 'anthropic_usage') OR (source = 'generic' "
+    "AND match(id, '/[0-9]+$') AND NOT startsWith(id, 'row:'))) "
+    f"{_DURING}"
+)
+_REMOVE_NAMELESS: Final = (
+    f"ALTER TABLE {USAGE_TABLE} DELETE WHERE {_NAMELESS} AND (({_WHAT}, {_TOKENS}) IN ("
+    f"SELECT {_WHAT}, {_TOKENS} FROM {USAGE_TABLE} WHERE {_PARTS} {_DURING}) OR ({_WHAT}) IN ("
+    f"SELECT {_WHAT} FROM {USAGE_TABLE} WHERE {_PARTS} {_DURING} AND {_MANY})) "
+    "SETTINGS mutations_sync = 2"
 )
 _REMOVE: Final = (
     f"ALTER TABLE {USAGE_TABLE} DELETE WHERE {_PARTS} {_DURING} "

@@ -6,6 +6,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from netra_optimizer import PriceTable, TenantUsage, UsageFilter, UsageStore, analyze, read_files
@@ -231,6 +232,23 @@ def test_another_workspace_s_export_of_the_same_rows_stays(
     other = store.for_tenant(f"tenant-{next(numbered)}")
     other.insert(read_files(written(tmp_path / "o.jsonl", openai((0, 5, 500)))).batches())
     assert load(openai((0, 3, 300))) == (3, 300)
+
+
+def test_rows_that_were_stored_without_such_names_count_once_when_they_come_again(
+    tenant: TenantUsage, tmp_path: Path, load: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They have ids of their content, and tokens beyond the most parts divided evenly."""
+    monkeypatch.setattr("netra_optimizer.usage.importers.buckets.MAX_PARTS", 10)
+    buckets = openai((0, 10, 1003), (1, 17, 3400), (2, 4, 400))
+    (batch,) = read_files(written(tmp_path / "old.jsonl", buckets[:2])).batches()
+    old = pa.Table.from_batches([batch]).to_pylist()
+    for number, row in enumerate(old):
+        tokens = row["input_uncached"] if number < 10 else 340
+        row.update(id=f"row:{number}", requests=1, input_uncached=tokens)
+    call = dict(old[0], id="a call of its own", source="generic")
+    tenant.insert(pa.Table.from_pylist([*old, call], batch.schema).to_batches())
+    assert load(buckets[2:]) == (10 + 10 + 1 + 4, 1003 + 3400 + 101 + 400)
+    assert load(buckets) == (10 + 17 + 1 + 4, 1003 + 3400 + 101 + 400)
 
 
 def test_a_row_of_more_requests_than_records_counts_them_all(
