@@ -146,9 +146,8 @@ async def test_an_import_whose_machine_is_gone_with_the_file_fails_after_a_while
 
 
 async def test_what_a_given_up_import_left_of_a_larger_export_does_not_count_beside_the_earlier(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
-    monkeypatch.setattr("netra_optimizer.usage.store.INSERT_ROWS", 1)  # each batch in a block
 
     def export(requests: int) -> "list[ArrowBatch]":
         path = tmp_path / f"{requests}.csv"
@@ -164,7 +163,7 @@ async def test_what_a_given_up_import_left_of_a_larger_export_does_not_count_bes
             raise NoUsableRow("Here it was killed.", hint="")
 
         with pytest.raises(NoUsableRow):
-            tenant.insert(part(), import_id=import_id)
+            tenant.insert(part(), import_id=import_id, block_rows=1)
 
     async with stack(tmp_path / "home") as made:
         usage, store = made.platform.usage, made.platform.import_store

@@ -118,6 +118,16 @@ def test_the_order_of_exports_and_of_their_rows_changes_nothing(
     assert sum(row["input_uncached"] for row in found[0]) == 1000 + 700 + 900 + 250_000
 
 
+def test_what_a_project_is_called_makes_no_other_row_of_it_and_a_row_of_nothing_is_no_call(
+    load: Any,
+) -> None:
+    buckets = openai((0, 3, 300), (1, 0, 0))
+    assert load(buckets) == (3, 300)
+    for name, requests in (("Lamps", 4), ("Lights", 5)):
+        buckets[0]["results"][0] |= {"project_name": name, "num_model_requests": requests}
+        assert load(buckets) == (requests, 300)
+
+
 def test_within_one_file_the_largest_export_of_a_day_counts(tmp_path: Path, load: Any) -> None:
     appended = openai((0, 3, 300)) + openai((0, 5, 500)) + openai((0, 4, 400), (1, 1, 100))
     appended += openai((1, 1, 100))
@@ -164,9 +174,8 @@ def test_a_row_of_a_month_and_one_of_one_request_take_places_in_any_order(
 
 
 def test_a_smaller_export_that_is_imported_meanwhile_takes_nothing_from_the_larger(
-    tenant: TenantUsage, tmp_path: Path, load: Any, monkeypatch: pytest.MonkeyPatch
+    tenant: TenantUsage, tmp_path: Path, load: Any
 ) -> None:
-    monkeypatch.setattr("netra_optimizer.usage.store.INSERT_ROWS", 1)  # each batch in a block
     (grown,) = read_files(written(tmp_path / "grown.jsonl", openai((0, 30, 9000)))).batches()
 
     def slowly() -> Iterator[Any]:
@@ -175,27 +184,28 @@ def test_a_smaller_export_that_is_imported_meanwhile_takes_nothing_from_the_larg
         load(openai((0, 10, 1000)), import_id="meanwhile")
         yield grown.slice(25)
 
-    tenant.insert(slowly(), import_id="slow")
+    tenant.insert(slowly(), import_id="slow", block_rows=1)
     summary = tenant.summary(prices=PriceTable.load())
     assert (summary.requests, summary.input_tokens) == (30, 9000)
 
 
-@pytest.mark.parametrize("fmt", ["csv", "parquet"])
 def test_sums_that_were_exported_from_here_are_what_they_were_here_and_elsewhere(
-    store: UsageStore, prices: PriceTable, tmp_path: Path, fmt: str, monkeypatch: pytest.MonkeyPatch
+    store: UsageStore, prices: PriceTable, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("netra_optimizer.usage.importers.buckets.MAX_PARTS", 4)
-    tenant, other = (store.for_tenant(f"tenant-{next(numbered)}") for _ in range(2))
-    rows = (f"m,{MONTH},40000,4000000,7", f"one,{MONTH},1,9,9", f",{MONTH},30001,5,5")
+    tenant, *others = (store.for_tenant(f"tenant-{next(numbered)}") for _ in range(3))
+    rows = (f"m,{MONTH},20003,4000000,7", f"one,{MONTH},1,9,9", f",{MONTH},3,5,5")
     tenant.insert(read_files(table(tmp_path / "t.csv", *rows)).batches())
     tenant.insert(read_files(written(tmp_path / "e.json", openai((0, 3, 300)))).batches())
-    own, before = tmp_path / f"own.{fmt}", tenant.summary(prices=prices)
-    assert before.requests == 40_000 + 1 + 30_001 + 3
-    export_usage(tenant, own, prices=prices, fmt=fmt)
-    for where in (tenant, other, other):
-        where.insert(read_files(own).batches())
-        assert where.summary(prices=prices) == before
-    assert other.arrow().drop(["source"]) == tenant.arrow().drop(["source"])
+    before, kept = tenant.summary(prices=prices), tenant.arrow().drop(["source"])
+    assert before.requests == 20_003 + 1 + 3 + 3
+    for fmt, other in zip(("csv", "parquet"), others, strict=True):
+        own = tmp_path / f"own.{fmt}"
+        export_usage(tenant, own, prices=prices, fmt=fmt)
+        batches = list(read_files(own).batches())
+        assert tenant.insert(batches).rows == 0
+        other.insert(batches)
+        assert other.summary(prices=prices) == before
+        assert other.arrow().drop(["source"]) == kept
 
 
 def test_of_a_larger_export_of_which_only_a_part_is_there_nothing_stays(
@@ -235,20 +245,21 @@ def test_another_workspace_s_export_of_the_same_rows_stays(
 
 
 def test_rows_that_were_stored_without_such_names_count_once_when_they_come_again(
-    tenant: TenantUsage, tmp_path: Path, load: Any, monkeypatch: pytest.MonkeyPatch
+    tenant: TenantUsage, tmp_path: Path, load: Any
 ) -> None:
     """They have ids of their content, and tokens beyond the most parts divided evenly."""
-    monkeypatch.setattr("netra_optimizer.usage.importers.buckets.MAX_PARTS", 10)
-    buckets = openai((0, 10, 1003), (1, 17, 3400), (2, 4, 400))
-    (batch,) = read_files(written(tmp_path / "old.jsonl", buckets[:2])).batches()
-    old = pa.Table.from_batches([batch]).to_pylist()
-    for number, row in enumerate(old):
-        tokens = row["input_uncached"] if number < 10 else 340
-        row.update(id=f"row:{number}", requests=1, input_uncached=tokens)
-    call = dict(old[0], id="a call of its own", source="generic")
-    tenant.insert(pa.Table.from_pylist([*old, call], batch.schema).to_batches())
-    assert load(buckets[2:]) == (10 + 10 + 1 + 4, 1003 + 3400 + 101 + 400)
-    assert load(buckets) == (10 + 17 + 1 + 4, 1003 + 3400 + 101 + 400)
+    many = 20_017
+    buckets = openai((0, 10, 1003), (1, many, 3 * 20_000), (2, 4, 400))
+    imported = read_files(written(tmp_path / "old.jsonl", buckets[:2]))
+    rows = pa.Table.from_batches(list(imported.batches())).to_pylist()
+    for number, row in enumerate(rows):
+        row.update(id=f"row:{number}", requests=1)
+        if number >= 10:
+            row.update(input_uncached=3)
+    call = dict(rows[0], id="a call of its own", source="generic")
+    tenant.insert(pa.Table.from_pylist([*rows, call], schema()).to_batches())
+    assert load(buckets[2:]) == (10 + 20_000 + 1 + 4, 1003 + 60_000 + 101 + 400)
+    assert load(buckets) == (10 + many + 1 + 4, 1003 + 60_000 + 101 + 400)
 
 
 def test_a_row_of_more_requests_than_records_counts_them_all(
@@ -268,21 +279,15 @@ def test_a_row_of_more_requests_than_records_counts_them_all(
     assert analyze(frame, prices=prices).usage.requests == requests
 
 
-@pytest.mark.parametrize("size", [30_000, 200_000])  # twice the second has another price
-@pytest.mark.parametrize("requests", [10, 17])
 def test_the_price_of_a_row_of_very_many_requests_is_that_of_each(
-    tenant: TenantUsage,
-    prices: PriceTable,
-    tmp_path: Path,
-    size: int,
-    requests: int,
-    monkeypatch: pytest.MonkeyPatch,
+    tenant: TenantUsage, prices: PriceTable, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("netra_optimizer.usage.importers.buckets.MAX_PARTS", 10)
-    buckets = openai((0, requests, size * requests))
-    buckets[0]["results"][0]["model"] = "gpt-5.4"
+    size, asked = 200_000, (30_000, 1_000_000)  # twice that size has another price
+    buckets = openai(*((day, requests, size * requests) for day, requests in enumerate(asked)))
+    for bucket in buckets:
+        bucket["results"][0]["model"] = "gpt-5.4"
     tenant.insert(read_files(written(tmp_path / "many.jsonl", buckets)).batches())
-    wanted = requests * (size * 2.5 + 15.0) / 1e6
+    wanted = sum(asked) * (size * 2.5 + 15.0) / 1e6
     assert tenant.summary(prices=prices).cost_usd == pytest.approx(wanted)
     assert tenant.frame(prices=prices).cost_usd.sum() == pytest.approx(wanted)
     assert sum(tenant.cost(prices)["cost_usd"].to_pylist()) == pytest.approx(wanted)
