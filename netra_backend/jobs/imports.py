@@ -105,6 +105,7 @@ class ImportService:
         """End the imports of nodes that are gone, and the files of these imports with them."""
         for record in await self._store.stranded_with(nodes):
             _log.warning("import_lost", import_id=record.id)
+            await self._settle(record)
             await self._store.finish(record.id, _failed(_file_gone()))
 
     async def _execute(self, import_id: str) -> None:
@@ -143,7 +144,18 @@ class ImportService:
             )
         return None
 
+    async def _settle(self, record: ImportRecord) -> None:
+        """Have nothing count twice of which a crash left a part beside an earlier export of it."""
+        if self._usage.empty:
+            return
+        try:
+            await self._usage.run(record.context(), lambda tenant, _: tenant.settle(record.id))
+        except (OptimizerError, ApexError) as error:  # the import has to end nevertheless
+            _log.warning("import_not_settled", import_id=record.id, code=error.code)
+
     async def _end(self, record: ImportRecord, outcome: ImportOutcome) -> None:
+        if outcome.status is not ImportStatus.COMPLETED:
+            await self._settle(record)
         await self._store.finish(record.id, outcome)
         await asyncio.to_thread(Path(record.path).unlink, missing_ok=True)
 

@@ -18,6 +18,8 @@ BEAT_EVERY_S: Final = 0.5
 DEAD_AFTER_S: Final = 3.0
 GONE_AFTER: Final = timedelta(minutes=5)
 """A node that is dead so long is not being started again: what it alone could do is given up."""
+LOOKED_WITHIN: Final = timedelta(minutes=1)
+"""After a longer pause without a look, or a clock set anew, nobody knows who lived meanwhile."""
 TWIN_BEATS_WITHIN_S: Final = 1.5
 """A living node beats three times meanwhile."""
 _LOOK_EVERY_S: Final = 0.1
@@ -58,6 +60,7 @@ class NodeWatch:
         self._give_up = give_up
         self._clock = clock
         self._dead_since: dict[str, datetime] = {}
+        self._looked_at = clock()
         self._incarnation = incarnation
         self._sockets = sockets
         self._on_lost = on_lost
@@ -124,8 +127,10 @@ class NodeWatch:
 
     async def _give_up_gone(self, stranded: set[str]) -> None:
         dead = stranded - (await self.living()).keys() if stranded else stranded
-        now = self._clock()
-        self._dead_since = {name: self._dead_since.get(name, now) for name in dead}
+        before, now = self._looked_at, self._clock()
+        self._looked_at = now
+        known = self._dead_since if timedelta(0) <= now - before <= LOOKED_WITHIN else {}
+        self._dead_since = {name: known.get(name, now) for name in dead}
         gone = sorted(n for n, since in self._dead_since.items() if now - since >= GONE_AFTER)
         if gone:
             _log.warning("nodes_gone", nodes=gone)

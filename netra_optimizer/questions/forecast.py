@@ -32,14 +32,15 @@ def forecast(
     """
     _refuse_nonsense(growth, limits or {})
     notes: list[str] = []
-    unpriced = int(np.isnan(frame.cost_usd).sum())
+    unpriced = frame.calls.requests_of(np.isnan(frame.cost_usd))
+    requests = frame.calls.request_count
     if unpriced:
         notes.append(
-            f"{unpriced:,} of {len(frame):,} calls have no price and are in no cost"
-            + (": the month costs more than is said." if unpriced < len(frame) else ".")
+            f"{unpriced:,} of {requests:,} calls have no price and are in no cost"
+            + (": the month costs more than is said." if unpriced < requests else ".")
         )
     month, days, shaped = _month(frame, growth)
-    if month is None and unpriced < len(frame):
+    if month is None and unpriced < requests:
         notes.append(f"Whole days of records: {days}. A month is foretold from {MIN_DAYS} on.")
     elif month is not None and not shaped:
         notes.append("Below two whole weeks the shape of a week is not known: days count alike.")

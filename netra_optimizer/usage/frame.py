@@ -74,9 +74,15 @@ class Calls:
         """How many requests they stand for together."""
         return len(self) if self.requests is None else int(self.requests.sum())
 
-    def requests_of(self, rows: Bool) -> int:
-        """How many requests the calls of a mask stand for."""
-        return int(np.count_nonzero(rows) if self.requests is None else self.requests[rows].sum())
+    def requests_of(self, rows: "Int64 | Bool") -> int:
+        """How many requests the chosen calls (an index or a mask) stand for."""
+        if self.requests is not None:
+            return int(self.requests[rows].sum())
+        return int(np.count_nonzero(rows)) if rows.dtype == np.bool_ else len(rows)
+
+    def requests_each(self) -> Float64:
+        """How many requests each call stands for, as weights."""
+        return np.ones(len(self)) if self.requests is None else self.requests.astype(np.float64)
 
     def requests_by(self, groups: "np.ndarray") -> Float64:
         """How many requests each group has; groups are numbered from 0, one number a call."""

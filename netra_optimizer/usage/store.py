@@ -151,17 +151,18 @@ class TenantUsage:
         batches: Iterable[ArrowBatch | Sequence[UsageRecord]],
         *,
         import_id: str | None = None,
+        block_rows: int = INSERT_ROWS,
     ) -> Inserted:
         """Add records (batches in USAGE_SCHEMA, or sequences of records).
 
         A record whose id is already there is left as it is and counted as repeated. Rows are
-        written in blocks that are there whole or not at all, so an insert that died may be run
-        again. `import_id` overrides the records' own. Of rows that a provider has summed only the
-        largest export of each stays.
+        written in blocks of about `block_rows` that are there whole or not at all, so an insert
+        that died may be run again. `import_id` overrides the records' own. Of rows that a provider
+        has summed only the largest export of each stays.
         """
         summed = SummedRows()
         try:
-            done = self._insert(_noted(_blocks(batches), summed), import_id)
+            done = self._insert(_noted(_blocks(batches, block_rows), summed, import_id), import_id)
         except InputError:
             raise  # what came of a refused file is taken back, and takes nothing's place
         except BaseException:
@@ -169,6 +170,20 @@ class TenantUsage:
             raise
         self._settle(summed)
         return done
+
+    def settle(self, import_id: str) -> None:
+        """Of an import that goes on no more: what it left of summed rows counts as `insert` says.
+
+        A row that it stored in part gives way to another export of it that is there whole.
+        """
+        where = UsageFilter(import_id=import_id)
+        times = "toUnixTimestamp64Micro(min(u.start)), toUnixTimestamp64Micro(max(u.start))"
+        rows = self._rows(f"SELECT count(), {times} FROM", "", where)
+        count, first_us, last_us = (int(value) for value in rows[0])
+        if count:
+            summed = SummedRows()
+            summed.add(first_us, last_us, [import_id])
+            self._settle(summed)
 
     def _settle(self, summed: SummedRows) -> None:
         with self._inserting:
@@ -491,24 +506,28 @@ def _batch(given: ArrowBatch | Sequence[UsageRecord]) -> ArrowBatch:
     return batch_of_records(given) if isinstance(given, Sequence) else given
 
 
-def _blocks(batches: Iterable[ArrowBatch | Sequence[UsageRecord]]) -> Iterator[list[ArrowTable]]:
-    """Batches gathered into blocks of about INSERT_ROWS, each alone in a list to take it from."""
+def _blocks(
+    batches: Iterable[ArrowBatch | Sequence[UsageRecord]], block_rows: int
+) -> Iterator[list[ArrowTable]]:
+    """Batches gathered into blocks of about `block_rows`, each alone in a list to take it from."""
     held: list[ArrowBatch] = []
     rows = 0
     for given in batches:
         batch = _batch(given)
         held.append(batch)
         rows += batch.num_rows
-        if rows >= INSERT_ROWS:
+        if rows >= block_rows:
             yield _emptied(held)
             rows = 0
     if held:
         yield _emptied(held)
 
 
-def _noted(blocks: Iterator[list[ArrowTable]], summed: SummedRows) -> Iterator[list[ArrowTable]]:
+def _noted(
+    blocks: Iterator[list[ArrowTable]], summed: SummedRows, import_id: str | None
+) -> Iterator[list[ArrowTable]]:
     for block in blocks:
-        summed.note(block[0])
+        summed.note(block[0], import_id)
         yield block
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,14 +13,19 @@ from netra_backend.errors import NodeNameTakenError
 from netra_backend.jobs.imports import MOST_BEGUN
 from netra_backend.jobs.store import ImportRecord, ImportStatus
 from netra_backend.runs.durable import DurableEngine
-from netra_backend.runs.nodes import GONE_AFTER, NodeWatch
+from netra_backend.runs.nodes import GONE_AFTER, LOOKED_WITHIN, NodeWatch
 from netra_backend.tests.kit import PLATFORM, Clock, ServerThread, Stack, person, stack
+from netra_backend.usage.choice import UsageChoice
 from netra_core.context import UserExecutionContext
 from netra_core.database import DatabaseSessionManager
 from netra_core.testing.waiting import eventually
+from netra_optimizer import read_files
+from netra_optimizer.usage.errors import NoUsableRow
 
 if TYPE_CHECKING:
     from netra_core.testing.postgres import PostgresTestServer, TestDatabase
+    from netra_optimizer import TenantUsage
+    from netra_optimizer.usage.arrow_types import ArrowBatch
 
 pytestmark = pytest.mark.integration
 CTX = UserExecutionContext(user_id="u", workspace_id="w", request_id="r")
@@ -127,13 +132,50 @@ async def test_an_import_whose_machine_is_gone_with_the_file_fails_after_a_while
 
         import_id = await node.call(accepted)
 
-        async def failed() -> ImportRecord | None:
-            clock.ahead += GONE_AFTER
-            found = await node.call(lambda made: made.platform.import_store.get(CTX, import_id))
-            return found if found.status in ENDED else None
+        async def looked(made: Stack) -> ImportRecord:
+            await made.platform.nodes.turn()
+            return await made.platform.import_store.get(CTX, import_id)
 
-        found = await eventually(failed, what="the import to be given up")
+        for _ in range(3):
+            clock.ahead += GONE_AFTER  # a clock that was set, or a platform that slept
+            assert (await node.call(looked)).status is ImportStatus.QUEUED
+        for _ in range(GONE_AFTER // LOOKED_WITHIN + 2):
+            clock.ahead += LOOKED_WITHIN * 0.9
+            found = await node.call(looked)
     assert (found.status, found.error_code) == (ImportStatus.FAILED, "RUN-013")
+
+
+async def test_what_a_given_up_import_left_of_a_larger_export_does_not_count_beside_the_earlier(
+    tmp_path: Path,
+) -> None:
+
+    def export(requests: int) -> "list[ArrowBatch]":
+        path = tmp_path / f"{requests}.csv"
+        path.write_text(
+            "id,date,model,requests,input_tokens,output_tokens\n"
+            f"day-1,2026-11-20,gpt-4o,{requests},{requests},0\n"
+        )
+        return list(read_files(path).batches())
+
+    def killed(tenant: "TenantUsage", import_id: str) -> None:
+        def part() -> "Iterator[ArrowBatch]":
+            yield export(9)[0].slice(0, 5)
+            raise NoUsableRow("Here it was killed.", hint="")
+
+        with pytest.raises(NoUsableRow):
+            tenant.insert(part(), import_id=import_id, block_rows=1)
+
+    async with stack(tmp_path / "home") as made:
+        usage, store = made.platform.usage, made.platform.import_store
+        lost = await store.create(
+            CTX, file_name="x", path=str(tmp_path / "gone"), size=1, options={}, node="victim"
+        )
+        await usage.run(CTX, lambda tenant, _: tenant.insert(export(3), import_id="earlier"))
+        await usage.run(CTX, lambda tenant, _: killed(tenant, lost.id))
+        assert (await usage.totals(CTX, UsageChoice())).requests == 8
+        await made.platform.imports.give_up(["victim"])
+        assert (await usage.totals(CTX, UsageChoice())).requests == 3
+        assert (await store.get(CTX, lost.id)).error_code == "RUN-013"
 
 
 @asynccontextmanager

@@ -6,12 +6,13 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from netra_optimizer import PriceTable, TenantUsage, UsageFilter, UsageStore, analyze, read_files
 from netra_optimizer.usage.batch import schema
 from netra_optimizer.usage.errors import FileDamaged
-from netra_optimizer.usage.export import focus_table
+from netra_optimizer.usage.export import export_usage, focus_table
 from netra_optimizer.usage.notebook import Usage
 
 DAY = 86_400
@@ -117,6 +118,16 @@ def test_the_order_of_exports_and_of_their_rows_changes_nothing(
     assert sum(row["input_uncached"] for row in found[0]) == 1000 + 700 + 900 + 250_000
 
 
+def test_what_a_project_is_called_makes_no_other_row_of_it_and_a_row_of_nothing_is_no_call(
+    load: Any,
+) -> None:
+    buckets = openai((0, 3, 300), (1, 0, 0))
+    assert load(buckets) == (3, 300)
+    for name, requests in (("Lamps", 4), ("Lights", 5)):
+        buckets[0]["results"][0] |= {"project_name": name, "num_model_requests": requests}
+        assert load(buckets) == (requests, 300)
+
+
 def test_within_one_file_the_largest_export_of_a_day_counts(tmp_path: Path, load: Any) -> None:
     appended = openai((0, 3, 300)) + openai((0, 5, 500)) + openai((0, 4, 400), (1, 1, 100))
     appended += openai((1, 1, 100))
@@ -137,6 +148,64 @@ def test_a_row_of_a_table_that_has_an_id_takes_the_place_of_what_it_was(
         tenant.insert(read_files(table).batches())
     summary = tenant.summary(prices=prices)
     assert (summary.requests, summary.input_tokens) == (5, 1000)
+
+
+def table(path: Path, *rows: str) -> Path:
+    """Sums that have ids."""
+    path.write_text(
+        "\n".join(["id,start,end,model,requests,input_tokens,output_tokens", *rows, ""])
+    )
+    return path
+
+
+MONTH = "2026-10-01T00:00:00Z,2026-11-01T00:00:00Z,gpt-4o"
+
+
+@pytest.mark.parametrize("order", [(30, 2), (1, 3), (3, 1)], ids=str)
+def test_a_row_of_a_month_and_one_of_one_request_take_places_in_any_order(
+    tenant: TenantUsage, prices: PriceTable, tmp_path: Path, order: tuple[int, ...]
+) -> None:
+    for requests in order:
+        path = table(tmp_path / "t.csv", f"m,{MONTH},{requests},{1000 * requests},0")
+        tenant.insert(read_files(path).batches())
+    summary = tenant.summary(prices=prices)
+    assert (summary.requests, summary.input_tokens) == (max(order), 1000 * max(order))
+    assert tenant.count() == max(order)
+
+
+def test_a_smaller_export_that_is_imported_meanwhile_takes_nothing_from_the_larger(
+    tenant: TenantUsage, tmp_path: Path, load: Any
+) -> None:
+    (grown,) = read_files(written(tmp_path / "grown.jsonl", openai((0, 30, 9000)))).batches()
+
+    def slowly() -> Iterator[Any]:
+        yield grown.slice(0, 20)
+        yield grown.slice(20, 5)
+        load(openai((0, 10, 1000)), import_id="meanwhile")
+        yield grown.slice(25)
+
+    tenant.insert(slowly(), import_id="slow", block_rows=1)
+    summary = tenant.summary(prices=PriceTable.load())
+    assert (summary.requests, summary.input_tokens) == (30, 9000)
+
+
+def test_sums_that_were_exported_from_here_are_what_they_were_here_and_elsewhere(
+    store: UsageStore, prices: PriceTable, tmp_path: Path
+) -> None:
+    tenant, *others = (store.for_tenant(f"tenant-{next(numbered)}") for _ in range(3))
+    rows = (f"m,{MONTH},20003,4000000,7", f"one,{MONTH},1,9,9", f",{MONTH},3,5,5")
+    tenant.insert(read_files(table(tmp_path / "t.csv", *rows)).batches())
+    tenant.insert(read_files(written(tmp_path / "e.json", openai((0, 3, 300)))).batches())
+    before, kept = tenant.summary(prices=prices), tenant.arrow().drop(["source"])
+    assert before.requests == 20_003 + 1 + 3 + 3
+    for fmt, other in zip(("csv", "parquet"), others, strict=True):
+        own = tmp_path / f"own.{fmt}"
+        export_usage(tenant, own, prices=prices, fmt=fmt)
+        batches = list(read_files(own).batches())
+        assert tenant.insert(batches).rows == 0
+        other.insert(batches)
+        assert other.summary(prices=prices) == before
+        assert other.arrow().drop(["source"]) == kept
 
 
 def test_of_a_larger_export_of_which_only_a_part_is_there_nothing_stays(
@@ -175,6 +244,24 @@ def test_another_workspace_s_export_of_the_same_rows_stays(
     assert load(openai((0, 3, 300))) == (3, 300)
 
 
+def test_rows_that_were_stored_without_such_names_count_once_when_they_come_again(
+    tenant: TenantUsage, tmp_path: Path, load: Any
+) -> None:
+    """They have ids of their content, and tokens beyond the most parts divided evenly."""
+    many = 20_017
+    buckets = openai((0, 10, 1003), (1, many, 3 * 20_000), (2, 4, 400))
+    imported = read_files(written(tmp_path / "old.jsonl", buckets[:2]))
+    rows = pa.Table.from_batches(list(imported.batches())).to_pylist()
+    for number, row in enumerate(rows):
+        row.update(id=f"row:{number}", requests=1)
+        if number >= 10:
+            row.update(input_uncached=3)
+    call = dict(rows[0], id="a call of its own", source="generic")
+    tenant.insert(pa.Table.from_pylist([*rows, call], schema()).to_batches())
+    assert load(buckets[2:]) == (10 + 20_000 + 1 + 4, 1003 + 60_000 + 101 + 400)
+    assert load(buckets) == (10 + many + 1 + 4, 1003 + 60_000 + 101 + 400)
+
+
 def test_a_row_of_more_requests_than_records_counts_them_all(
     tenant: TenantUsage, prices: PriceTable, tmp_path: Path
 ) -> None:
@@ -195,11 +282,12 @@ def test_a_row_of_more_requests_than_records_counts_them_all(
 def test_the_price_of_a_row_of_very_many_requests_is_that_of_each(
     tenant: TenantUsage, prices: PriceTable, tmp_path: Path
 ) -> None:
-    requests = 1_000_000
-    buckets = openai((0, requests, 30_000 * requests))
-    buckets[0]["results"][0]["model"] = "gpt-5.4"
+    size, asked = 200_000, (30_000, 1_000_000)  # twice that size has another price
+    buckets = openai(*((day, requests, size * requests) for day, requests in enumerate(asked)))
+    for bucket in buckets:
+        bucket["results"][0]["model"] = "gpt-5.4"
     tenant.insert(read_files(written(tmp_path / "many.jsonl", buckets)).batches())
-    wanted = 30_000 * 2.5 + 15.0
+    wanted = sum(asked) * (size * 2.5 + 15.0) / 1e6
     assert tenant.summary(prices=prices).cost_usd == pytest.approx(wanted)
     assert tenant.frame(prices=prices).cost_usd.sum() == pytest.approx(wanted)
     assert sum(tenant.cost(prices)["cost_usd"].to_pylist()) == pytest.approx(wanted)

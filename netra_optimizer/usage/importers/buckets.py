@@ -15,7 +15,7 @@ from netra_optimizer.usage.importers.base import Parts
 from netra_optimizer.usage.importers.tokens import Tokens
 from netra_optimizer.usage.importers.values import CONTENT_ID
 from netra_optimizer.usage.record import UsageRecord
-from netra_optimizer.usage.summed import summed_id
+from netra_optimizer.usage.summed import SUMMED_ID, summed_id
 
 MAX_PARTS: Final = 20_000
 """Beyond, a record stands for several requests: what a file says is one row costs no more."""
@@ -55,20 +55,34 @@ def parts_of(whole: UsageRecord, requests: int, end: datetime | None) -> Parts:
     counts["requests"] = max(1, requests)
     own = not whole.id.startswith(CONTENT_ID)
     row = summed_id(f"id\x1f{whole.id}", counts, parts) if own else whole.id
-    cost = None if whole.cost_recorded is None else whole.cost_recorded / parts
+    cost = None if whole.cost_recorded is None else whole.cost_recorded / counts["requests"]
     until = end if end is not None and end > whole.start else whole.start + _DAY
     step = (until - whole.start) / parts
+    shares = (_share(counts, part, parts) for part in range(parts))
     return Parts(
         msgspec.structs.replace(
             whole,
             id=f"{row}/{part}",
             start=whole.start + step * part,
-            cost_recorded=cost,
-            **_share(counts, part, parts),
+            cost_recorded=None if cost is None else cost * share["requests"],
+            **share,
         )
-        for part in range(parts)
+        for part, share in enumerate(shares)
     )
 
 
+def is_part(record_id: str) -> bool:
+    """Whether the id is one that was made for a part of a row."""
+    return record_id.startswith((SUMMED_ID, CONTENT_ID)) and "/" in record_id
+
+
 def _share(counts: Mapping[str, int], part: int, parts: int) -> dict[str, int]:
-    return {name: n // parts + (part < n % parts) for name, n in counts.items()}
+    """What the requests of a part sum to: the first requests get what does not divide."""
+    requests = counts["requests"]
+    each, more = divmod(requests, parts)
+    first = part * each + min(part, more)
+    last = first + each + (part < more)
+    return {
+        name: n // requests * (last - first) + min(last, n % requests) - min(first, n % requests)
+        for name, n in counts.items()
+    }

@@ -8,9 +8,11 @@ for cached tokens. Nested `usage` objects are read by their own convention.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
+
+import msgspec
 
 from netra_optimizer.usage.errors import BadOption, ColumnMissing, ModelNeeded
 from netra_optimizer.usage.importers.answers import tier_of
@@ -24,7 +26,7 @@ from netra_optimizer.usage.importers.base import (
     Parts,
     RowImporter,
 )
-from netra_optimizer.usage.importers.buckets import parts_of
+from netra_optimizer.usage.importers.buckets import is_part, parts_of
 from netra_optimizer.usage.importers.conventions import inclusive_tokens
 from netra_optimizer.usage.importers.durations import duration_ms
 from netra_optimizer.usage.importers.tokens import Tokens
@@ -235,7 +237,10 @@ class GenericImporter(RowImporter):
     def sums(self, rows: Rows) -> bool:
         """By what its first rows count as requests."""
         names = tuple(dict.fromkeys(name for row in rows.sample for name in row))
-        column = columns_of(names, ()).get("requests")
+        columns = columns_of(names, ())
+        if _counts_by_id(columns, names):
+            return True
+        column = columns.get("requests")
         return any((number(row.get(column)) or 1) > 1 for row in rows.sample) if column else False
 
     def chunks(self, rows: Rows, options: Options) -> Iterator[Chunk]:
@@ -377,7 +382,19 @@ class GenericImporter(RowImporter):
             **{name: getattr(tokens, name) for name in TOKEN_BUCKETS},
             **more,
         )
-        return record if (requests or 1) < 2 else parts_of(record, int(requests or 1), end)
+        many = int(requests or 1)
+        if is_part(record.id):  # of a row that was taken apart before it was exported from here
+            return msgspec.structs.replace(record, requests=max(1, many))
+        grows = requests is not None and bool(value("id")) and _counts_by_id(columns, row)
+        return parts_of(record, many, end) if many > 1 or grows else record
+
+
+def _counts_by_id(columns: Mapping[str, str], names: Collection[str]) -> bool:
+    """Whether rows have ids and count requests: one of one may count more when it comes again.
+
+    Calls that were exported from a store of ours have both as well, and are what they are.
+    """
+    return {"id", "requests"} <= columns.keys() and not _OURS.issubset(names)
 
 
 def _names(rows: Rows, sample: Sequence[Row]) -> set[str]:
@@ -417,11 +434,13 @@ def _vectorized(rows: Rows, options: Options) -> bool:
     if rows.shape not in ("csv", "parquet") or len(set(rows.header)) < len(rows.header):
         return False
     columns = columns_of(tuple(rows.header), tuple(sorted(options.mapping.items())))
-    if not _counts(columns):
+    if not _counts(columns) or _counts_by_id(columns, rows.header):
         return False
     return not _ROW_BY_ROW.intersection(columns) and _OPENROUTER.isdisjoint(rows.header)
 
 
+_OURS: Final = frozenset({"source", "import_id", "block_tokens"})
+"""Columns of our own exports beside those that any table may have."""
 _ROW_BY_ROW: Final = frozenset({"usage"})
 """Fields that say more than a column can."""
 

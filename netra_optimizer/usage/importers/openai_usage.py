@@ -58,12 +58,15 @@ class OpenAIUsageImporter(ReportImporter):
         model = text(result.get("model")) or options.model
         if not model:
             raise RowRefused(NO_MODEL)
+        tokens, requests = _tokens(result), count(result.get("num_model_requests"), 1)
+        if requests == 0 and tokens == Tokens():
+            raise RowRefused(NO_TOKENS)
         kind = text(result.get("object")).removeprefix(_KIND).partition(".")[0]
         operation = _OPERATIONS.get(kind, "chat")
         batch = text(result.get("batch")).lower() == "true"
         return spread(
-            _tokens(result),
-            count(result.get("num_model_requests"), 1),
+            tokens,
+            requests,
             start,
             end,
             row_name(result, start, end, self.name, operation),

@@ -62,7 +62,7 @@ def row_name(result: Result, start: datetime, end: datetime, *what: str) -> str:
     """What a result is of, whatever its figures: its bucket's time and all it is grouped by.
 
     The same bucket exported again later has the same name. A bucket that is not over may end early,
-    so its length counts by the minute, hour or days that it is of.
+    so its length counts by the minute, hour or days that it is of. What has an id may be renamed.
     """
     length = next((width for width in (_MINUTE, _HOUR, _DAY) if end - start <= width), end - start)
     grouped = {
@@ -70,6 +70,7 @@ def row_name(result: Result, start: datetime, end: datetime, *what: str) -> str:
         for name, value in result.items()
         if name not in _TIMES_OF and not _FIGURE.search(name.lower())
         if value not in (None, "") and not isinstance(value, Mapping | list)
+        if not (name.endswith("_name") and result.get(f"{name.removesuffix('_name')}_id"))
     }
     return canonical([*what, start.isoformat(), length.total_seconds(), grouped])
 
