@@ -61,6 +61,7 @@ class NodeWatch:
         self._clock = clock
         self._dead_since: dict[str, datetime] = {}
         self._looked_at = clock()
+        self._giving_up: asyncio.Task[None] | None = None
         self._incarnation = incarnation
         self._sockets = sockets
         self._on_lost = on_lost
@@ -132,9 +133,15 @@ class NodeWatch:
         known = self._dead_since if timedelta(0) <= now - before <= LOOKED_WITHIN else {}
         self._dead_since = {name: known.get(name, now) for name in dead}
         gone = sorted(n for n, since in self._dead_since.items() if now - since >= GONE_AFTER)
-        if gone:
+        if gone and (self._giving_up is None or self._giving_up.done()):
             _log.warning("nodes_gone", nodes=gone)
+            self._giving_up = asyncio.create_task(self._give_up_of(gone))  # beats do not wait
+
+    async def _give_up_of(self, gone: Sequence[str]) -> None:
+        try:
             await self._give_up(gone)
+        except Exception:
+            _log.exception("nodes_not_given_up", nodes=gone)
 
     async def _bury(self) -> None:
         """Forget nodes that died, with what their sockets kept; notice to have been buried."""
@@ -164,12 +171,17 @@ class NodeWatch:
 
     async def watch(self) -> None:
         """Take turns until cancelled."""
-        while True:
-            try:
-                await self.turn()
-            except Exception:
-                _log.exception("node_turn_failed")
-            await asyncio.sleep(BEAT_EVERY_S)
+        try:
+            while True:
+                try:
+                    await self.turn()
+                except Exception:
+                    _log.exception("node_turn_failed")
+                await asyncio.sleep(BEAT_EVERY_S)
+        finally:
+            if self._giving_up is not None:
+                self._giving_up.cancel()
+                await asyncio.gather(self._giving_up, return_exceptions=True)
 
 
 def _dead_before() -> ColumnElement[Any]:

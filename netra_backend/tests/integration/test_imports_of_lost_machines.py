@@ -141,7 +141,13 @@ async def test_an_import_whose_machine_is_gone_with_the_file_fails_after_a_while
             assert (await node.call(looked)).status is ImportStatus.QUEUED
         for _ in range(GONE_AFTER // LOOKED_WITHIN + 2):
             clock.ahead += LOOKED_WITHIN * 0.9
+            await node.call(looked)
+
+        async def failed() -> ImportRecord | None:
             found = await node.call(looked)
+            return found if found.status in ENDED else None
+
+        found = await eventually(failed, what="the import to be given up")
     assert (found.status, found.error_code) == (ImportStatus.FAILED, "RUN-013")
 
 

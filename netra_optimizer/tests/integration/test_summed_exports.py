@@ -173,6 +173,15 @@ def test_a_row_of_a_month_and_one_of_one_request_take_places_in_any_order(
     assert tenant.count() == max(order)
 
 
+def test_rows_of_one_id_at_several_times_all_count(
+    tenant: TenantUsage, prices: PriceTable, tmp_path: Path
+) -> None:
+    rows = [f"ada,2026-10-0{day}T00:00:00Z,,gpt-4o,{day},1000,0" for day in range(1, 5)]
+    tenant.insert(read_files(table(tmp_path / "t.csv", *rows)).batches())
+    summary = tenant.summary(prices=prices)
+    assert (summary.requests, summary.input_tokens) == (10, 4000)
+
+
 def test_a_smaller_export_that_is_imported_meanwhile_takes_nothing_from_the_larger(
     tenant: TenantUsage, tmp_path: Path, load: Any
 ) -> None:

@@ -48,13 +48,15 @@ def spread(
 def parts_of(whole: UsageRecord, requests: int, end: datetime | None) -> Parts:
     """The records of a row that sums requests over its time: to a later `end`, else a day.
 
-    A row that has its source's id takes the place of what it said when it summed less.
+    A row that has its source's id takes the place of what it said when it summed less; at another
+    time the same id, of a user perhaps, is another row's.
     """
     parts = max(1, min(requests, MAX_PARTS))
     counts = {name: getattr(whole, name) for name in Tokens.__struct_fields__}
     counts["requests"] = max(1, requests)
     own = not whole.id.startswith(CONTENT_ID)
-    row = summed_id(f"id\x1f{whole.id}", counts, parts) if own else whole.id
+    name = f"id\x1f{whole.id}\x1f{whole.start.isoformat()}"
+    row = summed_id(name, counts, parts) if own else whole.id
     cost = None if whole.cost_recorded is None else whole.cost_recorded / counts["requests"]
     until = end if end is not None and end > whole.start else whole.start + _DAY
     step = (until - whole.start) / parts
