@@ -150,13 +150,13 @@ async def test_an_analyst_may_not_erase_and_a_key_brings_nothing_once_its_maker_
                 "/api/usage/erase", json={"everything": True}, headers=headers
             )
             wanted = {"name": "k", "scopes": ["usage:write"]}
-            key = (await bob.http.post("/auth/api-keys", json=wanted, headers=headers)).json()["key"]
+            made_key = await bob.http.post("/auth/api-keys", json=wanted, headers=headers)
             demoted = await ada.http.patch(f"{path}/members/{bob.user_id}", json={"role": "viewer"})
             assert demoted.status_code == 204, demoted.text
             brought = await bob.http.post(
                 "/v1/traces",
                 json={"resourceSpans": []},
-                headers={"Authorization": f"Bearer {key}"},
+                headers={"Authorization": f"Bearer {made_key.json()['key']}"},
             )
         assert (brought.status_code, brought.json()["code"]) == (403, "API-403")
         assert (refused.status_code, refused.json()["code"]) == (403, "API-403")
