@@ -154,7 +154,11 @@ async def _auth_client(
         transport = httpx.ASGITransport(app=auth, client=LOOPBACK)
         client = httpx.AsyncClient(transport=transport, base_url=settings.http.public_url)
     elif settings.auth.url is not None:
-        client = httpx.AsyncClient(base_url=settings.auth.url, timeout=AUTH_TIMEOUT_S)
+        # A connection that rests is let go before the service does so (after 5 s).
+        limits = httpx.Limits(keepalive_expiry=2.0)
+        client = httpx.AsyncClient(
+            base_url=settings.auth.url, timeout=AUTH_TIMEOUT_S, limits=limits
+        )
     else:
         raise AuthAddressMissingError(
             "This backend runs without auth in its process and knows no address of it.",

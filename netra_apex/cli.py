@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
+from typer.main import get_command
 
 from netra_apex.errors import exit_with, needs_server
 from netra_apex.plain_output import speak_any_encoding
@@ -66,9 +67,22 @@ def main(arguments: list[str] | None = None) -> None:
     speak_any_encoding()
     only = next((word for word in given if not word.startswith("-")), None)
     try:
-        build_app(only)(given, prog_name="apex")
+        _without_types_of_flags(get_command(build_app(only)))(given, prog_name="apex")
     except Exception as error:  # the edge: nothing passes as a traceback
         exit_with(error)
+
+
+def _without_types_of_flags(command: Any) -> Any:
+    """The command, whose help names no type beside an option that takes no value.
+
+    Any: a command or a group, of the classes that Typer keeps to itself.
+    """
+    for option in (*command.params, command.get_help_option(typer.Context(command))):
+        if getattr(option, "is_flag", False):
+            option.metavar = ""
+    for inner in getattr(command, "commands", {}).values():
+        _without_types_of_flags(inner)
+    return command
 
 
 def _say_version(asked: bool) -> None:

@@ -18,6 +18,10 @@ HOP_BY_HOP = frozenset(
     {"connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "host"}
 )
 CONNECT_TIMEOUT_S = 2.0
+TO_NODES = httpx.Limits(max_connections=None, keepalive_expiry=2.0)
+"""As many connections as there are requests: one may be a stream that stays. One that rests is let
+go before its node does so (after 5 s), or a request could go into one that is just being closed.
+"""
 
 
 class Upstreams:
@@ -41,7 +45,9 @@ def create_proxy(prefixes: Sequence[str], urls: Sequence[str]) -> Starlette:
     resume, as the protocol says.
     """
     client = httpx.AsyncClient(
-        timeout=httpx.Timeout(None, connect=CONNECT_TIMEOUT_S), follow_redirects=False
+        timeout=httpx.Timeout(None, connect=CONNECT_TIMEOUT_S),
+        limits=TO_NODES,
+        follow_redirects=False,
     )
 
     @asynccontextmanager

@@ -53,6 +53,9 @@ def chosen(start: str | None, end: str | None, only: list[str]) -> Chosen:
             raise typer.BadParameter(
                 f"{text!r} is no time like 2026-11-01 or 2026-11-01T10:00:00Z", param_hint=option
             ) from None
+    begin, until = _moment(start), _moment(end)
+    if begin is not None and until is not None and until < begin:
+        raise typer.BadParameter(f"{end!r} is before --from {start!r}", param_hint="--to")
     names: dict[str, str] = {}
     for text in only:
         name, equals, value = text.partition("=")
@@ -86,7 +89,10 @@ class Files:
         prices: "PriceTable",
         **options: Any,  # Any: options of read_files
     ) -> "Generator[Files]":
-        """Read the files. Raises OptimizerError for input that cannot be used."""
+        """Read the files, and say on standard error what was left out.
+
+        Raises OptimizerError for input that cannot be used.
+        """
         import netra_optimizer
 
         with tempfile.TemporaryDirectory(prefix="apex-") as folder:
@@ -94,6 +100,8 @@ class Files:
             with netra_optimizer.UsageStore.open(Path(folder) / "usage") as store:
                 tenant = store.for_tenant(LOCAL_TENANT)
                 tenant.insert(imported.batches())
+                for reason, rows in imported.audit.dropped.items():
+                    typer.echo(f"left out {rows:,}: {reason}", err=True)
                 yield cls(tenant, prices)
 
     def summary(self, which: Chosen) -> Row:

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from email import policy
 from email.message import EmailMessage
 
-from sqlalchemy import select
+from sqlalchemy import Column, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from netra_auth.database.tables import heads, users
+from netra_auth.database.tables import heads, users, workspaces
 from netra_auth.deps import AuthDeps
 from netra_auth.email_address import normal_email
 from netra_auth.errors import AlreadyExists, AuditBroken, NotAllowedNow, NotFound
@@ -53,6 +53,18 @@ class Operators:
                 )
                 for row in rows
             ]
+
+    async def has_person(self, user_id: str) -> bool:
+        """Whether anybody has an account with this id."""
+        return await self._has(users.c.id, user_id)
+
+    async def has_workspace(self, workspace_id: str) -> bool:
+        """Whether there is a workspace with this id."""
+        return await self._has(workspaces.c.id, workspace_id)
+
+    async def _has(self, column: Column[str], value: str) -> bool:
+        async with self._deps.database.session(read_only=True) as connection:
+            return await connection.scalar(select(column).where(column == value)) is not None
 
     async def create(self, address: str, name: str | None) -> str:
         """Make an account without a password; the link by which its owner chooses one."""

@@ -21,6 +21,7 @@ from netra_backend.chat.service import ChatService
 from netra_backend.chat.store import ChatStore
 from netra_backend.dependencies import BackendDependencies, BackendOptions
 from netra_backend.erasure import Erasure
+from netra_backend.errors import NodeNameTakenError
 from netra_backend.identity import (
     Keys,
     KeySet,
@@ -191,6 +192,7 @@ class Platform:
         if self.socket_state is not None:
             await self.socket_state.begin()
             if options.clustered:
+                await self._have_a_name_alone()
                 await self.nodes.begin()
             else:
                 await self.socket_state.sweep_all_but(())
@@ -266,6 +268,20 @@ class Platform:
         self._identity = NodeIdentity(options.uploads.parent / "nodes")
         return self._identity.name
 
+    async def _have_a_name_alone(self) -> None:
+        """Take another name where a living node has this one: its work is not ours to recover."""
+        if not await self.nodes.name_is_taken():
+            return
+        if self._identity is None:
+            raise NodeNameTakenError(
+                f"Another node that is alive has the name {self.engine.node_id!r}.",
+                hint="Give each node a name of its own.",
+            )
+        taken, name = self.engine.node_id, self._identity.rename()
+        _log.warning("node_renamed", taken=taken, name=name)
+        self.engine.use_name(name)
+        self.spool = Spool(self.options.uploads, name)
+
     async def _take_up_what_ended_processes_left(self) -> None:
         """Their files, and on an embedded database, where nobody watches, their work."""
         with nullcontext([]) if self._identity is None else self._identity.abandoned() as ended:
@@ -300,6 +316,9 @@ class Platform:
                 self.import_store.open_on_other_nodes,
                 self.removal_store.open_on_other_nodes,
             ),
+            stranded=self.import_store.stranded,
+            give_up=self.imports.give_up,
+            clock=self.deps.clock,
             incarnation=incarnation,
             sockets=self.socket_state,
             on_lost=self._found_dead,

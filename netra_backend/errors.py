@@ -21,7 +21,9 @@ RunError
 ├── RunLostError              RUN-009  the run's record is gone or was given up
 ├── RunStillOpenError         RUN-010  a run that has not ended
 ├── ApprovalDecidedError      RUN-011  the request was decided before
-└── IngestFullError           RUN-012  too much usage waits to be stored
+├── IngestFullError           RUN-012  too much usage waits to be stored
+├── ImportLostError           RUN-013  an import's file is gone with its machine
+└── NodeNameTakenError        RUN-014  two living nodes have one name
 AgentError
 ├── ToolFailedError           AGT-001  a tool raised
 ├── ToolTimeoutError          AGT-002  a tool ran out of time
@@ -162,6 +164,18 @@ class IngestFullError(RunError):
     code = "RUN-012"
     status = 429
     retryable = True
+
+
+class ImportLostError(RunError):
+    """The file of an import lay on a machine that is gone."""
+
+    code = "RUN-013"
+
+
+class NodeNameTakenError(RunError):
+    """Another node that is alive has the name of this one."""
+
+    code = "RUN-014"
 
 
 class RunLostError(RunError):

@@ -21,6 +21,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    text,
 )
 
 from netra_core.database.metadata import PLATFORM, rows_of
@@ -136,6 +137,7 @@ imports = Table(
     Column("cancel_reason", String(200), nullable=True),
     Column("created_at", UtcDateTime, nullable=False),
     Column("ended_at", UtcDateTime, nullable=True),
+    Column("begun", Integer, nullable=False, server_default=text("0")),
     Index("ix_imports_owner", "workspace_id", "created_at"),
     info=_WORKSPACE,
 )

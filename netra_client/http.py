@@ -18,6 +18,10 @@ from netra_client.protocol import LiveProtocol
 from netra_client.sse import SseDecoder, decode_events, lines_of
 
 TIMEOUT_S = 30.0
+KEPT_S = 2.0
+"""A connection that rests is let go before a server does so (often after 5 s)."""
+PATIENCE_S = 60.0
+"""How long a server that is away in the middle of a job is waited for."""
 
 
 class ApexClient:
@@ -41,7 +45,11 @@ class ApexClient:
         self.refresh_token = refresh_token
         self._new_id = new_id
         self._http = httpx.AsyncClient(
-            base_url=self.url, timeout=TIMEOUT_S, transport=transport, follow_redirects=False
+            base_url=self.url,
+            timeout=TIMEOUT_S,
+            limits=httpx.Limits(keepalive_expiry=KEPT_S),
+            transport=transport,
+            follow_redirects=False,
         )
         self._refreshing = asyncio.Lock()
 
@@ -111,26 +119,33 @@ class ApexClient:
         import_id: str,
         *,
         poll_s: float = 0.3,
+        patience_s: float = PATIENCE_S,
         on_state: Callable[[JsonObject], None] | None = None,
     ) -> JsonObject:
-        """The import once it has ended, whatever its outcome; `on_state` is told how far it is."""
+        """The import once it has ended, whatever its outcome; `on_state` is told how far it is.
+
+        A server that is away is waited for, `patience_s` at a time: its imports go on afterwards.
+        """
         while True:
-            state = await self.get(f"/api/usage/imports/{import_id}")
+            state = await self._state(f"/api/usage/imports/{import_id}", poll_s, patience_s)
             if on_state is not None:
                 on_state(state)
             if state["status"] not in ("queued", "running"):
                 return state
             await asyncio.sleep(poll_s)
 
-    async def erase_usage(self, chosen: JsonObject, *, poll_s: float = 0.3) -> JsonObject:
-        """Remove the chosen calls for good; the removal once it has ended.
+    async def erase_usage(
+        self, chosen: JsonObject, *, poll_s: float = 0.3, patience_s: float = PATIENCE_S
+    ) -> JsonObject:
+        """Remove the chosen calls for good; the removal once it has ended, waited for as an import.
 
         `chosen` has `from`, `to` and names as a summary's query, or `everything`.
         """
         state = await self._authorized("POST", "/api/usage/erase", json=chosen)
         while state["status"] in ("queued", "running"):
             await asyncio.sleep(poll_s)
-            state = await self.get(f"/api/usage/removals/{state['removal_id']}")
+            path = f"/api/usage/removals/{state['removal_id']}"
+            state = await self._state(path, poll_s, patience_s)
         return state
 
     async def download(self, path: str, to: Path, **params: Any) -> None:  # Any: query parameters
@@ -246,6 +261,19 @@ class ApexClient:
         return await self._authorized("GET", path, params=params or None)
 
     # Inside
+
+    async def _state(self, path: str, poll_s: float, patience_s: float) -> JsonObject:
+        """What the server says of a job, asked again while it cannot be reached or is not ready."""
+        clock = asyncio.get_running_loop().time
+        until = clock() + patience_s
+        while True:
+            try:
+                return await self.get(path)
+            except (UnreachableError, ApiError) as error:
+                passing = isinstance(error, UnreachableError) or error.retryable
+                if not passing or clock() >= until:
+                    raise
+            await asyncio.sleep(poll_s)
 
     def _token(self) -> str:
         if self.access_token is None:

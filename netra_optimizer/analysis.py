@@ -118,7 +118,7 @@ def usage_totals(frame: UsageFrame) -> UsageTotals:
     start = calls.start_us
     timed = frame.latency_ms[~np.isnan(frame.latency_ms)]
     return UsageTotals(
-        requests=len(frame),
+        requests=calls.request_count,
         input_tokens=int(calls.input_tokens.sum()),
         cached_input_tokens=int(calls.cache_read.sum()),
         output_tokens=int(calls.output_tokens.sum()),
@@ -335,9 +335,9 @@ def _unpriced(frame: UsageFrame) -> dict[str, int]:
     missing = np.isnan(frame.cost_usd)
     if not missing.any():
         return {}
-    models = frame.calls.model
-    counts = np.bincount(models.codes[missing], minlength=len(models.values))
-    return {models.values[at]: int(counts[at]) for at in np.flatnonzero(counts).tolist()}
+    calls = frame.calls.take(missing)
+    counts = calls.requests_by(calls.model.codes)
+    return {calls.model.values[at]: int(counts[at]) for at in np.flatnonzero(counts).tolist()}
 
 
 def _left_out(context: LeverContext, segments: Sequence[Segment]) -> list[str]:

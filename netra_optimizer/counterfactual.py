@@ -81,8 +81,8 @@ def what_if(
     days = float(frame.calls.start_us[-1] - frame.calls.start_us[0]) / DAY_US if len(frame) else 0
     total, then = float(before.sum()), float(after.sum())
     return WhatIf(
-        requests_before=len(frame),
-        requests_after=len(frame) * growth,
+        requests_before=frame.calls.request_count,
+        requests_after=frame.calls.request_count * growth,
         cost_before_usd=total,
         cost_after_usd=then,
         change_usd=then - total,
@@ -90,7 +90,7 @@ def what_if(
         monthly_before_usd=total * DAYS_A_MONTH / days if days >= 2 else None,
         monthly_after_usd=then * DAYS_A_MONTH / days if days >= 2 else None,
         segments=_segments(frame, before, after),
-        unpriced_requests=int((~traffic.priced).sum()),
+        unpriced_requests=frame.calls.requests_of(~traffic.priced),
         assumptions=_assumptions(model, tier, growth, output_factor),
     )
 
@@ -155,7 +155,7 @@ def _segments(frame: UsageFrame, before: np.ndarray, after: np.ndarray) -> list[
     models = frame.calls.model
     keys = frame.feature.codes.astype(np.int64) * len(models.values) + models.codes
     names, inverse = np.unique(keys, return_inverse=True)
-    counts = np.bincount(inverse)
+    counts = frame.calls.requests_by(inverse)
     was, is_then = (np.bincount(inverse, weights=column) for column in (before, after))
     found = [
         WhatIfSegment(

@@ -217,6 +217,10 @@ def set_value(
     workspace: WorkspaceOption = None,
 ) -> None:
     """Set one key in the database, live on every node that shares it; secrets by standard input."""
+    if workspace is not None or user is not None:
+        from netra_apex.known_ids import require_known
+
+        require_known(workspace=workspace, user=user)
     manager = _scoped(_open(read_only=False), service=service, user=user, workspace=workspace)
     text = sys.stdin.read().rstrip("\n") if value == STDIN else value
     _report(manager.set(key, text, actor=ACTOR, reason=reason))

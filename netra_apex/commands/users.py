@@ -170,12 +170,13 @@ def _run(work: "Callable[[Operators], Awaitable[None]]") -> None:
 
 
 async def _with_operators(work: "Callable[[Operators], Awaitable[None]]") -> None:
-    async with _operators() as operators:
+    async with operators_of_this_installation() as operators:
         await work(operators)
 
 
 @asynccontextmanager
-async def _operators() -> "AsyncGenerator[Operators]":
+async def operators_of_this_installation() -> "AsyncGenerator[Operators]":
+    """Who works on the auth database that the settings name; it is brought up to date."""
     from netra_auth import AuthDatabaseManager, AuthDeps, Operators, folders_from, options_from
 
     settings = open_settings(get_env()).settings

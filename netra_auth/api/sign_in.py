@@ -18,7 +18,7 @@ from netra_auth.api.cookies import REFRESH_COOKIE, clear_refresh_cookie, require
 from netra_auth.api.identity import CredentialLimit, From, Parts
 from netra_auth.api.problems import responses
 from netra_auth.email_address import normal_email
-from netra_auth.errors import InvalidRequest
+from netra_auth.errors import SessionEnded
 
 router = APIRouter(prefix="/auth", tags=["sign-in"])
 ByCookie = Annotated[bool, Query(alias="cookie", description="Keep the refresh token in a cookie.")]
@@ -124,7 +124,7 @@ async def refresh(
     """Spend a refresh token, from the body or the cookie, for a new pair."""
     cookie = request.cookies.get(REFRESH_COOKIE)
     if body is None and cookie is None:
-        raise InvalidRequest("There is no refresh token in the body or a cookie.")
+        raise SessionEnded("There is no refresh token in the body or a cookie.")
     if body is None:
         require_own_page(request, parts.deps.options)
     token = body.refresh_token if body is not None else cookie or ""

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.dependencies.utils import get_flat_params
+from fastapi.params import Query as InQuery
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import PlainTextResponse
 
 from netra_backend.api.edge import Caller, Person, PlatformDep
 from netra_backend.api.problems import RESPONSES
-from netra_backend.errors import ForbiddenError, NotFoundError
+from netra_backend.errors import ForbiddenError, InvalidRequestError, NotFoundError
 from netra_core.configuration import (
     BackupError,
     ChangeResult,
@@ -31,7 +33,27 @@ from netra_core.configuration.cross_service import CrossServiceConfigValidator, 
 from netra_core.configuration.documentation import markdown
 from netra_core.context import Role
 
-router = APIRouter(prefix="/api/config", tags=["configuration"], responses=RESPONSES)
+
+def require_known_names(request: Request) -> None:
+    """Refuse names in the query that the route does not have: a setting of the wrong owner would
+    be changed. Raises InvalidRequestError.
+    """
+    parameters = get_flat_params(request.scope["route"].dependant)
+    known = sorted({field.alias for field in parameters if isinstance(field.field_info, InQuery)})
+    unknown = next((name for name in request.query_params if name not in known), None)
+    if unknown is not None:
+        raise InvalidRequestError(
+            f"The query has no {unknown[:80]!r} here.",
+            hint=f"It may have {', '.join(known)}." if known else "It has no names at all.",
+        )
+
+
+router = APIRouter(
+    prefix="/api/config",
+    tags=["configuration"],
+    responses=RESPONSES,
+    dependencies=[Depends(require_known_names)],
+)
 
 T = TypeVar("T")
 Reason = Annotated[str, Field(max_length=500)]

@@ -38,7 +38,7 @@ async def export_traces(request: Request, caller: UsageWriter, platform: Platfor
     ingest.require_room()
     media_type = request.headers.get("content-type", PROTOBUF)
     ingest.bodies.require_room(_declared(request))
-    with ingest.bodies.body() as held:
+    with ingest.bodies.body(caller.ctx.workspace_id) as held:
         body = await _body(request, held, within_s=ingest.body_within_s)
         platform.verifier.require_still(caller.identity)
         spans = await ingest.take(

@@ -1,7 +1,7 @@
 """Imports: a file of usage read into the workspace, in the background, once, with its audit."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 import structlog
 
-from netra_backend.errors import FencedError
+from netra_backend.errors import FencedError, ImportLostError, RunLostError
 from netra_backend.jobs.store import ImportOutcome, ImportRecord, ImportStatus, ImportStore
 from netra_backend.runs.durable import DurableEngine
 from netra_backend.runs.token import CancelToken, RunCancelledSignal
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from netra_optimizer import PriceTable, TenantUsage
 
 KIND: Final = "import"
+MOST_BEGUN: Final = 5
+"""An import that was begun so often, and cut off each time, most likely takes its server along."""
 _TELL_EVERY_S: Final = 0.5
 
 _log = structlog.get_logger(__name__)
@@ -42,7 +44,8 @@ class ImportService:
     """Begins, follows, cancels and recovers imports.
 
     An import interrupted by a crash is read again from its start: records have stable ids, so the
-    second reading changes nothing that the first one had stored.
+    second reading changes nothing that the first one had stored. One that was cut off MOST_BEGUN
+    times is begun no more; orderly stops do not count.
     """
 
     def __init__(
@@ -95,16 +98,22 @@ class ImportService:
             elif status not in ("PENDING", "ENQUEUED"):
                 await self._store.finish(
                     record.id,
-                    ImportOutcome(
-                        status=ImportStatus.FAILED,
-                        error_code="RUN-009",
-                        error_message="The import could not be recovered.",
-                    ),
+                    _failed(RunLostError("The import could not be recovered.")),
                 )
+
+    async def give_up(self, nodes: Sequence[str]) -> None:
+        """End the imports of nodes that are gone, and the files of these imports with them."""
+        for record in await self._store.stranded_with(nodes):
+            _log.warning("import_lost", import_id=record.id)
+            await self._settle(record)
+            await self._store.finish(record.id, _failed(_file_gone()))
 
     async def _execute(self, import_id: str) -> None:
         record = await self._store.claim(import_id, self._engine.node_id)
         if record is None:
+            return
+        if (refusal := await self._refusal(record)) is not None:
+            await self._end(record, _failed(refusal))
             return
         token = self._tokens[import_id] = CancelToken()
         if record.cancel_reason is not None:
@@ -117,9 +126,37 @@ class ImportService:
             outcome = ImportOutcome(status=ImportStatus.CANCELLED)
         except FencedError:
             return
+        except asyncio.CancelledError:
+            await self._store.interrupted(import_id)
+            raise
         finally:
             self._tokens.pop(import_id, None)
-        await self._store.finish(import_id, outcome)
+        await self._end(record, outcome)
+
+    async def _refusal(self, record: ImportRecord) -> ApexError | None:
+        """Why an import is not begun, not again; None where nothing speaks against it."""
+        if not await asyncio.to_thread(Path(record.path).exists):
+            return _file_gone()
+        if record.begun > MOST_BEGUN:
+            return RunLostError(
+                f"The import was cut off {MOST_BEGUN} times, each time with its server.",
+                hint="Its memory may not do for this file: send it in smaller parts.",
+            )
+        return None
+
+    async def _settle(self, record: ImportRecord) -> None:
+        """Have nothing count twice of which a crash left a part beside an earlier export of it."""
+        if self._usage.empty:
+            return
+        try:
+            await self._usage.run(record.context(), lambda tenant, _: tenant.settle(record.id))
+        except (OptimizerError, ApexError) as error:  # the import has to end nevertheless
+            _log.warning("import_not_settled", import_id=record.id, code=error.code)
+
+    async def _end(self, record: ImportRecord, outcome: ImportOutcome) -> None:
+        if outcome.status is not ImportStatus.COMPLETED:
+            await self._settle(record)
+        await self._store.finish(record.id, outcome)
         await asyncio.to_thread(Path(record.path).unlink, missing_ok=True)
 
     async def _read(self, record: ImportRecord, token: CancelToken) -> JsonObject:
@@ -181,6 +218,21 @@ async def _set_within(event: asyncio.Event, seconds: float) -> bool:
     except TimeoutError:
         return False
     return True
+
+
+def _file_gone() -> ImportLostError:
+    return ImportLostError(
+        "The file of this import lay on a machine that is gone.",
+        hint="Send it again: what was stored of it is recognized.",
+    )
+
+
+def _failed(error: ApexError) -> ImportOutcome:
+    return ImportOutcome(
+        status=ImportStatus.FAILED,
+        error_code=error.code,
+        error_message=f"{error.message} {error.hint}".strip(),
+    )
 
 
 def _said_of(record: ImportRecord, message: str) -> str:

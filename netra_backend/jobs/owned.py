@@ -1,8 +1,9 @@
 """What rows of durable work have in common: a status, and the node that has taken them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from sqlalchemy import RowMapping, Table, update
+from sqlalchemy import ColumnElement, RowMapping, Table, update
 
 from netra_core.database import DatabaseSessionManager, SystemContext
 
@@ -34,12 +35,16 @@ async def claim(
     still_open: Sequence[str],
     running: str,
     node: str,
+    also: Mapping[str, ColumnElement[Any]] | None = None,
 ) -> RowMapping | None:
-    """Begin an execution on `node`; None when the work has ended or is gone."""
+    """Begin an execution on `node`; None when the work has ended or is gone.
+
+    `also` are columns to set beside status and node.
+    """
     begin = (
         update(table)
         .where(table.c.id == row_id, table.c.status.in_(still_open))
-        .values(status=running, node=node)
+        .values(status=running, node=node, **(also or {}))
         .returning(table)
     )
     async with sessions.session(ctx) as session:

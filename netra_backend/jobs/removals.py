@@ -148,7 +148,7 @@ class RemovalService:
         def find(tenant: "TenantUsage", prices: "PriceTable") -> Found:
             going = tenant.summary(where, prices=prices)
             return Found(
-                calls=tenant.count(), going=going.requests, first=going.first, last=going.last
+                calls=tenant.requests(), going=going.requests, first=going.first, last=going.last
             )
 
         if self._usage.empty:
@@ -160,7 +160,7 @@ class RemovalService:
 
         def erase(tenant: "TenantUsage", _: "PriceTable") -> int:
             tenant.erase(where)
-            return tenant.count()
+            return tenant.requests()
 
         return 0 if self._usage.empty else await self._usage.run_import(record.context(), erase)
 

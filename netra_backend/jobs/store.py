@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from sqlalchemy import RowMapping, func, insert, select, tuple_, update
+from sqlalchemy import ColumnElement, RowMapping, func, insert, select, tuple_, update
 
 from netra_backend.errors import NotFoundError
 from netra_backend.jobs.owned import adopt, claim
@@ -57,6 +57,7 @@ class ImportRecord:
     cancel_reason: str | None
     created_at: datetime
     ended_at: datetime | None
+    begun: int
 
     @classmethod
     def of(cls, row: RowMapping) -> "ImportRecord":
@@ -182,6 +183,22 @@ class ImportStore:
             lambda: {str(other) for other, path in rows if Path(path).exists()}
         )
 
+    async def stranded(self, node: str) -> set[str]:
+        """Names of other nodes that have imports open whose files cannot be read here."""
+        return {name for name, _ in await self._elsewhere(imports.c.node != node)}
+
+    async def stranded_with(self, nodes: Sequence[str]) -> list[ImportRecord]:
+        """The open imports of these nodes whose files cannot be read here."""
+        return [record for _, record in await self._elsewhere(imports.c.node.in_(nodes))]
+
+    async def _elsewhere(self, of: ColumnElement[bool]) -> list[tuple[str, ImportRecord]]:
+        query = select(imports).where(imports.c.status.in_(_OPEN), of)
+        rows = await self._sessions.read(_SYSTEM, lambda c: c.execute(query).mappings().all())
+        found = [(str(row["node"]), ImportRecord.of(row)) for row in rows]
+        return await asyncio.to_thread(
+            lambda: [pair for pair in found if not Path(pair[1].path).exists()]
+        )
+
     async def open_paths(self) -> set[str]:
         """The files of all imports that have not ended."""
         query = select(imports.c.path).where(imports.c.status.in_(_OPEN))
@@ -202,8 +219,15 @@ class ImportStore:
             still_open=_OPEN,
             running=ImportStatus.RUNNING.value,
             node=node,
+            also={"begun": imports.c.begun + 1},
         )
         return None if row is None else ImportRecord.of(row)
+
+    async def interrupted(self, import_id: str) -> None:
+        """Take a beginning back that ended with its server's orderly stop."""
+        back = update(imports).where(imports.c.id == import_id).values(begun=imports.c.begun - 1)
+        async with self._sessions.session(_SYSTEM) as session:
+            await session.execute(back)
 
     async def progress(
         self, import_id: str, *, rows_read: int, bytes_read: int, file_format: str | None

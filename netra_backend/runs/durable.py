@@ -64,6 +64,10 @@ class DurableEngine:
         """Say what a kind does; before `start`."""
         self._kinds[kind] = work
 
+    def use_name(self, node_id: str) -> None:
+        """Execute under another name; before `start`."""
+        self._node_id = node_id
+
     async def start(self) -> None:
         """Open the database, and pick up the work that this node left behind.
 

@@ -36,6 +36,13 @@ class NodeIdentity:
             for descriptor, _ in held:
                 os.close(descriptor)
 
+    def rename(self) -> str:
+        """Take a name that nobody has had, in place of the present one."""
+        self.name = _new_name()
+        os.ftruncate(self._file, 0)
+        os.pwrite(self._file, self.name.encode(), 0)
+        return self.name
+
     def release(self) -> None:
         """Let another process have the name; again does nothing."""
         if self._file >= 0:
@@ -58,6 +65,10 @@ def _take(path: Path) -> tuple[int, str] | None:
         return None
     name = os.read(descriptor, 64).decode().strip()
     if not name:
-        name = f"node-{uuid.uuid4().hex[:12]}"
+        name = _new_name()
         os.write(descriptor, name.encode())
     return descriptor, name
+
+
+def _new_name() -> str:
+    return f"node-{uuid.uuid4().hex[:12]}"

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import structlog
@@ -16,6 +16,13 @@ from netra_core.websocket import SocketState
 
 BEAT_EVERY_S: Final = 0.5
 DEAD_AFTER_S: Final = 3.0
+GONE_AFTER: Final = timedelta(minutes=5)
+"""A node that is dead so long is not being started again: what it alone could do is given up."""
+LOOKED_WITHIN: Final = timedelta(minutes=1)
+"""After a longer pause without a look, or a clock set anew, nobody knows who lived meanwhile."""
+TWIN_BEATS_WITHIN_S: Final = 1.5
+"""A living node beats three times meanwhile."""
+_LOOK_EVERY_S: Final = 0.1
 
 _SYSTEM: Final = SystemContext(actor="nodes")
 _log = structlog.get_logger(__name__)
@@ -29,6 +36,8 @@ class NodeWatch:
     one of the living takes each, with a new fence. One that was only stopped and wakes up finds the
     fence moved, and lets go. What the dead one's sockets kept in the shared state goes with them,
     by a fence as well: `sockets` holds this node's, `on_lost` is called when others have taken it.
+    `stranded` says which other nodes have work open that they alone can do; `give_up` is told of
+    those that are gone.
     """
 
     def __init__(
@@ -37,6 +46,9 @@ class NodeWatch:
         sessions: DatabaseSessionManager,
         engine: DurableEngine,
         left: Sequence[Callable[[str], Awaitable[set[str]]]],
+        stranded: Callable[[str], Awaitable[set[str]]],
+        give_up: Callable[[Sequence[str]], Awaitable[None]],
+        clock: Callable[[], datetime],
         incarnation: str,
         sockets: SocketState | None = None,
         on_lost: Callable[[], Awaitable[None]] | None = None,
@@ -44,6 +56,11 @@ class NodeWatch:
         self._sessions = sessions
         self._engine = engine
         self._left = left
+        self._stranded = stranded
+        self._give_up = give_up
+        self._clock = clock
+        self._dead_since: dict[str, datetime] = {}
+        self._looked_at = clock()
         self._incarnation = incarnation
         self._sockets = sockets
         self._on_lost = on_lost
@@ -60,6 +77,28 @@ class NodeWatch:
                     set_={"incarnation": self._incarnation, "beat_at": func.now()},
                 )
             )
+
+    async def name_is_taken(self) -> bool:
+        """Whether another process, alive, beats under this node's name.
+
+        A home that was copied gives two machines one name. The last beat of this machine's own
+        process that has just ended is told from a living one's by this, that no other follows.
+        """
+        query = select(nodes.c.beat_at).where(
+            nodes.c.id == self._engine.node_id, nodes.c.beat_at > _dead_before()
+        )
+
+        async def latest() -> Any:  # Any: as the database has it, or None
+            found = await self._sessions.read(_SYSTEM, lambda c: c.execute(query).one_or_none())
+            return None if found is None else found[0]
+
+        first = now = await latest()
+        for _ in range(round(TWIN_BEATS_WITHIN_S / _LOOK_EVERY_S)):
+            if now is None or now != first:
+                break
+            await asyncio.sleep(_LOOK_EVERY_S)
+            now = await latest()
+        return now is not None and now != first
 
     async def living(self) -> dict[str, str]:
         """Incarnations of the nodes that beat lately, by name."""
@@ -84,6 +123,18 @@ class NodeWatch:
         if dead:
             _log.warning("nodes_dead", nodes=dead)
             await self._engine.take_over(dead)
+        await self._give_up_gone(await self._stranded(self._engine.node_id))
+
+    async def _give_up_gone(self, stranded: set[str]) -> None:
+        dead = stranded - (await self.living()).keys() if stranded else stranded
+        before, now = self._looked_at, self._clock()
+        self._looked_at = now
+        known = self._dead_since if timedelta(0) <= now - before <= LOOKED_WITHIN else {}
+        self._dead_since = {name: known.get(name, now) for name in dead}
+        gone = sorted(n for n, since in self._dead_since.items() if now - since >= GONE_AFTER)
+        if gone:
+            _log.warning("nodes_gone", nodes=gone)
+            await self._give_up(gone)
 
     async def _bury(self) -> None:
         """Forget nodes that died, with what their sockets kept; notice to have been buried."""

@@ -202,7 +202,8 @@ def is_terminal(message: dict[str, Any]) -> bool:
 
 def client(url: str) -> httpx.AsyncClient:
     """A client of a server on loopback; each TLS context of its own would cost 20 ms and 1 MB."""
-    return httpx.AsyncClient(base_url=url, timeout=30, verify=_NO_TLS)
+    limits = httpx.Limits(keepalive_expiry=2)  # the server lets go of what rests after 5 s
+    return httpx.AsyncClient(base_url=url, timeout=30, verify=_NO_TLS, limits=limits)
 
 
 @asynccontextmanager

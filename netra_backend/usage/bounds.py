@@ -10,12 +10,17 @@ from netra_backend.errors import IngestFullError
 
 
 class HeldBytes:
-    """Counts the bytes of all bodies; what would be beyond `limit` is refused, never waited for."""
+    """Counts the bytes of all bodies; what would be beyond `limit` is refused, never waited for.
+
+    Bodies of one owner are beyond half of it only where there is one of them: whoever sends many
+    leaves room for others.
+    """
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._lock = Lock()
         self._held = 0
+        self._of: dict[str, int] = {}
 
     @property
     def held(self) -> int:
@@ -23,9 +28,11 @@ class HeldBytes:
         return self._held
 
     @contextmanager
-    def body(self) -> Generator["Held"]:
-        """The bytes of one body, which are let go at the block's end."""
-        held = Held(self)
+    def body(self, owner: str = "") -> Generator["Held"]:
+        """The bytes of one body of an owner (none: whose bodies have no share of their own), which
+        are let go at the block's end.
+        """
+        held = Held(self, owner)
         try:
             yield held
         finally:
@@ -38,23 +45,40 @@ class HeldBytes:
                 f"Bodies of {self._held:,} bytes are being read.", hint="Send it again later."
             )
 
-    def take(self, size: int) -> None:
-        """Count so many more, or fewer; from any thread. Raises IngestFullError."""
+    def take(self, size: int, *, owner: str = "", by: int = 0) -> None:
+        """Count so many more, or fewer, of a body that has `by`; from any thread.
+
+        Raises IngestFullError.
+        """
         with self._lock:
             self.require_room(size)
+            if owner:
+                self._take_of(owner, size, by)
             self._held += size
+
+    def _take_of(self, owner: str, size: int, by: int) -> None:
+        held = self._of.get(owner, 0)
+        if size > 0 and held > by and held + size > self._limit // 2:
+            raise IngestFullError(
+                f"Bodies of {held:,} bytes of this workspace are being read.",
+                hint="Send it again later, or fewer at a time.",
+            )
+        self._of[owner] = held + size
+        if not self._of[owner]:
+            del self._of[owner]
 
 
 class Held:
     """Bytes of one body, counted with all others."""
 
-    def __init__(self, among: HeldBytes) -> None:
+    def __init__(self, among: HeldBytes, owner: str) -> None:
         self._among = among
+        self._owner = owner
         self.size = 0
 
     def take(self, size: int) -> None:
         """Count so many more, or fewer. Raises IngestFullError."""
-        self._among.take(size)
+        self._among.take(size, owner=self._owner, by=self.size)
         self.size += size
 
 

@@ -29,13 +29,21 @@ class UsageChoice(msgspec.Struct, frozen=True, kw_only=True):
     status: str | None = None
 
     def as_filter(self) -> "UsageFilter":
-        """For the store. Raises InvalidRequestError for a time that is none."""
+        """For the store. Raises InvalidRequestError for a time that is none, or an end before the
+        start.
+        """
         from netra_optimizer import UsageFilter
 
         names = {
             name: text for name, text in msgspec.structs.asdict(self).items() if name in _NAMES
         }
-        return UsageFilter(start=moment(self.start), end=moment(self.end), **names)
+        start, end = moment(self.start), moment(self.end)
+        if start is not None and end is not None and end < start:
+            raise InvalidRequestError(
+                f"The period ends at {self.end!r}, before it begins at {self.start!r}.",
+                hint="Give the earlier time as from.",
+            )
+        return UsageFilter(start=start, end=end, **names)
 
 
 _NAMES = frozenset(UsageChoice.__struct_fields__) - {"start", "end"}

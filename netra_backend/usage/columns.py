@@ -61,7 +61,7 @@ def usage_row(frame: UsageFrame, mask: Bool, key: str) -> UsageRow:
     calls = frame.calls
     latency = frame.latency_ms[mask]
     quality = frame.quality[mask]
-    requests = int(mask.sum())
+    requests = calls.requests_of(mask)
     return UsageRow(
         key=key,
         requests=requests,
@@ -72,9 +72,9 @@ def usage_row(frame: UsageFrame, mask: Bool, key: str) -> UsageRow:
         p50_ms=_quantile(latency, 0.5),
         p95_ms=_quantile(latency, 0.95),
         waited_s=None if np.isnan(latency).all() else float(np.nansum(latency)) / 1000,
-        error_share=float(frame.status.equals("error")[mask].sum()) / max(1, requests),
+        error_share=calls.requests_of(frame.status.equals("error") & mask) / max(1, requests),
         quality=None if np.isnan(quality).all() else float(np.nanmean(quality)),
-        unpriced_requests=int(np.isnan(frame.cost_usd[mask]).sum()),
+        unpriced_requests=calls.requests_of(np.isnan(frame.cost_usd) & mask),
     )
 
 
@@ -112,7 +112,7 @@ def load_profile(frame: UsageFrame) -> LoadProfile:
     start = frame.calls.start_us
     minutes = (start - start[0]) // MINUTE_US
     _, at = np.unique(minutes, return_inverse=True)
-    requests = np.bincount(at)
+    requests = frame.calls.requests_by(at)
     tokens = np.bincount(
         at, weights=(frame.calls.input_tokens + frame.calls.output_tokens).astype(np.float64)
     )
@@ -121,7 +121,7 @@ def load_profile(frame: UsageFrame) -> LoadProfile:
     return LoadProfile(
         peak_requests_per_minute=int(requests.max()),
         peak_tokens_per_minute=int(tokens.max()),
-        mean_requests_per_minute=len(frame) / (int(minutes[-1]) + 1),
+        mean_requests_per_minute=frame.calls.request_count / (int(minutes[-1]) + 1),
         cost_per_day_usd=per_day,
         cost_per_month_usd=None if per_day is None else per_day * DAYS_A_MONTH,
     )
@@ -193,15 +193,15 @@ def failures(frame: UsageFrame) -> Failures:
     retries = (frame.attempt > 1) | ~frame.retry_of.equals("")
     kinds = frame.error_kind
     return Failures(
-        requests=len(frame),
-        failed=int(failed.sum()),
+        requests=frame.calls.request_count,
+        failed=frame.calls.requests_of(failed),
         failed_cost_usd=float(np.nansum(frame.cost_usd[failed])),
         retries=int(retries.sum()),
         retries_cost_usd=float(np.nansum(frame.cost_usd[retries])),
         kinds=[
             ErrorRow(
                 kind=kinds.values[code] or "(unnamed)",
-                requests=int((failed & (kinds.codes == code)).sum()),
+                requests=frame.calls.requests_of(failed & (kinds.codes == code)),
                 cost_usd=float(np.nansum(frame.cost_usd[failed & (kinds.codes == code)])),
             )
             for code in np.unique(kinds.codes[failed]).tolist()
@@ -226,7 +226,7 @@ def _repriced(frame: UsageFrame, prices: PriceTable, model: str) -> Repriced:
     return Repriced(
         model=model if found is None else found.model,
         known=then is not None and not bool(np.isnan(then).all()),
-        requests=int((~unknown).sum()),
+        requests=frame.calls.requests_of(~unknown),
         cost_now_usd=float(frame.cost_usd[~unknown].sum()),
         cost_then_usd=None if then is None or unknown.all() else float(then[~unknown].sum()),
         own_p50_ms=_quantile(latency, 0.5),

@@ -115,6 +115,10 @@ class LeverContext:
         self.cache[key] = self.traffic.take(rows)
         return self.cache[key]
 
+    def requests(self, rows: Int64) -> int:
+        """How many requests the calls of these rows stand for."""
+        return self.frame.calls.requests_of(rows)
+
     def savings(self, rows: Int64, policies: Iterable[Policy]) -> Float64:
         """USD saved on each of the rows when these policies hold there."""
         traffic = self.part(rows)

@@ -205,7 +205,7 @@ def _proposal(
     saved: dict[str, float],
 ) -> Proposal:
     evidence: dict[str, Any] = {
-        "requests": len(policy.rows),
+        "requests": context.requests(policy.rows),
         "tier": policy.tier,
         "saved_where_chosen_by_tier_usd": saved,
         "runs": waiting.runs,

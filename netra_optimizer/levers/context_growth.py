@@ -140,7 +140,7 @@ def _proposal(
         policy=BoundPrompt(segment.rows, bound),
         standing="needs_evaluation",
         evidence={
-            "requests": len(segment.rows),
+            "requests": context.requests(segment.rows),
             "first_turn_prompt_tokens": first,
             "later_turns_prompt_tokens": grown,
             "bound_tokens": bound,

@@ -141,6 +141,7 @@ def _proposal(
     policy = SwitchModel(segment.rows, model, provider, factor or 1.0, longer or 1.0)
     low, high = (1.0, 1.0) if factor else _range(segment, context, policy)
     name = segment.feature or "all calls"
+    requests = context.requests(segment.rows)
     tests = sum(len(found) for found in context.judged.values())
     return Proposal(
         lever="model_switch",
@@ -148,7 +149,7 @@ def _proposal(
         segment=segment,
         policy=policy,
         standing=_standing(test),
-        evidence=_evidence(segment, model, test, margin, factor, tests),
+        evidence=_evidence(segment, requests, model, test, margin, factor, tests),
         assumptions=_assumptions(test, margin, factor),
         patch=patches.routed(segment.model, model, provider),
         effort="low" if test else "medium",
@@ -206,6 +207,7 @@ def _range(segment: Segment, context: LeverContext, policy: SwitchModel) -> tupl
 
 def _evidence(
     segment: Segment,
+    requests: int,
     model: str,
     test: NonInferiority | None,
     margin: float,
@@ -213,7 +215,7 @@ def _evidence(
     tests: int,
 ) -> dict[str, Any]:
     evidence: dict[str, Any] = {
-        "requests": len(segment.rows),
+        "requests": requests,
         "current": segment.model,
         "candidate": model,
         "margin": margin,

@@ -1,7 +1,7 @@
 """Long answers and long thoughts: what shorter ones would save, where outcomes do not need them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -62,12 +62,16 @@ class OutputTokensLever:
         found: list[Proposal] = []
         if total and reasoning.sum() / total >= MIN_REASONING_SHARE:
             found.append(_less_reasoning(segment, context, reasoning, total))
+        alone = segment
+        if calls.requests is not None:  # how long each of several answers was nobody knows
+            alone = replace(segment, rows=segment.rows[calls.requests[segment.rows] == 1])
+            text = calls.output_text[alone.rows]
         answered = text[text > 0]
         if len(answered) >= 50:
             median = float(np.median(answered, overwrite_input=True))
             tail = float(np.quantile(answered, 0.95, overwrite_input=True))
             if tail >= LONG_TAIL * median:
-                found.append(_bound(segment, context, median, tail))
+                found.append(_bound(alone, context, median, tail))
         return found
 
 
@@ -115,7 +119,7 @@ def _less_reasoning(
     quality = context.frame.quality[segment.rows]
     found = score_against(reasoning.astype(np.float64), quality)
     evidence: dict[str, object] = {
-        "requests": len(segment.rows),
+        "requests": context.requests(segment.rows),
         "reasoning_share_of_output": float(reasoning.sum() / total),
         "median_reasoning_tokens": float(np.median(reasoning)),
         "query": where(segment, "reasoning > 0"),
@@ -159,7 +163,7 @@ def _bound(segment: Segment, context: LeverContext, median: float, tail: float) 
         policy=ShortenOutput(segment.rows, text_bound=bound),
         standing="needs_evaluation",
         evidence={
-            "requests": len(segment.rows),
+            "requests": context.requests(segment.rows),
             "median_output_tokens": median,
             "p95_output_tokens": tail,
             "bound_tokens": bound,

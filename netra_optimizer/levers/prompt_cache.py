@@ -205,7 +205,7 @@ def _proposal(
     stream = Stream(traffic)
     policy.apply(stream, np.arange(len(traffic)))
     evidence: dict[str, Any] = {
-        "requests": len(traffic),
+        "requests": traffic.calls.request_count,
         "reuse_by_lifetime_s": shares,
         "input_cost_change_by_lifetime_s": changes,
         "lifetime_s": policy.lifetime_s,

@@ -111,7 +111,7 @@ def _proposal(segment: Segment, context: LeverContext, policy: MoveProvider) -> 
         policy=policy,
         standing="needs_evaluation",
         evidence={
-            "requests": len(segment.rows),
+            "requests": context.requests(segment.rows),
             "current": segment.provider,
             "candidate": policy.provider,
             "candidate_model": policy.model,

@@ -197,7 +197,7 @@ def _proposal(segment: Segment, context: LeverContext, found: _Found) -> Proposa
         standing="countable" if found.certain else "needs_evaluation",
         evidence={
             "kind": found.waste,
-            "requests": len(segment.rows),
+            "requests": context.requests(segment.rows),
             "wasted_requests": len(found.rows),
             "billed_usd": billed,
             "rows": [{"id": context.frame.id[int(row)]} for row in found.rows[:20]],

@@ -102,7 +102,7 @@ def _proposal(
         policy=policy,
         standing="needs_evaluation",
         evidence={
-            "requests": len(segment.rows),
+            "requests": context.requests(segment.rows),
             "candidate": policy.model,
             "paired_items": items,
             "share_as_good_on_candidate": edge.free_share,

@@ -94,7 +94,9 @@ def find_model(
 ) -> "tuple[Provider, ModelInfo] | None":
     """The first reading of the name that genai-prices knows, None when it knows none."""
     runner = provider.strip() or model.strip().partition("/")[0]
-    if runner.lower() in SELF_HOSTED or runner.lower().replace("-", "_") in UNLISTED:
+    if runner.lower() in SELF_HOSTED:
+        return None
+    if runner.lower().replace("-", "_") in UNLISTED and not _seller(snapshot, runner):
         return None
     for name, seller in _readings(snapshot, model.strip(), provider.strip()):
         try:

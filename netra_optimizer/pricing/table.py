@@ -192,7 +192,8 @@ class PriceTable:
     def _cost_of(self, group: Group, calls: "Calls") -> Float64:
         counts = np.stack([getattr(calls, b)[group.rows] for b in TOKEN_BUCKETS], axis=1)
         rates = self._lookup(group, calls, group.rows)
-        return np.einsum("ij,ij->i", counts, rates[:, :-1]) + rates[:, -1]
+        fees = rates[:, -1] if calls.requests is None else rates[:, -1] * calls.requests[group.rows]
+        return np.einsum("ij,ij->i", counts, rates[:, :-1]) + fees
 
     def cost_of_usage(
         self,
@@ -244,6 +245,8 @@ class PriceTable:
         inputs = np.zeros(len(rows), np.int64)
         for bucket in INPUT_BUCKETS:
             inputs += getattr(calls, bucket)[rows]
+        if calls.requests is not None:
+            inputs //= np.maximum(calls.requests[rows], 1)
         return group.schedule.lookup(calls.start_us[rows], inputs, self.as_of_us)
 
     @property

@@ -199,9 +199,9 @@ def _episode(run: list[int], high: _High, unjudged: set[int], count: int) -> _Ep
 def _spend_ratios(days: _Days, rows: Bool, cost: Float64, episode: _Episode) -> dict[str, float]:
     calls = days.frame.calls
     tokens = (calls.input_tokens + calls.output_tokens).astype(np.float64)
-    ones = np.ones(len(cost))
+    each = calls.requests_each()
     then, usual = (
-        [float(days.sums(values, rows)[at].mean()) for values in (ones, tokens, cost)]
+        [float(days.sums(values, rows)[at].mean()) for values in (each, tokens, cost)]
         for at in (list(episode.days), list(episode.like))
     )
     return {
@@ -284,9 +284,10 @@ def _medians(days: _Days, values: Float64, rows: Bool) -> tuple[Float64, Float64
 
 def _failures(days: _Days) -> Iterator[Anomaly]:
     frame = days.frame
-    failed = frame.status.equals("error").astype(np.float64)
+    each = frame.calls.requests_each()
+    failed = np.where(frame.status.equals("error"), each, 0.0)
     every = np.ones(len(frame), np.bool_)
-    calls, errors = days.sums(np.ones(len(frame)), every), days.sums(failed, every)
+    calls, errors = days.sums(each, every), days.sums(failed, every)
     usual_days: list[int] = []
     high: _High = {}
     unjudged = set(np.flatnonzero(calls == 0).tolist())

@@ -124,7 +124,7 @@ def audit_caching(
     return CachingAudit(
         prefix_breaks=breaks,
         uses=uses,
-        requests=len(frame),
+        requests=frame.calls.request_count,
         input_tokens=sum(use.input_tokens for use in uses),
         read_tokens=sum(use.read_tokens for use in uses),
         money_usd=sum(use.money_usd for use in uses),
@@ -151,7 +151,7 @@ def _use(context: LeverContext, segment: Segment, blocks: Blocks) -> CachingUse:
         feature=segment.feature,
         model=segment.model,
         provider=segment.provider,
-        requests=len(traffic),
+        requests=calls.request_count,
         input_tokens=prompt,
         read_tokens=read,
         written_5m_tokens=five,
@@ -226,7 +226,7 @@ def _breaks(context: LeverContext, segment: Segment, traffic: Traffic) -> Prefix
     return PrefixBreaks(
         expired_tokens=int(expired.sum()),
         expired_usd=float(lost),
-        from_the_start_requests=int(fresh.sum()),
+        from_the_start_requests=traffic.calls.requests_of(fresh),
         from_the_start_tokens=int(prompt[fresh].sum()),
         rewritten_requests=turns,
         rewritten_tokens=tokens,

@@ -130,15 +130,17 @@ def _review(
     options: AnalysisOptions,
 ) -> ChangedSegment:
     late = frame.calls.start_us[rows] >= change.at_us
-    cost = frame.cost_usd[rows]
-    strata = _strata(frame.calls.input_tokens[rows])
+    calls = frame.calls.take(rows)
+    each = calls.requests_each()
+    cost = frame.cost_usd[rows] / each
+    strata = _strata(calls.input_tokens / each)
     compared = _difference(cost, late, strata)
     cost_change = compared or Interval(0.0, 0.0, 0.0)
     score = frame.quality[rows]
     quality_change = _difference(score, late, strata)
     after_days = max((int(frame.calls.start_us[-1]) - change.at_us) / DAY_US, 1 / 24)
-    monthly = cost_change.expected * int(late.sum()) / after_days * 365.25 / 12
-    after_cost = _mean(cost[late]) or 0.0
+    monthly = cost_change.expected * calls.requests_of(late) / after_days * 365.25 / 12
+    after_cost = _mean(cost[late], each[late]) or 0.0
     before_cost = after_cost - cost_change.expected
     scored_before, scored_after = (int((~np.isnan(score[part])).sum()) for part in (~late, late))
     judged = quality_change if min(scored_before, scored_after) >= MIN_CALLS else None
@@ -149,8 +151,8 @@ def _review(
         at=iso_time(change.at_us),
         before=change.before,
         after=change.after,
-        requests_before=int((~late).sum()),
-        requests_after=int(late.sum()),
+        requests_before=calls.requests_of(~late),
+        requests_after=calls.requests_of(late),
         cost_before_usd=before_cost,
         cost_after_usd=after_cost,
         cost_change_usd=cost_change,
@@ -171,7 +173,7 @@ def _review(
     )
 
 
-def _strata(prompt: Int64) -> Int64:
+def _strata(prompt: Float64) -> Int64:
     """Fifths of prompt size over the whole period."""
     edges = np.quantile(prompt, np.linspace(0, 1, STRATA + 1)[1:-1])
     return np.searchsorted(edges, prompt, side="right").astype(np.int64)
@@ -264,9 +266,11 @@ def _missing(segments: list[ChangedSegment], at: datetime | None) -> list[str]:
     return missing
 
 
-def _mean(values: Float64) -> float | None:
-    known = values[~np.isnan(values)]
-    return float(known.mean()) if len(known) else None
+def _mean(values: Float64, weights: Float64 | None = None) -> float | None:
+    known = ~np.isnan(values)
+    if not known.any():
+        return None
+    return float(np.average(values[known], weights=None if weights is None else weights[known]))
 
 
 def _median(values: Float64) -> float | None:

@@ -32,14 +32,15 @@ def forecast(
     """
     _refuse_nonsense(growth, limits or {})
     notes: list[str] = []
-    unpriced = int(np.isnan(frame.cost_usd).sum())
+    unpriced = frame.calls.requests_of(np.isnan(frame.cost_usd))
+    requests = frame.calls.request_count
     if unpriced:
         notes.append(
-            f"{unpriced:,} of {len(frame):,} calls have no price and are in no cost"
-            + (": the month costs more than is said." if unpriced < len(frame) else ".")
+            f"{unpriced:,} of {requests:,} calls have no price and are in no cost"
+            + (": the month costs more than is said." if unpriced < requests else ".")
         )
     month, days, shaped = _month(frame, growth)
-    if month is None and unpriced < len(frame):
+    if month is None and unpriced < requests:
         notes.append(f"Whole days of records: {days}. A month is foretold from {MIN_DAYS} on.")
     elif month is not None and not shaped:
         notes.append("Below two whole weeks the shape of a week is not known: days count alike.")
@@ -118,7 +119,7 @@ def _rates(frame: UsageFrame, growth: float, limits: Mapping[str, Limit]) -> lis
     for code in np.unique(names.codes).tolist():
         mine = np.flatnonzero(names.codes == code)
         _, inverse = np.unique(minute[mine], return_inverse=True)
-        requests = np.bincount(inverse).astype(np.float64)
+        requests = frame.calls.take(mine).requests_by(inverse)
         used = np.bincount(inverse, weights=tokens[mine]).astype(np.float64, copy=False)
         limit = limits.get(names.values[code])
         full = _fullness(requests, used, limit)

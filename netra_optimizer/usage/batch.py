@@ -110,6 +110,8 @@ def _column(field: ArrowType, values: "Values | None", rows: int) -> ArrowArray:
         return real_array(_reals(values, rows))
     if name == START or name in TOKEN_BUCKETS:
         return count_array(_counts(values, rows, np.int64), kind)
+    if name == "requests":
+        return count_array(_counts(values, rows, np.int64, 1), kind)
     if name in _SMALL:
         default = 1 if name == "attempt" else 0
         return count_array(_counts(values, rows, np.int32, default), kind)

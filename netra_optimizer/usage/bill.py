@@ -6,7 +6,7 @@ tables their consoles export (amounts in USD).
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,9 +14,11 @@ import msgspec
 
 from netra_optimizer.usage.errors import FileDamaged, FormatUnknown
 from netra_optimizer.usage.importers.base import RowRefused
-from netra_optimizer.usage.importers.reports import STARTS, buckets, results_of
+from netra_optimizer.usage.importers.pages import Pages, PagesRead
+from netra_optimizer.usage.importers.reports import STARTS, buckets, kind_of, results_of
 from netra_optimizer.usage.importers.values import first, mapping, moment, number, text
 from netra_optimizer.usage.sources import Source, open_rows
+from netra_optimizer.usage.sources.json_text import MORE
 from netra_optimizer.usage.sources.rows import Row
 
 if TYPE_CHECKING:
@@ -66,24 +68,44 @@ class Reconciliation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_bill(paths: "Sequence[Path | str] | Path | str") -> list[BillLine]:
-    """Lines of OpenAI's costs and Anthropic's cost reports. Raises InputError for anything else."""
+    """Lines of OpenAI's costs and Anthropic's cost reports. Raises InputError for anything else.
+
+    Pages may lie in several files and in any order; where the last of them says that others follow,
+    the bill is not whole and is refused.
+    """
     given = [paths] if isinstance(paths, str | Path) else list(paths)
     found: list[BillLine] = []
+    pages = Pages()
     for path in given:
         source = Source(Path(path))
-        lines = [
-            line
-            for row in open_rows(source).dicts()
-            for bucket in buckets(_whole(row, source.name))
-            for line in _lines(bucket)
-        ]
+        read = PagesRead(source)
+        lines = list(_lines_of(source, read))
+        pages.add(read.last)
         if not lines:
             raise FormatUnknown(
                 f"{source.name} is no bill.",
                 hint="Give OpenAI's organization costs or Anthropic's cost report as JSON.",
             )
         found += lines
+    if pages.cut_off:
+        names = ", ".join(Path(path).name for path in given)
+        raise FileDamaged(
+            f"{names} ends before the bill does: its last page says that others follow.",
+            hint="Fetch the pages that follow, and give them all.",
+        )
     return found
+
+
+def _lines_of(source: Source, pages: PagesRead) -> Iterator[BillLine]:
+    for row in open_rows(source).dicts():
+        pages.follow()
+        whole = _whole(row, source.name)
+        for bucket in buckets(whole):
+            pages.bucket(kind_of(results_of(bucket)), _day_of(bucket))
+            yield from _lines(bucket)
+        if isinstance(whole.get("data"), list):
+            pages.end(whole.get(MORE))
+    pages.follow()
 
 
 def _whole(row: Row | str, name: str) -> Row:
@@ -162,11 +184,18 @@ def _by_billed_name(
     return computed, shown
 
 
-def _lines(bucket: Mapping[str, Any]) -> Iterator[BillLine]:
+def _day_of(bucket: Mapping[str, Any]) -> datetime | None:
     try:
-        day = moment(first(bucket, STARTS), UTC).date()
+        return moment(first(bucket, STARTS), UTC)
     except RowRefused:
+        return None
+
+
+def _lines(bucket: Mapping[str, Any]) -> Iterator[BillLine]:
+    begin = _day_of(bucket)
+    if begin is None:
         return
+    day = begin.date()
     for result in results_of(bucket) or [bucket]:
         amount = result.get("amount")
         item = text(first(result, ("line_item", "description", "token_type", "cost_type")))

@@ -116,12 +116,12 @@ def _focus_row(charge: Mapping[str, Any], list_cost: float | None) -> dict[str, 
     details = {"TokenType": charge["bucket"], "ServiceTier": charge["tier"]}
     month = date.fromisoformat(day).replace(day=1)
     return {
-        "BilledCost": cost,
-        "EffectiveCost": cost,
-        "ListCost": list_cost,
-        "ContractedCost": cost,
-        "ListUnitPrice": None if list_cost is None else list_cost / priced,
-        "ContractedUnitPrice": None if cost is None else cost / priced,
+        "BilledCost": _rounded(cost),
+        "EffectiveCost": _rounded(cost),
+        "ListCost": _rounded(list_cost),
+        "ContractedCost": _rounded(cost),
+        "ListUnitPrice": None if list_cost is None else _rounded(list_cost / priced),
+        "ContractedUnitPrice": None if cost is None else _rounded(cost / priced),
         "BillingCurrency": "USD",
         "PricingCurrency": "USD",
         "BillingAccountId": seller,
@@ -157,6 +157,11 @@ def _focus_row(charge: Mapping[str, Any], list_cost: float | None) -> dict[str, 
         "x_ServiceTier": charge["tier"],
         "x_Requests": charge["requests"],
     }
+
+
+def _rounded(amount: float | None) -> float | None:
+    """To 13 digits, within 1e-12 of itself: what sums of binary fractions are off by goes."""
+    return None if amount is None else float(f"{amount:.13g}")
 
 
 def _flat(table: ArrowTable) -> ArrowTable:

@@ -53,6 +53,8 @@ class Calls:
     audio_out: Int64
     image_in: Int64
     image_out: Int64
+    requests: Int64 | None = None
+    """How many requests each stands for; None: one."""
 
     def __len__(self) -> int:
         return len(self.start_us)
@@ -66,6 +68,26 @@ class Calls:
     def output_tokens(self) -> Int64:
         """All output, reasoning included."""
         return self.tokens(*OUTPUT_BUCKETS)
+
+    @property
+    def request_count(self) -> int:
+        """How many requests they stand for together."""
+        return len(self) if self.requests is None else int(self.requests.sum())
+
+    def requests_of(self, rows: "Int64 | Bool") -> int:
+        """How many requests the chosen calls (an index or a mask) stand for."""
+        if self.requests is not None:
+            return int(self.requests[rows].sum())
+        return int(np.count_nonzero(rows)) if rows.dtype == np.bool_ else len(rows)
+
+    def requests_each(self) -> Float64:
+        """How many requests each call stands for, as weights."""
+        return np.ones(len(self)) if self.requests is None else self.requests.astype(np.float64)
+
+    def requests_by(self, groups: "np.ndarray") -> Float64:
+        """How many requests each group has; groups are numbered from 0, one number a call."""
+        weights = None if self.requests is None else self.requests.astype(np.float64)
+        return np.bincount(groups, weights=weights).astype(np.float64, copy=False)
 
     def tokens(self, *buckets: str) -> Int64:
         """Sum of the named buckets, call by call."""
@@ -202,6 +224,7 @@ class UsageFrame:
             tier=texts(column("service_tier")),
             start_us=_counts(column("start")),
             **{bucket: _counts(column(bucket)) for bucket in TOKEN_BUCKETS},
+            requests=weights(_counts(column("requests"))),
         )
         tags, tag_offsets = lists(column("tags"))
         tools, tool_offsets = lists(column("tool_names"))
@@ -246,6 +269,11 @@ _CALL_TEXTS = ("provider", "model", "tier")
 _REALS = ("latency_ms", "ttft_ms", "quality", "cost_recorded")
 
 
+def weights(requests: Int64) -> Int64 | None:
+    """The column of requests, None where each record stands for one."""
+    return requests if (requests != 1).any() else None
+
+
 def _counts(column: ArrowArray) -> Int64:
     return numbers(column, np.int64).astype(np.int64, copy=False)
 
@@ -256,6 +284,8 @@ def _take(columns: Columns, rows: "Int64 | Bool", given: "dict[str, Any] | None"
         if field.name in chosen:
             continue
         column = getattr(columns, field.name)
+        if column is None:
+            continue
         if isinstance(column, (Text, Calls)):
             chosen[field.name] = column.take(rows)
         else:

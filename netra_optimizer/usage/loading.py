@@ -25,24 +25,25 @@ def loaded_frame(
 ) -> Generator[UsageFrame]:
     """The frame of all records, unpriced, sorted by (start, id); valid within the context.
 
-    Few records go through a usage store of their own; many wait in files and never meet there. Both
-    give the same frame. Raises InputError as `batches` does.
+    Few records go through a usage store of their own, and so do rows that were summed and may have
+    been exported again; many wait in files and never meet there. Both give the same frame. Raises
+    InputError as `batches` does.
     """
     batches = imported.batches()
     held: list[ArrowBatch] = []
     rows = 0
-    if imported.size <= stored_bytes:
+    if imported.size <= stored_bytes or imported.sums:
         held, rows = _first(batches, stored_rows)
-        if rows <= stored_rows:
+        if rows <= stored_rows or imported.sums:
             with tempfile.TemporaryDirectory(prefix="apex-") as folder:
-                yield from _stored(Path(folder), held)
+                yield from _stored(Path(folder), chain(held, batches))
             return
     from netra_optimizer.usage.spool import spooled_frame
 
     yield spooled_frame(chain(held, batches))
 
 
-def _stored(folder: Path, batches: "list[ArrowBatch]") -> Iterator[UsageFrame]:
+def _stored(folder: Path, batches: "Iterator[ArrowBatch]") -> Iterator[UsageFrame]:
     from netra_optimizer.usage.store import UsageStore
 
     with UsageStore.open(folder / "usage") as store:

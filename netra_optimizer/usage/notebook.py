@@ -11,6 +11,7 @@ from netra_optimizer.usage.batch import schema
 from netra_optimizer.usage.columns import real_array
 from netra_optimizer.usage.frame import UsageFrame
 from netra_optimizer.usage.reading import read_files
+from netra_optimizer.usage.summed import without_superseded
 
 if TYPE_CHECKING:
     from netra_optimizer.pricing.table import PriceTable
@@ -41,7 +42,7 @@ class Usage:
         import pyarrow as pa
 
         imported = read_files(paths, **options)
-        table = pa.Table.from_batches(list(imported.batches()), schema())
+        table = without_superseded(pa.Table.from_batches(list(imported.batches()), schema()))
         return cls(table, audit=imported.audit, format=imported.format)
 
     def __len__(self) -> int:

@@ -20,9 +20,14 @@ if TYPE_CHECKING:
 
 END: Final = 2**62
 
-INPUT_SQL: Final = "(" + " + ".join(f"u.{bucket}" for bucket in INPUT_BUCKETS) + ")"
+SIZE_SQL: Final = (
+    "intDiv(" + " + ".join(f"u.{bucket}" for bucket in INPUT_BUCKETS) + ", greatest(u.requests, 1))"
+)
+"""Input tokens of one of the requests that a call `u` stands for."""
 COST_SQL: Final = (
-    "(" + " + ".join(f"u.{bucket} * p.{bucket}" for bucket in TOKEN_BUCKETS) + " + p.request)"
+    "("
+    + " + ".join(f"u.{bucket} * p.{bucket}" for bucket in TOKEN_BUCKETS)
+    + " + u.requests * p.request)"
 )
 """USD of a call `u` at its rate `p`, nan where there is no price."""
 
@@ -70,7 +75,7 @@ class Call(NamedTuple):
     model: str = "u.model"
     tier: str = "u.service_tier"
     start_us: str = "toUnixTimestamp64Micro(u.start)"
-    size: str = INPUT_SQL
+    size: str = SIZE_SQL
 
 
 _CALL: Final = Call()

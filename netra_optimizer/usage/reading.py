@@ -23,9 +23,17 @@ from netra_optimizer.usage.errors import (
     NoUsableRow,
 )
 from netra_optimizer.usage.importers import Chunk, Importer, Options, importer_named, recognize
-from netra_optimizer.usage.importers.base import DUPLICATE, NO_MODEL, NO_TIME, RowRefused
+from netra_optimizer.usage.importers.base import (
+    CONTENT_ID,
+    COUNTED_BEFORE,
+    DUPLICATE,
+    NO_MODEL,
+    NO_TIME,
+    RowRefused,
+)
+from netra_optimizer.usage.importers.pages import Pages
 from netra_optimizer.usage.importers.reports import is_bill
-from netra_optimizer.usage.importers.values import CONTENT_ID, moment
+from netra_optimizer.usage.importers.values import moment
 from netra_optimizer.usage.names import ModelNames
 from netra_optimizer.usage.occurrences import Occurrences
 from netra_optimizer.usage.sources import Rows, Source, sources_of
@@ -86,6 +94,8 @@ def check_reading(
     _options(model, start, timezone, mapping, datetime.now(UTC))
 
 
+EXPORT_CUT_OFF: Final = "export_cut_off"
+"""Stands, once a report, for what is on pages that its last page here says follow."""
 CUT_OFF: Final = "file_cut_off"
 """Stands, once a file, for what lay behind the place where its packed data breaks."""
 NOT_USAGE: Final = "file_not_usage"
@@ -131,6 +141,11 @@ class Import:
         return "+".join(dict.fromkeys(importer.name for importer, _ in self._parts))
 
     @property
+    def sums(self) -> bool:
+        """Whether any file may hold rows that sum requests, and come again with larger figures."""
+        return any(importer.sums(rows) for importer, rows in self._parts)
+
+    @property
     def title(self) -> str:
         """The formats for people."""
         return ", ".join(dict.fromkeys(importer.title for importer, _ in self._parts))
@@ -148,10 +163,11 @@ class Import:
         self._audit = _Tally()
         if self._left_out:
             self._audit.add(Chunk(rows=0, columns={}, dropped=Counter({NOT_USAGE: self._left_out})))
-        seen, names = Occurrences(), ModelNames()
+        seen, names, pages = Occurrences(), ModelNames(), Pages()
         done = 0
         for importer, rows in self._parts:
             for chunk in importer.chunks(rows, self._options):
+                pages.add(chunk.pages)
                 batch = self._finish(chunk, importer, seen, names)
                 if self._progress:
                     self._progress(done + rows.source.bytes_read, self._total)
@@ -160,6 +176,8 @@ class Import:
             if rows.source.cut_off:
                 self._audit.add(Chunk(rows=0, columns={}, dropped=Counter({CUT_OFF: 1})))
             done += rows.source.size
+        if missing := pages.cut_off:
+            self._audit.add(Chunk(rows=0, columns={}, dropped=Counter({EXPORT_CUT_OFF: missing})))
         if self._progress:
             self._progress(self._total, self._total)
         self._audit.require_rows(", ".join(rows.source.name for _, rows in self._parts))
@@ -183,8 +201,8 @@ class Import:
         columns["import_id"] = constant_text(self._import_id, chunk.rows)
         batch = batch_of(chunk.rows, columns)
         if repeated:
-            rows = repeated if chunk.of is None else {chunk.of[record] for record in repeated}
-            self._audit.drop(DUPLICATE, len(rows))
+            rows = set(repeated if chunk.of is None else (chunk.of[row] for row in repeated))
+            self._audit.drop(DUPLICATE, len(rows - {COUNTED_BEFORE}))
             kept = np.setdiff1d(np.arange(chunk.rows), repeated)
             return _take(batch, kept) if len(kept) else None
         return batch

@@ -66,6 +66,9 @@ class UsageRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     audio_out: int = 0
     image_in: int = 0
     image_out: int = 0
+    requests: int = 1
+    """How many calls the record stands for, tokens and cost being those of all of them: more than
+    one where a source sums more than are told apart."""
     user: str = ""
     team: str = ""
     feature: str = ""
@@ -116,6 +119,7 @@ def usage_schema() -> ArrowSchema:
             field("latency_ms", real, True),
             field("ttft_ms", real, True),
             *(field(name, count) for name in TOKEN_BUCKETS),
+            field("requests", count),
             field("user", text),
             field("team", text),
             field("feature", text),

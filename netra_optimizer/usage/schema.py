@@ -72,5 +72,10 @@ CREATE TABLE IF NOT EXISTS {RATES_TABLE} (
     # A block of an import is one file instead of one a column: written in half the time. Merges
     # make the large parts by column again.
     (f"ALTER TABLE {USAGE_TABLE} MODIFY SETTING min_bytes_for_wide_part = 134217728",),
+    # What a provider sums beyond what is told apart stands in one record for several requests.
+    (
+        f"ALTER TABLE {USAGE_TABLE} "
+        "ADD COLUMN IF NOT EXISTS requests Int64 DEFAULT 1 CODEC(T64, LZ4) AFTER image_out",
+    ),
 )
 """Migration n (from 1) is applied once, in order; a statement must bear being run again."""

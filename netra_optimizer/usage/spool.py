@@ -23,7 +23,7 @@ from netra_optimizer.usage.columns import (
     one_array,
     reals,
 )
-from netra_optimizer.usage.frame import Calls, Pricing, UsageFrame
+from netra_optimizer.usage.frame import Calls, Pricing, UsageFrame, weights
 from netra_optimizer.usage.record import TOKEN_BUCKETS
 from netra_optimizer.usage.spilled import SLICE, SpilledNumbers, SpilledTexts
 
@@ -89,6 +89,7 @@ class _Spool:
             tier=texts.pop("service_tier"),
             start_us=self._take("start", order),
             **{bucket: self._take(bucket, order) for bucket in TOKEN_BUCKETS},
+            requests=weights(self._take("requests", order)),
         )
         plain = {name: self._take(name, order) for name in list(self._numbers)}
         tags, tag_offsets = self._text_list("tags", order)
@@ -252,7 +253,7 @@ _TEXT_LISTS: Final = ("tags", "tool_names")
 _REALS: Final = ("latency_ms", "ttft_ms", "quality", "cost_recorded")
 _KINDS: Final[dict[str, npt.DTypeLike]] = {
     "start": np.int64,
-    **dict.fromkeys(TOKEN_BUCKETS, np.int64),
+    **dict.fromkeys((*TOKEN_BUCKETS, "requests"), np.int64),
     **dict.fromkeys(_REALS, np.float64),
     "attempt": np.int32,
     "block_tokens": np.int32,

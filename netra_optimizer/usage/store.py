@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 import numpy as np
 
+from netra_optimizer.errors import InputError
 from netra_optimizer.usage.arrow_types import ArrowArray, ArrowBatch, ArrowTable
 from netra_optimizer.usage.batch import EPOCH, batch_of_records, constant_text, schema
 from netra_optimizer.usage.columns import count_array, lists, numbers
@@ -23,6 +24,7 @@ from netra_optimizer.usage.rates import COST_SQL, RateRows, join_sql
 from netra_optimizer.usage.record import TOKEN_BUCKETS, UsageRecord
 from netra_optimizer.usage.returning import trim
 from netra_optimizer.usage.schema import USAGE_TABLE
+from netra_optimizer.usage.summed import SummedRows
 from netra_optimizer.usage.totals import LATENCY, TOTALS, summed_sql
 
 if TYPE_CHECKING:
@@ -149,17 +151,49 @@ class TenantUsage:
         batches: Iterable[ArrowBatch | Sequence[UsageRecord]],
         *,
         import_id: str | None = None,
+        block_rows: int = INSERT_ROWS,
     ) -> Inserted:
         """Add records (batches in USAGE_SCHEMA, or sequences of records).
 
         A record whose id is already there is left as it is and counted as repeated. Rows are
-        written in blocks that are there whole or not at all, so an insert that died may be run
-        again. `import_id` overrides the records' own.
+        written in blocks of about `block_rows` that are there whole or not at all, so an insert
+        that died may be run again. `import_id` overrides the records' own. Of rows that a provider
+        has summed only the largest export of each stays.
         """
+        summed = SummedRows()
+        try:
+            done = self._insert(_noted(_blocks(batches, block_rows), summed, import_id), import_id)
+        except InputError:
+            raise  # what came of a refused file is taken back, and takes nothing's place
+        except BaseException:
+            self._settle(summed)
+            raise
+        self._settle(summed)
+        return done
+
+    def settle(self, import_id: str) -> None:
+        """Of an import that goes on no more: what it left of summed rows counts as `insert` says.
+
+        A row that it stored in part gives way to another export of it that is there whole.
+        """
+        where = UsageFilter(import_id=import_id)
+        times = "toUnixTimestamp64Micro(min(u.start)), toUnixTimestamp64Micro(max(u.start))"
+        rows = self._rows(f"SELECT count(), {times} FROM", "", where)
+        count, first_us, last_us = (int(value) for value in rows[0])
+        if count:
+            summed = SummedRows()
+            summed.add(first_us, last_us, [import_id])
+            self._settle(summed)
+
+    def _settle(self, summed: SummedRows) -> None:
+        with self._inserting:
+            summed.settle(self._database, self._tenant)
+
+    def _insert(self, blocks: Iterator[list[ArrowTable]], import_id: str | None) -> Inserted:
         rows = repeated = 0
         with ThreadPoolExecutor(1, thread_name_prefix="usage-insert") as behind:
             before: Future[int] | None = None
-            for block in _blocks(batches):
+            for block in blocks:
                 if before is not None:
                     rows += before.result()
                 before = None
@@ -178,6 +212,10 @@ class TenantUsage:
     def count(self, where: UsageFilter = EVERYTHING) -> int:
         """How many records fit."""
         return int(self._rows("SELECT count() FROM", "", where)[0][0])
+
+    def requests(self, where: UsageFilter = EVERYTHING) -> int:
+        """How many calls those records stand for."""
+        return int(self._rows("SELECT sum(u.requests) FROM", "", where)[0][0])
 
     def frame(
         self,
@@ -286,7 +324,9 @@ class TenantUsage:
         )
         sums = ", ".join(f"sum(u.{b}), sum(u.{b} * p.{b})" for b in TOKEN_BUCKETS)
         names = ", ".join(f"g{i}" for i in range(len(_CHARGED) + 1))
-        sql, parameters = self._priced(f"{groups}, count(), {sums}, sum(p.request)", prices, where)
+        sql, parameters = self._priced(
+            f"{groups}, sum(u.requests), {sums}, sum(u.requests * p.request)", prices, where
+        )
         rows = self._database.rows(f"{sql} GROUP BY {names} ORDER BY {names}", parameters)
         return [charge for row in rows for charge in _charges(row)]
 
@@ -466,19 +506,29 @@ def _batch(given: ArrowBatch | Sequence[UsageRecord]) -> ArrowBatch:
     return batch_of_records(given) if isinstance(given, Sequence) else given
 
 
-def _blocks(batches: Iterable[ArrowBatch | Sequence[UsageRecord]]) -> Iterator[list[ArrowTable]]:
-    """Batches gathered into blocks of about INSERT_ROWS, each alone in a list to take it from."""
+def _blocks(
+    batches: Iterable[ArrowBatch | Sequence[UsageRecord]], block_rows: int
+) -> Iterator[list[ArrowTable]]:
+    """Batches gathered into blocks of about `block_rows`, each alone in a list to take it from."""
     held: list[ArrowBatch] = []
     rows = 0
     for given in batches:
         batch = _batch(given)
         held.append(batch)
         rows += batch.num_rows
-        if rows >= INSERT_ROWS:
+        if rows >= block_rows:
             yield _emptied(held)
             rows = 0
     if held:
         yield _emptied(held)
+
+
+def _noted(
+    blocks: Iterator[list[ArrowTable]], summed: SummedRows, import_id: str | None
+) -> Iterator[list[ArrowTable]]:
+    for block in blocks:
+        summed.note(block[0], import_id)
+        yield block
 
 
 def _emptied(held: list[ArrowBatch]) -> list[ArrowTable]:

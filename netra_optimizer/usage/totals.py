@@ -7,7 +7,7 @@ sum costs what they cost one by one. A join of every call with its rate takes 20
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from netra_optimizer.usage.rates import INPUT_SQL, Call, cell_sql, join_sql
+from netra_optimizer.usage.rates import SIZE_SQL, Call, cell_sql, join_sql
 from netra_optimizer.usage.record import INPUT_BUCKETS, OUTPUT_BUCKETS, TOKEN_BUCKETS
 from netra_optimizer.usage.schema import USAGE_TABLE
 
@@ -53,11 +53,11 @@ def summed_sql(
     chosen = [
         *groups,
         "u.provider AS provider, u.model AS model, u.service_tier AS tier",
-        "count() AS requests, countIf(u.status = 'error') AS errors",
+        "sum(u.requests) AS requests, sumIf(u.requests, u.status = 'error') AS errors",
         *(f"sum(u.{bucket}) AS s_{bucket}" for bucket in TOKEN_BUCKETS),
         "sum(u.cost_recorded) AS recorded, count(u.cost_recorded) AS recordings",
         f"min({_START_US}) AS first_us, max({_START_US}) AS last_us",
-        f"any({_START_US}) AS at_us, any({INPUT_SQL}) AS size",
+        f"any({_START_US}) AS at_us, any({SIZE_SQL}) AS size",
         *(_TIMED if latency else []),
     ]
     inner = (

@@ -40,6 +40,7 @@ const REASONS: Record<string, string> = {
   unreadable_values: "values that cannot be read",
   file_not_usage: "files that are no usage",
   file_cut_off: "the file ends in the middle",
+  export_cut_off: "the export goes on: pages that follow are not in it",
 };
 
 /** What a file was read as, by the format's id. */

@@ -83,14 +83,18 @@ async def test_files_alone_are_split_totalled_and_exported(tmp_path: Path, calls
     assert sum(costs) == pytest.approx(7.65)
 
 
-async def test_files_are_read_with_the_columns_and_the_zone_that_are_named(tmp_path: Path) -> None:
+async def test_files_are_read_with_the_columns_and_the_zone_that_are_named_and_accounted_for(
+    tmp_path: Path,
+) -> None:
     table = tmp_path / "house.csv"
-    table.write_text("when,engine,fed,said\n2026-11-16 00:30:00,gpt-4o,1000,10\n")
+    rows = ("2026-11-16 00:30:00,gpt-4o,1000,10", "yesterday,gpt-4o,1000,10")
+    table.write_text("when,engine,fed,said\n" + "".join(f"{row}\n" for row in rows))
     names = ["start=when", "model=engine", "input=fed", "output=said"]
     named = [part for name in names for part in ("--map", name)]
     how = (*named, "--timezone", "Asia/Tokyo", "--json")
     found = await apex(tmp_path / "home", "usage", "breakdown", str(table), "--by", "day", *how)
     assert [row["key"] for row in json.loads(found.out)["items"]] == ["2026-11-15"]
+    assert found.err == "left out 1: bad_time\n"
 
 
 async def test_a_running_platform_is_asked_where_no_file_is_given(
@@ -148,6 +152,7 @@ async def test_calls_are_erased_for_good_and_what_went_is_listed(
     [
         (["--only", "shoe=42"], "NAME=VALUE"),
         (["--from", "yesterday"], "no time like"),
+        (["--from", "2026-11-20", "--to", "2026-11-19"], "is before --from"),
         (["--limit", "0"], "--limit"),
     ],
 )

@@ -4,7 +4,9 @@ import json
 import os
 import re
 import signal
+import sqlite3
 import subprocess
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +54,16 @@ def spend_logs(path: Path, rows: int) -> Path:
     return path
 
 
+def own_table(path: Path, rows: int) -> Path:
+    """A table whose columns have names of its own, and times without a zone."""
+    with path.open("w") as file:
+        file.write("Wann,Motor,Rein,Raus,Abteilung,Nummer\n")
+        for row in range(rows):
+            at = f"2026-11-20 {row // 3600 % 24:02}:{row // 60 % 60:02}:{row % 60:02}"
+            file.write(f"{at},gpt-4o,100,50,Haus,{row}\n")
+    return path
+
+
 @pytest.mark.integration
 @pytest.mark.process
 class TestUsageSurvives(BaseIntegrationTest):
@@ -86,10 +98,12 @@ class TestUsageSurvives(BaseIntegrationTest):
         """How many calls a query sees."""
         return (await http.get("/api/usage/summary")).json()["requests"]
 
-    async def upload(self, http: httpx.AsyncClient, path: Path) -> str:
+    async def upload(self, http: httpx.AsyncClient, path: Path, **options: str | list[str]) -> str:
         """The id of the import that has begun."""
         with path.open("rb") as file:
-            answer = await http.post("/api/usage/import", files={"file": (path.name, file)})
+            answer = await http.post(
+                "/api/usage/import", files={"file": (path.name, file)}, data=options
+            )
         assert answer.status_code == 202, answer.text
         return answer.json()["import_id"]
 
@@ -212,9 +226,8 @@ class TestUsageSurvives(BaseIntegrationTest):
             kept = (await http.get("/api/usage/retention")).json()
             assert kept == {"keep_days": None, "kept_since": None, "calls_due": 0}
 
-    @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-    async def test_an_import_cut_off_ends_after_the_next_start_with_each_row_once(
-        self, number: signal.Signals
+    async def test_an_import_cut_off_by_a_stop_ends_after_the_next_start_with_each_row_once(
+        self,
     ) -> None:
         rows = 140_000
         path = spend_logs(self.home / "spend.jsonl", rows)
@@ -227,7 +240,7 @@ class TestUsageSurvives(BaseIntegrationTest):
                 return await self.requests(http)
 
             stored = await self.eventually(begun, what="the first block", within_s=60)
-            os.kill(server.pid, number)
+            os.kill(server.pid, signal.SIGTERM)
             server.wait()
         assert 0 < stored < rows
         _, http = self.serve()
@@ -238,4 +251,39 @@ class TestUsageSurvives(BaseIntegrationTest):
             assert await self.requests(http) == rows
             again = await self.ended(http, await self.upload(http, path))
             assert (again["status"], await self.requests(http)) == ("completed", rows)
+        assert not list((self.home / "uploads").iterdir())
+
+    async def test_an_import_cut_off_by_a_kill_goes_on_with_the_zone_and_columns_it_was_given(
+        self,
+    ) -> None:
+        rows = 140_000
+        path = own_table(self.home / "house.csv", rows)
+        columns = ["start=Wann", "model=Motor", "input=Rein", "output=Raus", "team=Abteilung"]
+        server, http = self.serve()
+        async with http:
+            await self.sign_in(http)
+            given: dict[str, str | list[str]] = {"timezone": "Asia/Tokyo", "map": columns}
+            import_id = await self.upload(http, path, **given)
+
+            async def begun() -> int:
+                return await self.requests(http)
+
+            stored = await self.eventually(begun, what="the first block", within_s=60)
+            os.kill(server.pid, signal.SIGKILL)
+            server.wait()
+        assert 0 < stored < rows
+        with closing(sqlite3.connect(self.home / "platform.sqlite")) as platform:
+            assert platform.execute("SELECT begun FROM imports").fetchall() == [(1,)]
+        _, http = self.serve()
+        async with http:
+            await self.sign_in(http)
+            found = await self.ended(http, import_id)
+            assert (found["status"], found["rows_kept"]) == ("completed", rows)
+            total = (await http.get("/api/usage/summary")).json()
+            split = (await http.get("/api/usage/breakdown", params={"by": "team"})).json()
+            again = await self.ended(http, await self.upload(http, path, **given))
+            assert (again["status"], await self.requests(http)) == ("completed", rows)
+        assert (total["requests"], total["input_tokens"]) == (rows, 100 * rows)
+        assert total["first"] == "2026-11-19T15:00:00.000000Z"  # midnight of the 20th in Tokyo
+        assert [row["key"] for row in split["items"]] == ["Haus"]
         assert not list((self.home / "uploads").iterdir())

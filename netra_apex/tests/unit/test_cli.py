@@ -27,6 +27,15 @@ def test_help_lists_every_command() -> None:
     assert all(name in done.stdout for name in ("analyze", "serve", "demo", "config", "doctor"))
 
 
+def test_help_names_no_type_where_an_option_takes_no_value() -> None:
+    of_a_command, of_a_group = apex("analyze", "--help").stdout, apex("usage", "--help").stdout
+    (flag,) = (line for line in of_a_command.splitlines() if "│ --json" in line)
+    (valued,) = (line for line in of_a_command.splitlines() if "│ --start " in line)
+    assert "<str>" in valued
+    assert "<" not in flag and "Print one JSON object" in flag
+    assert "bool" not in of_a_command + of_a_group + apex("usage", "erase", "--help").stdout
+
+
 def test_the_version_is_printed() -> None:
     assert apex("--version").stdout.startswith("apex 0.")
 

@@ -1,6 +1,7 @@
 """`apex config`: what it prints, changes, and exits with."""
 
 import json
+import re
 from collections.abc import Generator
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from netra_apex.commands.config import config_app
+from netra_apex.commands.users import users_app
 from netra_core.environment import get_env
 from netra_core.errors import ConfigurationError
 from netra_core.testing.configurations import made_up_secret
@@ -92,6 +94,22 @@ def test_a_secret_is_given_on_standard_input_and_comes_back_from_a_backup(tmp_pa
     assert apex("restore", str(file)).stdout == "revision 3\n"
     shown = apex("explain", "llm.openai_api_key").stdout
     assert "********" in shown and secret not in shown + file.read_text()
+
+
+def test_an_id_that_nobody_has_gets_no_settings() -> None:
+    get_env().update({"ENVIRONMENT": "development"}, "test")
+    early = apex("set", "llm.model", "own", "--workspace", "w1")
+    assert (early.exit_code, "no accounts here" in early.stderr) == (0, True)
+    made = CliRunner().invoke(users_app, ["create", "ada@example.com"])
+    assert made.exit_code == 0, made.output
+    listed = CliRunner(env={"COLUMNS": "200"}).invoke(users_app, ["list"]).stdout
+    (person,) = re.findall(r"usr_\w+", listed)
+    for owner in ("--workspace", "--user"):
+        refused = apex("set", "llm.model", "own", owner, "nobody")
+        assert (refused.exit_code, "there is no" in refused.stderr) == (2, True)
+    assert apex("set", "llm.model", "own", "--user", person).exit_code == 0
+    history = parsed("history")
+    assert isinstance(history, list) and len(history) == 2
 
 
 def test_settings_of_a_user_and_of_a_service_are_shown() -> None:

@@ -159,6 +159,20 @@ async def test_bad_changes_are_problems_and_change_nothing(tmp_path: Path) -> No
         assert manager.revision == 0
 
 
+async def test_a_name_in_the_query_that_is_none_is_refused_and_nothing_is_set(
+    tmp_path: Path,
+) -> None:
+    async with configured(tmp_path) as (platform, manager):
+        (ada,) = await people(platform, "ada")
+        answer = await put(ada, "runs.max_per_user", 7, whose="workspace")
+        assert (answer.status_code, answer.json()["code"]) == (422, "API-422")
+        assert "'whose'" in answer.json()["detail"] and "scope" in answer.json()["hint"]
+        refused = await ada.http.get("/api/config", params={"owners": "w"})
+        assert (refused.status_code, manager.revision) == (422, 0)
+        history = await ada.http.get("/api/config/history", params={"limit": 1})
+        assert history.status_code == 200
+
+
 async def test_people_who_are_no_operators_reach_only_what_is_theirs(tmp_path: Path) -> None:
     async with configured(tmp_path, APEX_OPERATORS="somebody-else") as (platform, manager):
         ada, bob = await people(platform, "ada", "bob")

@@ -26,6 +26,34 @@ def test_bytes_beyond_the_limit_are_refused_and_let_go_at_the_end() -> None:
     assert bodies.held == 0
 
 
+def test_many_bodies_of_one_owner_leave_half_of_the_room_to_others() -> None:
+    bodies = HeldBytes(100)
+    with bodies.body("w1") as first, bodies.body("w1") as second, bodies.body("w2") as other:
+        first.take(30)
+        second.take(20)
+        for one in (first, second):
+            with pytest.raises(IngestFullError, match="of this workspace"):
+                one.take(1)
+        other.take(50)
+        second.take(-20)
+        assert bodies.held == 80
+    assert bodies.held == 0
+
+
+def test_a_single_body_of_an_owner_may_be_as_large_as_any() -> None:
+    bodies = HeldBytes(100)
+    with bodies.body("w1") as large:
+        large.take(60)
+        large.take(40)
+        with pytest.raises(IngestFullError), bodies.body("w1") as more:
+            more.take(1)
+    with bodies.body("w1") as again, bodies.body("w1") as beside:
+        again.take(50)
+        with pytest.raises(IngestFullError):
+            beside.take(1)
+    assert bodies.held == 0
+
+
 async def test_turns_come_in_order_and_a_heavy_one_is_not_overtaken() -> None:
     turns, order = Turns(10), list[str]()
     free = {name: asyncio.Event() for name in "abcd"}

@@ -285,6 +285,26 @@ def test_focus_rows_sum_to_what_was_used_and_spent(
     assert (float(web[0]["ListUnitPrice"]), web[0]["SkuMeter"]) == (2.5, "Input Tokens")
 
 
+def test_focus_prices_are_the_list_s_whatever_number_of_tokens_they_are_made_from(
+    store: UsageStore, prices: PriceTable
+) -> None:
+    found = store.for_tenant("few-tokens")
+    found.insert(
+        [
+            [
+                call(f"c{n}", model="gpt-4o-mini", input_uncached=n, feature=f"f{n}")
+                for n in range(1, 100)
+            ]
+        ]
+    )
+    rows = focus_table(found, prices=prices).to_pylist()
+    assert {(row["ListUnitPrice"], row["ContractedUnitPrice"]) for row in rows} == {(0.15, 0.15)}
+    exact = found.cost(prices)["cost_usd"].to_pylist()
+    by_size = sorted(row["BilledCost"] for row in rows)
+    assert by_size == pytest.approx(sorted(exact), rel=1e-12)
+    assert max(len(str(row["BilledCost"])) for row in rows) < len("1.2345678901e-05")
+
+
 def test_focus_tells_a_negotiated_cost_from_the_list_s_and_bills_fees_by_request(
     store: UsageStore,
 ) -> None:

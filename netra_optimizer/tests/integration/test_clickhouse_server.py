@@ -20,6 +20,7 @@ from netra_optimizer.usage.database import Database
 from netra_optimizer.usage.errors import BadQuery
 from netra_optimizer.usage.filters import MAX_TEXT_BYTES
 from netra_optimizer.usage.schema import MIGRATIONS
+from netra_optimizer.usage.summed import summed_id
 
 T0 = datetime(2026, 11, 20, 10, tzinfo=UTC)
 PASSWORD = "p@ss/wörd"
@@ -72,6 +73,24 @@ def test_a_server_stores_prices_recognizes_and_erases_like_the_embedded_engine(s
         assert [row.requests for row in rows] == [3000]
         assert tenant.erase(UsageFilter(end=T0 + timedelta(seconds=10))) == 10
         assert (tenant.count(), other.count()) == (2990, 1)
+
+
+@pytest.mark.process
+def test_a_server_keeps_the_larger_export_of_rows_that_were_summed(server: str) -> None:
+    def export(tokens: int) -> list[UsageRecord]:
+        counts = {"input_uncached": tokens, "requests": 1}
+        return [
+            call(f"{summed_id(f'row {row}', counts, 1)}/0", input_uncached=tokens)
+            for row in range(600)
+        ]
+
+    prices = PriceTable.load()
+    with UsageStore.open(url(server)) as store:
+        tenant = store.for_tenant("sums")
+        for tokens in (10, 30, 20):
+            tenant.insert([export(tokens)])
+        summary = tenant.summary(prices=prices)
+    assert (summary.requests, summary.input_tokens) == (600, 600 * 30)
 
 
 @pytest.mark.process

@@ -98,8 +98,10 @@ def test_slower_answers_are_told_from_longer_ones(prices: PriceTable) -> None:
     assert longer[0].ratios == {"answer_length": 2.5, "time_a_token": pytest.approx(1.0)}
 
 
-def test_a_storm_of_errors_is_found_with_its_kind(prices: PriceTable) -> None:
-    storm = day(6, calls=30, status="error", error_kind="rate_limit", feature="chat")
+@pytest.mark.parametrize("requests", [1, 3], ids="in records of {}".format)
+def test_a_storm_of_errors_is_found_with_its_kind(prices: PriceTable, requests: int) -> None:
+    what = {"status": "error", "error_kind": "rate_limit", "feature": "chat"}
+    storm = day(6, calls=30 // requests, requests=requests, **what)
     (failures,) = (
         one
         for one in found([*(day(at) for at in range(10)), storm], prices)

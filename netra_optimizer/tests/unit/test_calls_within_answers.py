@@ -148,3 +148,13 @@ def test_what_a_picture_took_is_output_in_pictures_where_nobody_says_otherwise(
     for said, text, picture in ((usage, 0, 400), (told, 100, 300)):
         [row], _ = answered(tmp_path, model="gpt-image-1.5", usage=said, **drawn)
         assert (row["output_text"], row["image_out"], row["image_in"]) == (text, picture, 40)
+
+
+def test_an_advisor_that_a_gateway_added_to_the_top_counts_once(tmp_path: Path) -> None:
+    summed = {**ADVISED, "input_tokens": 400 + 820 + 1300, "output_tokens": 90 + 1600 + 440,
+              "cache_read_input_tokens": 400}  # fmt: skip
+    rows, _ = answered(tmp_path, type="message", usage=summed)
+    assert [(row["model"], row["input_uncached"], row["cache_read"], row["output_text"])
+            for row in rows] == [
+        ("claude-sonnet-4-5", 1700, 400, 530), ("claude-opus-4-6", 820, 0, 1600),
+    ]  # fmt: skip

@@ -158,6 +158,17 @@ def test_reasoning_that_is_most_of_the_output_is_named(prices: PriceTable) -> No
     assert less[0].savings_usd.expected == pytest.approx(60 * 200 * 15e-6)
 
 
+@pytest.mark.parametrize(("requests", "offered"), [(1, ["Bound answers"]), (10, [])])
+def test_a_long_answer_is_bounded_and_several_that_stand_in_one_record_are_not(
+    prices: PriceTable, requests: int, offered: list[str]
+) -> None:
+    answers = [call(at, 60.0 * at, output_text=100) for at in range(470)]
+    long = {"input_uncached": 1000 * requests, "requests": requests}
+    answers += [call(at, 60.0 * at, output_text=10 * at, **long) for at in range(470, 500)]
+    titles = [one.title.partition(" (")[0] for one in found(answers, prices, "output_tokens")]
+    assert titles == offered
+
+
 def test_a_job_is_batched_and_an_interactive_feature_is_not(prices: PriceTable) -> None:
     job = [
         call(day * 30 + at, 86_400 * day + 2 * at, feature="job", output_text=50)

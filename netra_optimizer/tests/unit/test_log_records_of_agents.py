@@ -154,6 +154,57 @@ def test_what_a_forked_session_copied_is_no_second_call(copied: list, tmp_path: 
     ]  # fmt: skip
 
 
+def made(second: int, name: int) -> str:
+    """A name made so many seconds after ten o'clock, as Codex names sessions and turns."""
+    ms = f"{1795168800000 + second * 1000:012x}"
+    return f"{ms[:8]}-{ms[8:]}-7000-8000-{name:012x}"
+
+
+def turn(second: int, name: int = 0) -> dict:
+    return line("turn_context", model="gpt-5", turn_id=made(second, name))
+
+
+def calls_of(folder: Path, **files: list[dict]) -> list[dict]:
+    for name, lines in files.items():
+        (folder / f"{name}.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    imported = read_files(folder)
+    return [row for batch in imported.batches() for row in batch.to_pylist()]
+
+
+def test_copies_of_copies_count_once_and_keep_the_time_of_their_turn(tmp_path: Path) -> None:
+    first, second, third = made(0, 1), made(100, 2), made(200, 3)
+    a = [line("session_meta", id=first), turn(1), counted(1000, 1000)]
+    b = [line("session_meta", id=second, forked_from_id=first), *a, turn(101), counted(1700, 700)]
+    c = [line("session_meta", id=third, forked_from_id=second), *b, turn(201), counted(2600, 900)]
+    copied_slowly = [at(0.5 * place, row) for place, row in enumerate(c)]
+    rows = calls_of(tmp_path, a=copied_slowly, b=b, c=a)
+    assert [(row["input_uncached"], row["conversation"]) for row in rows] == [
+        (1000, first), (700, first), (900, third),
+    ]  # fmt: skip
+    assert [row["start"].strftime("%H:%M:%S") for row in rows] == [
+        "10:00:01", "10:01:41", "11:00:04",
+    ]  # fmt: skip
+
+
+def test_sessions_that_work_for_one_and_count_alike_are_calls_of_their_own(tmp_path: Path) -> None:
+    def child(name: int) -> list[dict]:
+        meta = line("session_meta", id=made(5, name), parent_thread_id=made(0, 1))
+        return [meta, line("session_meta", id=made(0, 1)), turn(5, name), counted(1000, 1000)]
+
+    rows = calls_of(tmp_path, a=child(2), b=child(3))
+    assert [row["conversation"] for row in rows] == [made(5, 2), made(5, 3)]
+
+
+def test_what_was_copied_with_its_own_times_is_no_second_call(tmp_path: Path) -> None:
+    own = [at(5 * place, row) for place, row in enumerate(OWN)]
+    child = [at(30, line("session_meta", id="s-2", parent_thread_id="s-1")), *own,
+             at(31, OWN[1]), at(34, line("response_item")), at(35, counted(900, 900))]  # fmt: skip
+    rows = calls_of(tmp_path, a=own, b=child)
+    assert [(row["conversation"], row["input_uncached"]) for row in rows] == [
+        ("s-1", 600), ("s-1", 700), ("s-2", 900),
+    ]  # fmt: skip
+
+
 def test_a_session_of_totals_alone_counts_by_how_much_they_grew(tmp_path: Path) -> None:
     lines = [line("session_meta", id="s-1"), line("turn_context", model="gpt-5")]
     for total in (1000, 1000, 1700, 300):  # begun anew at last

@@ -3,7 +3,10 @@
 import json
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
+from pyarrow.csv import write_csv
+from pyarrow.parquet import write_table
 
 from netra_optimizer import InputError, read_files
 from netra_optimizer.results import Audit
@@ -276,6 +279,27 @@ def test_a_duration_without_a_unit_is_told_by_its_size(
     assert batch.column("latency_ms").to_pylist() == pytest.approx([in_ms])
 
 
+@pytest.mark.parametrize(
+    ("said", "outputs", "in_ms"),
+    [(120, 4000, 120_000), (120, 80, 120), (300.5, 9000, 300_500), (523.7, 50, 523.7),
+     (640, 0, 640), (600.5, 0, 600_500), (60, 5, 60_000)],
+)  # fmt: skip
+def test_between_a_hundred_and_a_thousand_the_output_tells_the_unit(
+    said: float, outputs: int, in_ms: float, tmp_path: Path
+) -> None:
+    answer = {"model": "gpt-4o", "usage": {"prompt_tokens": 3, "completion_tokens": outputs}}
+    [found], _, _ = read(tmp_path, [{"timestamp": AT, "response": answer, "latency": said}])
+    assert found["latency_ms"] == pytest.approx(in_ms)
+    path = tmp_path / "table.csv"
+    path.write_text(
+        "timestamp,model,input_tokens,output_tokens,latency,ttft\n"
+        f"{AT},m,3,{outputs},{said},345.6\n"
+    )
+    [batch] = read_files(path).batches()
+    assert batch.column("latency_ms").to_pylist() == pytest.approx([in_ms])
+    assert batch.column("ttft_ms").to_pylist() == [345.6]
+
+
 def test_a_column_that_says_seconds_is_believed(tmp_path: Path) -> None:
     table = {"timestamp": AT, "model": "m", "input_tokens": 3, "output_tokens": 1}
     [found], _, _ = read(tmp_path, [{**table, "latency_seconds": 1200}])
@@ -305,6 +329,31 @@ def test_what_a_gateway_s_cache_answered_is_no_call(tmp_path: Path) -> None:
     found, audit, _ = read(tmp_path, rows)
     assert [call["id"] for call in found] == ["1", "3"]
     assert audit == Audit(4, 2, {"answered_by_gateway_cache": 2})
+
+
+@pytest.mark.parametrize("name", ["table.csv", "table.jsonl", "table.parquet"])
+def test_a_hit_that_was_paid_or_counts_cached_tokens_is_the_provider_s_cache(
+    name: str, tmp_path: Path
+) -> None:
+    rows = [
+        {"time": AT, "model": "gpt-4o", "input_tokens": 90, "output_tokens": at,
+         "cached_tokens": cached, "cache_status": said, "cost": cost}
+        for at, (cached, said, cost) in enumerate([
+            (0, "HIT", 0.5), (40, "HIT", None), (40, "HIT", 0.0), (0, "HIT", None),
+            (0, "MISS", 0.5), (0, "SEMANTIC HIT", None), (0, None, None)])
+    ]  # fmt: skip
+    path = tmp_path / name
+    table = pa.Table.from_pylist(rows)
+    if name.endswith("csv"):
+        write_csv(table, path)
+    elif name.endswith("parquet"):
+        write_table(table, path)
+    else:
+        path.write_text("\n".join(map(json.dumps, rows)))
+    imported = read_files(path)
+    found = [row["output_text"] for batch in imported.batches() for row in batch.to_pylist()]
+    assert found == [0, 1, 4, 6]
+    assert imported.audit == Audit(7, 4, {"answered_by_gateway_cache": 3})
 
 
 def test_a_bare_answer_of_openrouter_is_billed_by_openrouter(tmp_path: Path) -> None:
@@ -390,3 +439,15 @@ def test_a_stream_that_counts_beside_its_last_words_is_counted(tmp_path: Path) -
     row = {"timestamp": AT, "request": {"model": "kimi-k2", "messages": []}, "response": words}
     [found], _, _ = read(tmp_path, [row])
     assert (found["input_uncached"], found["cache_read"], found["output_text"]) == (20, 10, 12)
+
+
+def test_a_stream_s_last_word_and_zeros_within_take_nothing_away(tmp_path: Path) -> None:
+    usage = {"prompt_tokens": 80, "completion_tokens": 12, "total_tokens": 92,
+             "prompt_tokens_details": {"cached_tokens": 50}}  # fmt: skip
+    nothing = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0,
+               "prompt_tokens_details": {"cached_tokens": 0}}  # fmt: skip
+    part = {"id": "chatcmpl-stream", "model": "gpt-4o", "choices": []}
+    for parts in ([{**part, "usage": usage}, "[DONE]"],
+                  [{**part, "usage": usage}, {**part, "usage": nothing}]):  # fmt: skip
+        [found], _, _ = read(tmp_path, [{"timestamp": AT, "response": parts}])
+        assert (found["input_uncached"], found["cache_read"], found["output_text"]) == (30, 50, 12)

@@ -52,6 +52,8 @@ REALS = st.one_of(
 WORDS = st.sampled_from(
     ["", "a", " a ", "b", "ß", "error", "500", "None", "timeout", "gpt-4o", "x\\y", "x'y"]
 )
+YES = st.sampled_from(["", "true", "False", " Yes", "0", "batch"])
+REQUESTS = st.sampled_from(["", "1", "1", "1", "3", "0", "1.0", "-1", "x"])
 COLUMNS = {
     "timestamp": STAMPS, "model": st.sampled_from(["gpt-4o", " gpt-4o", "claude-sonnet-4-5", ""]),
     "input_tokens": COUNTS, "output_tokens": COUNTS, "uncached_input_tokens": COUNTS,
@@ -59,7 +61,8 @@ COLUMNS = {
     "output_text": COUNTS, "request_id": WORDS, "status": WORDS, "error": WORDS, "user": WORDS,
     "latency_ms": REALS, "latency": REALS, "end": STAMPS, "cost": REALS, "score": REALS,
     "tags": WORDS, "tier": WORDS, "prompt": WORDS, "prompt_hash": WORDS, "attempt": COUNTS,
-    "provider": WORDS, "more": WORDS, "total_tokens": COUNTS,
+    "provider": WORDS, "more": WORDS, "total_tokens": COUNTS, "batch": YES, "block_tokens": COUNTS,
+    "requests": REQUESTS, "block_hashes": st.sampled_from(["", "[]", "[1, -2]", '["a"]', "x"]),
 }  # fmt: skip
 TEXT = st.characters(codec="utf-8", exclude_characters="\0")
 OFTEN = ("timestamp", "model", "input_tokens", "output_tokens")

@@ -158,3 +158,25 @@ def test_prompts_of_no_like_size_before_and_after_judge_nothing(prices: PriceTab
     frame = UsageFrame.from_arrow(pa.Table.from_batches([batch_of_records(records)]), prices)
     (segment,) = review_change(frame, prices, at=UPGRADE).segments
     assert (segment.verdict, segment.quality_change) == ("needs_data", None)
+
+
+def test_records_of_several_requests_are_no_dearer_than_as_many_of_one(prices: PriceTable) -> None:
+    def call(at: int, requests: int) -> UsageRecord:
+        size = 1000 + 10 * (at % 7)
+        return UsageRecord(
+            id=f"c{at:03d}",
+            start=UPGRADE + timedelta(hours=at - 40, minutes=1),
+            model="gpt-4o",
+            provider="openai",
+            feature="chat",
+            input_uncached=size * requests,
+            output_text=requests,
+            requests=requests,
+        )
+
+    records = [call(at, 1 if at < 40 else 5) for at in range(80)]
+    frame = UsageFrame.from_arrow(pa.Table.from_batches([batch_of_records(records)]), prices)
+    (segment,) = review_change(frame, prices, at=UPGRADE).segments
+    assert (segment.requests_before, segment.requests_after) == (40, 200)
+    assert segment.cost_change_usd.low <= 0 <= segment.cost_change_usd.high
+    assert segment.cost_after_usd == pytest.approx(frame.cost_usd[40:].sum() / 200)

@@ -477,8 +477,18 @@ def test_a_table_whose_output_nobody_can_find_is_an_error(tmp_path: Path) -> Non
         read(tmp_path, [row])
 
 
-@pytest.mark.parametrize(("said", "status"), [(False, "error"), (True, "ok")])
-def test_a_column_that_says_success_tells_failures(said: bool, status: str, tmp_path: Path) -> None:
-    row = {"timestamp": AT, "model": "gpt-4o", "input_tokens": 5, "output_tokens": 1}
-    [found], _, _ = read(tmp_path, [{**row, "success": said}])
+@pytest.mark.parametrize(
+    ("said", "status"),
+    [(False, "error"), (True, "ok"), (0, "error"), (1, "ok"), ("no", "error"), ("yes", "ok")],
+)
+@pytest.mark.parametrize("name", ["success", "is_success"])
+def test_a_column_that_says_success_tells_failures(
+    said: object, status: str, name: str, tmp_path: Path
+) -> None:
+    row = {"timestamp": AT, "model": "gpt-4o", "input_tokens": 5, "output_tokens": 1, name: said}
+    [found], _, _ = read(tmp_path, [row])
     assert found["status"] == status
+    path = tmp_path / "table.csv"
+    path.write_text("\n".join(",".join(map(str, line)) for line in (row, row.values())))
+    [batch] = read_files(path).batches()
+    assert batch.column("status").to_pylist() == [status]

@@ -23,7 +23,8 @@ OPENCODE = {
     "id": "m-1", "sessionID": "s-1", "role": "assistant", "modelID": "claude-sonnet-4-5",
     "providerID": "anthropic", "cost": 0.25, "finish": "tool-calls", "path": {"cwd": "/a/shop"},
     "time": {"created": SECONDS * 1000, "completed": SECONDS * 1000 + 2000},
-    "tokens": {"input": 60, "output": 15, "reasoning": 5, "cache": {"read": 40, "write": 7}},
+    "tokens": {"input": 60, "output": 15, "reasoning": 5, "total": 127,
+               "cache": {"read": 40, "write": 7}},
 }  # fmt: skip
 POSTHOG = {
     "$ai_model": "gpt-4o", "$ai_provider": "openai", "$ai_input_tokens": 100, "$ai_latency": 2.0,
@@ -216,3 +217,28 @@ def test_turns_that_codex_printed_are_dated_and_named_by_who_reads_them(tmp_path
     [row] = [row for batch in imported.batches() for row in batch.to_pylist()]
     assert {name: row[name] for name in HALF} == HALF
     assert imported.audit == Audit(2, 1, {"not_a_model_call": 1})
+
+
+def test_turns_without_names_that_count_alike_are_calls_of_their_own(tmp_path: Path) -> None:
+    turn = {"type": "turn.completed", "usage": {"input_tokens": 100, "output_tokens": 20}}
+    path = tmp_path / "printed.jsonl"
+    path.write_text("\n".join([json.dumps(turn)] * 3))
+    imported = read_files(path, model="gpt-5", start=AT)
+    assert sum(batch.num_rows for batch in imported.batches()) == 3
+    assert imported.audit == Audit(3, 3, {})
+
+
+@pytest.mark.parametrize(
+    ("model", "total", "spoken"),
+    [("gpt-5", {"total": 127}, 15), ("gpt-5", {"total": 122}, 10), ("gpt-5", {}, 10),
+     ("gemini-2.5-pro", {}, 15)],
+)  # fmt: skip
+def test_opencode_s_total_tells_whether_reasoning_lies_beside_the_output(
+    model: str, total: dict, spoken: int, tmp_path: Path
+) -> None:
+    tokens = {**OPENCODE["tokens"], "total": None, **total}
+    [row], _, _ = read(tmp_path, [{**OPENCODE, "modelID": model, "tokens": tokens}])
+    assert {name: row[name] for name in TOKEN_BUCKETS if row[name]} == {
+        "input_uncached": 60, "cache_read": 40, "cache_write_5m": 7, "output_text": spoken,
+        "reasoning": 5,
+    }  # fmt: skip

@@ -1,6 +1,7 @@
 """Frames of records that waited in files, held against frames of the same records in memory."""
 
 import dataclasses
+import json
 import random
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -44,6 +45,7 @@ def records(draw: st.DrawFn) -> list[UsageRecord]:
             latency_ms=draw(st.sampled_from([None, 1.5])),
             quality=draw(st.sampled_from([None, 0.5])),
             tags=tuple(draw(st.lists(WORDS, max_size=2))),
+            requests=draw(st.sampled_from([1, 1, 1, 3])),
             block_hashes=tuple(draw(st.lists(st.integers(0, 2**64 - 1), max_size=3))),
         )
         for name in draw(IDS)
@@ -63,6 +65,8 @@ def columns(frame: UsageFrame | Calls) -> dict[str, object]:
             plain |= columns(column)
         elif isinstance(column, Text):
             plain[field.name] = column.to_list()
+        elif column is None:
+            plain[field.name] = None
         else:
             plain[field.name] = (column[:].dtype, column[:].tolist())
     return plain
@@ -136,6 +140,20 @@ def test_more_rows_than_the_engine_is_for_are_spooled_on_the_way(tmp_path: Path)
     with loaded_frame(imported, stored_rows=1000) as frame:
         assert (len(frame), imported.audit.rows_kept) == (40_000, 40_000)
         assert frame.calls.input_uncached.sum() == sum(range(40_000))
+
+
+def test_of_a_summed_row_that_is_in_a_large_file_twice_the_larger_counts(tmp_path: Path) -> None:
+    def bucket(requests: int) -> dict[str, object]:
+        result = {
+            "object": "organization.usage.completions.result", "model": "gpt-4o",
+            "input_tokens": 10 * requests, "output_tokens": 1, "num_model_requests": requests,
+        }  # fmt: skip
+        return {"start_time": 1795132800, "end_time": 1795219200, "results": [result]}
+
+    path = tmp_path / "usage.json"
+    path.write_text(json.dumps({"data": [bucket(3), bucket(5)], "has_more": False}))
+    with loaded_frame(read_files(path), stored_rows=2, stored_bytes=0) as frame:
+        assert (len(frame), int(frame.calls.input_tokens.sum())) == (5, 50)
 
 
 def test_a_file_without_a_usable_row_says_so_however_large(tmp_path: Path) -> None:

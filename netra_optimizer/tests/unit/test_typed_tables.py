@@ -55,7 +55,15 @@ ANY = [
     *kinds(MOMENTS, pa.timestamp("us", "UTC"), pa.timestamp("us"), pa.timestamp("ms", "UTC")),
     *kinds(MOMENTS, pa.timestamp("ns", "Europe/Berlin"), pa.timestamp("s")),
     *kinds(st.lists(WORDS, max_size=3), pa.list_(pa.string())),
+    *kinds(st.lists(st.integers(-5, 5), max_size=3), pa.list_(pa.int64())),
 ]
+NAMES = st.lists(st.integers(0, 2**64 - 1), max_size=3)
+OWN = {
+    "requests": kinds(st.sampled_from([1, 1, 1, 1, 2, 0]), pa.int64()),
+    "batch": kinds(st.booleans(), pa.bool_()),
+    "block_hashes": kinds(NAMES, pa.list_(pa.uint64())),
+    "block_tokens": kinds(st.sampled_from([0, 512, 2**40]), pa.int64()),
+}
 USUAL = {
     "timestamp": kinds(MOMENTS, pa.timestamp("us", "UTC")) + kinds(STAMPS, pa.string()),
     "model": kinds(st.sampled_from(["gpt-4o", " gpt-4o", ""]), pa.string()),
@@ -64,7 +72,8 @@ USUAL = {
 }
 MORE = (
     "cached_tokens", "reasoning", "request_id", "status", "error", "user", "latency_ms", "latency",
-    "end", "cost", "score", "tags", "tools", "prompt", "attempt", "more", "total_tokens",
+    "end", "cost", "score", "tags", "tools", "prompt", "attempt", "more", "total_tokens", "batch",
+    "requests", "block_hashes", "block_tokens",
 )  # fmt: skip
 
 
@@ -73,7 +82,7 @@ def tables(draw: st.DrawFn) -> bytes:
     """A Parquet file whose columns have usual and odd types."""
     named = {name: draw(st.one_of(*own)) for name, own in USUAL.items()}
     for name in draw(st.lists(st.sampled_from(MORE), unique=True, max_size=6)):
-        named[name] = draw(st.one_of(*ANY))
+        named[name] = draw(st.one_of(*OWN.get(name, []), *ANY))
     if draw(st.integers(0, 3)) == 0:
         named[draw(st.sampled_from(sorted(USUAL)))] = draw(st.one_of(*ANY))
     return packed(pa.table(named))

@@ -2,7 +2,8 @@
 
 | who | a call is | input | output |
 |---|---|---|---|
-| opencode | an assistant's message with `tokens` | without cached tokens | without reasoning |
+| opencode | an assistant's message with `tokens` | without cached tokens | without reasoning, \
+where its total says so; versions without a total had it inside, but not Gemini's |
 | Gemini CLI | a message of type `gemini` with `tokens` | with cached tokens | without thoughts |
 | Cline, Roo | a line `api_req_started`, its counts in JSON text | without cached tokens, but with \
 them where Roo says `apiProtocol: openai` | with reasoning |
@@ -106,12 +107,18 @@ def _opencode(row: Row, options: Options) -> Outcome:
     counts, clock = mapping(row.get("tokens")), mapping(row.get("time"))
     cache, failed = mapping(counts.get("cache")), mapping(row.get("error"))
     start = moment(clock.get("created"), options.timezone)
-    tokens = Tokens(
-        input_uncached=count(counts.get("input")),
-        cache_read=count(cache.get("read")),
-        cache_write_5m=count(cache.get("write")),
-        output_text=count(counts.get("output")),
-        reasoning=count(counts.get("reasoning")),
+    read, written = count(cache.get("read")), count(cache.get("write"))
+    thoughts, total = count(counts.get("reasoning")), count(counts.get("total"))
+    beside = thoughts if not total and "gemini" in text(row.get("modelID")).lower() else 0
+    tokens = inclusive_tokens(
+        {
+            "prompt_tokens": count(counts.get("input")) + read + written,
+            "completion_tokens": count(counts.get("output")) + beside,
+            "total_tokens": total,
+            "cache_read_tokens": read,
+            "cache_write_tokens": written,
+            "reasoning_tokens": thoughts,
+        }
     )
     if tokens == NOTHING and not failed:
         return NO_TOKENS

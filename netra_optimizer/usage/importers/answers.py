@@ -43,9 +43,10 @@ def answer_of(value: object) -> Answer:
         if isinstance(value, str):  # a text that was written as a text once more
             return answer_of(value)
     if isinstance(value, list):
-        if lines := [line for line in value if isinstance(line, str)]:
-            return answer_of("\n".join(lines))
-        return merged(part for part in value if isinstance(part, Mapping))
+        if parts := _dicts(value):
+            return merged(parts)
+        lines = [line for line in value if isinstance(line, str)]
+        return answer_of("\n".join(lines)) if lines else {}
     if isinstance(value, Mapping):
         for key in ("chunks", "events"):
             if isinstance(value.get(key), list):
@@ -101,7 +102,11 @@ def _lay_over(usage: dict[str, Any], later: Mapping[str, Any]) -> None:
     Any: a usage object's own values.
     """
     for key, value in later.items():
-        if value is not None and not (value == 0 and positive(usage.get(key))):
+        known = usage.get(key)
+        if isinstance(value, Mapping) and isinstance(known, Mapping):
+            usage[key] = details = {**known}
+            _lay_over(details, value)
+        elif value is not None and not (value == 0 and positive(known)):
             usage[key] = value
 
 
@@ -186,9 +191,9 @@ def cost_of(answer: Answer) -> float | None:
 
 def draws(answer: Answer) -> bool:
     """Whether the answer is pictures whose output tokens nobody told apart."""
-    if first(usage_of(answer), ("output_tokens_details", "outputTokensDetails")):
+    if not any("b64_json" in part for part in (answer, *_dicts(answer.get("data"))[:1])):
         return False
-    return any("b64_json" in part for part in (answer, *_dicts(answer.get("data"))[:1]))
+    return not first(usage_of(answer), ("output_tokens_details", "outputTokensDetails"))
 
 
 def served_ms(answer: Answer) -> float | None:

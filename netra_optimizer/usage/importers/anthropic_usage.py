@@ -13,8 +13,8 @@ from netra_optimizer.usage.importers.answers import tier_of
 from netra_optimizer.usage.importers.base import NO_MODEL, Options, RowRefused
 from netra_optimizer.usage.importers.buckets import spread
 from netra_optimizer.usage.importers.conventions import anthropic_tokens
-from netra_optimizer.usage.importers.reports import ReportImporter, Result
-from netra_optimizer.usage.importers.values import canonical, text
+from netra_optimizer.usage.importers.reports import ReportImporter, Result, row_name
+from netra_optimizer.usage.importers.values import text
 from netra_optimizer.usage.record import UsageRecord
 
 _SHORT: Final = 100_000
@@ -65,7 +65,7 @@ class AnthropicUsageImporter(ReportImporter):
             parts,
             start,
             end,
-            canonical(["anthropic_usage", start.isoformat(), end.isoformat(), dict(result)]),
+            row_name(result, start, end, self.name),
             model=model,
             provider="anthropic",
             service_tier="fast"

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from typing import Any, ClassVar, Final, TypeAlias
@@ -22,6 +22,7 @@ BAD_TOKENS: Final = "bad_token_counts"
 NEGATIVE_TOKENS: Final = "negative_token_counts"
 NOT_A_CALL: Final = "not_a_model_call"
 DUPLICATE: Final = "duplicate"
+COUNTED_BEFORE: Final = -1
 FROM_CACHE: Final = "answered_by_gateway_cache"
 
 
@@ -53,7 +54,10 @@ class Chunk:
     kept: int | None = None
     """Rows of the source the records came from, where that is another number."""
     of: Sequence[int] | None = None
-    """The row each record came from, by its number in the chunk, where rows sum many requests."""
+    """The row each record came from, by its number in the chunk, where rows sum many requests;
+    COUNTED_BEFORE where that row began in the chunk before."""
+    pages: Mapping[str, tuple[int, bool]] = field(default_factory=dict)
+    """The last page of each report so far (see Pages), where a file has pages."""
 
 
 class Importer(ABC):
@@ -80,6 +84,10 @@ class Importer(ABC):
         """Raises InputError when a column is missing altogether."""
         return None
 
+    def sums(self, rows: Rows) -> bool:
+        """Whether rows may sum requests and come again with larger figures."""
+        return False
+
     def latest_relative_us(self, rows: Rows) -> int | None:
         """The latest time in the file when its times are relative, else None."""
         return None
@@ -94,8 +102,12 @@ class RowImporter(Importer):
 
     def chunks(self, rows: Rows, options: Options) -> Iterator[Chunk]:
         """Rows in chunks of CHUNK_ROWS."""
+        yield from self.row_by_row(rows.dicts(), options)
+
+    def row_by_row(self, rows: Iterable[Row | str], options: Options) -> Iterator[Chunk]:
+        """Chunks of about CHUNK_ROWS records of these rows, one of which may sum very many."""
         held = Held()
-        for row in rows.dicts():
+        for row in rows:
             held.add(self.outcomes(row, options))
             if len(held.records) >= CHUNK_ROWS:
                 yield held.chunk()
@@ -167,13 +179,16 @@ class RepeatingImporter(RowImporter):
         """Calls as soon as CHUNK_ROWS others came after them."""
         held: dict[str, Sequence[UsageRecord]] = {}
         dropped: Counter[str] = Counter()
-        for row in rows.dicts():
+        for at, row in enumerate(rows.dicts()):
             outcomes = self.outcomes(row, options)
-            call = Parts(found for found in outcomes if isinstance(found, UsageRecord))
-            dropped.update(reason for reason in outcomes if isinstance(reason, str))
+            call = [found for found in outcomes if isinstance(found, UsageRecord)]
+            if len(call) < len(outcomes):
+                dropped.update(reason for reason in outcomes if isinstance(reason, str))
             if not call:
                 continue
             name = call[0].id
+            if name.startswith(CONTENT_ID):  # equal rows are calls of their own
+                name = f"{name}/{at}"
             if (known := held.get(name)) is not None:
                 dropped[DUPLICATE] += 1
                 call = max(known, call, key=self.weight)
@@ -184,14 +199,18 @@ class RepeatingImporter(RowImporter):
         yield _chunk_of_calls(held.values(), dropped)
 
 
-def _chunk_of_calls(calls: Iterable[Sequence[UsageRecord]], dropped: Counter[str]) -> Chunk:
+def _chunk_of_calls(calls: Collection[Sequence[UsageRecord]], dropped: Counter[str]) -> Chunk:
+    if all([len(call) == 1 for call in calls]):
+        return chunk_of([call[0] for call in calls], dropped)
     held = Held(dropped)
     for call in calls:
-        held.add(call)
+        held.add(call if len(call) == 1 else Parts(call))
     return held.chunk()
 
 
 UNREADABLE: Final = UNREADABLE_VALUES
+CONTENT_ID: Final = "row:"
+"""Begins every id made from a row's content."""
 
 
 class RowRefused(Exception):

@@ -18,6 +18,7 @@ from netra_optimizer.usage.importers.answers import (
 from netra_optimizer.usage.importers.base import (
     NOT_A_CALL,
     Options,
+    Outcome,
     Parts,
     RepeatingImporter,
 )
@@ -64,7 +65,7 @@ class ClaudeCodeImporter(RepeatingImporter):
         spoken = record.output_text + record.reasoning
         return spoken, len(call), len(record.tool_names), record.span
 
-    def read(self, row: Row, options: Options) -> str | Parts:
+    def read(self, row: Row, options: Options) -> Outcome | Parts:
         """One line: an answer, and what an advisor said for it."""
         row = _told_by_agent(row)
         message = mapping(row.get("message"))
@@ -92,7 +93,8 @@ class ClaudeCodeImporter(RepeatingImporter):
             tool_names=tool_names(message),
             cost_recorded=positive(row.get("costUSD")),
         )
-        return Parts([record, *beside(record, anthropic_inner(usage))])
+        inner = anthropic_inner(usage)
+        return Parts([record, *beside(record, inner)]) if inner else record
 
 
 def _told_by_agent(row: Row) -> Row:

@@ -2,10 +2,13 @@
 
 input_tokens includes cached ones, output_tokens reasoning. The model stands in the turn's line
 before; counts are logged again when limits change: lines with the same totals are one call. A
-session that was forked, or works for another one, begins with a copy of the other's lines, dated
-anew: copied counts have the other's identity, so that they are one call with its own.
+session that was forked, or works for another one, may begin with a copy of the other's lines, dated
+anew or not, and with copies of copies. A call is named by its turn and the session's totals, which
+copies keep, so that it is one call wherever it stands. Turns that have no name of their own in the
+logs of older versions are named by their session: what was copied is the other's until a pause.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
@@ -40,6 +43,9 @@ from netra_optimizer.usage.record import UsageRecord
 from netra_optimizer.usage.sources.rows import CHUNK_ROWS, Row, Rows
 
 _PAUSE: Final = timedelta(seconds=2)
+"""Copies are written at once, and an answer takes longer."""
+_MADE_IN: Final = re.compile(r"([0-9a-f]{8})-?([0-9a-f]{4})-?7[0-9a-f]{3}-?[0-9a-f-]{16,17}")
+"""Names that tell in which millisecond they were made (UUID, version 7)."""
 _KINDS: Final = frozenset({"session_meta", "turn_context", "response_item", "event_msg"})
 
 
@@ -79,11 +85,13 @@ class _Session:
 
     def __init__(self, options: Options) -> None:
         self._options = options
-        self._model = self._name = self._project = ""
+        self._model = self._name = self._project = self._file = self._turn = ""
         self._provider = "openai"
         self._totals: Mapping[str, Any] = {}
-        self._owner = ""
-        """The session whose file this is, while it begins with what another one said."""
+        self._copying = False
+        """Whether what is read was copied from the session above this file's own."""
+        self._born: datetime | None = None
+        self._begun: datetime | None = None
         self._latest: datetime | None = None
 
     def outcome(self, row: Row) -> Outcome:
@@ -99,9 +107,10 @@ class _Session:
         payload = mapping(row.get("payload"))
         self._model = text(payload.get("model")) or self._model
         self._project = text(payload.get("cwd")) or self._project
-        self._listen(optional_moment(row.get("timestamp"), self._options.timezone))
+        now = optional_moment(row.get("timestamp"), self._options.timezone)
         if row.get("type") == "session_meta":
-            self._begin(payload)
+            self._begin(payload, now)
+        self._listen(now, text(payload.get("turn_id")))
         info = mapping(payload.get("info"))
         totals = mapping(info.get("total_token_usage"))
         usage = mapping(info.get("last_token_usage")) or _grown(totals, self._totals)
@@ -115,24 +124,34 @@ class _Session:
         self._totals = totals
         return self._record(row, usage, model, totals)
 
-    def _listen(self, now: datetime | None) -> None:
-        """A pause ends what was copied: copies are written at once, and an answer takes longer."""
-        if now is None:
+    def _listen(self, now: datetime | None, turn: str) -> None:
+        """A turn made after the session ends what was copied; where turns are nameless a pause."""
+        if (made := _made(turn)) is not None:
+            self._turn, self._begun = turn, made
+        if not self._copying:
             return
-        if self._owner and self._latest is not None and now - self._latest >= _PAUSE:
-            self._name, self._owner = self._owner, ""
-        self._latest = now
+        if self._begun is not None:
+            self._copying = self._born is not None and self._begun < self._born
+        elif now is not None and (self._born is None or now >= self._born):
+            self._copying = self._latest is None or now - self._latest < _PAUSE
+            self._latest = now
+        if not self._copying:
+            self._name = self._file
 
-    def _begin(self, payload: Mapping[str, Any]) -> None:
+    def _begin(self, payload: Mapping[str, Any], now: datetime | None) -> None:
         self._provider = text(payload.get("model_provider")) or self._provider
-        name, above = text(payload.get("id")), _above(payload)
-        if self._owner:  # what is copied names the session it is copied from
-            self._name = name
-        elif above:
-            self._name, self._owner = above, name
+        before, name, above = self._name, text(payload.get("id")), _above(payload)
+        if self._copying and name != self._file:  # the session that is copied names itself
+            self._name = name or before
+        elif above and name != self._file:
+            self._name, self._file, self._copying = above, name, True
+            self._born = _made(name) or optional_moment(payload.get("timestamp")) or now
+            self._turn, self._begun, self._latest = "", None, None
         else:
-            self._name = name
-        self._totals = {}
+            self._name, self._file, self._copying = name, name, False
+            self._turn = self._turn if name == before else ""
+        if self._name != before:
+            self._totals = {}
 
     def _record(
         self, row: Row, usage: Mapping[str, Any], model: str, totals: Mapping[str, Any]
@@ -141,9 +160,12 @@ class _Session:
         tokens = inclusive_tokens(usage)
         if tokens == NOTHING:
             raise RowRefused(NO_TOKENS)
-        when = "" if self._name and totals else start
+        whose = self._turn or self._name
+        when = "" if whose and totals else start
+        if self._copying and self._begun and self._born and start >= self._born:
+            start = self._begun  # it was dated anew
         return UsageRecord(
-            id=digest("codex", self._name, when, canonical(totals), canonical(usage)),
+            id=digest("codex", whose, when, canonical(totals), canonical(usage)),
             start=start,
             model=model,
             provider=self._provider,
@@ -160,6 +182,12 @@ def _above(payload: Mapping[str, Any]) -> str:
     return text(first(payload, ("forked_from_id", "parent_thread_id"))) or text(
         spawned.get("parent_thread_id")
     )
+
+
+def _made(name: str) -> datetime | None:
+    """When a name was made, None where it does not tell."""
+    found = _MADE_IN.fullmatch(name.lower())
+    return optional_moment(int("".join(found.groups()), 16)) if found else None
 
 
 def _grown(totals: Mapping[str, Any], before: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -108,7 +108,7 @@ def inclusive_tokens(usage: Usage, *, exclusive_if_larger: bool = True) -> Token
     reasoning = _largest(outside, usage, mapping(usage.get("details")), names=_REASONING)
     cached = read + write_5m + write_1h
     thinks_beside, caches_beside = _beside(usage, prompt, completion, cached, reasoning)
-    if any(key in usage for key in _PERPLEXITY):
+    if not usage.keys().isdisjoint(_PERPLEXITY):
         thinks_beside = True
         prompt += count(usage.get("citation_tokens"))
     if thinks_beside:
@@ -165,11 +165,11 @@ def anthropic_tokens(usage: Usage) -> Tokens:
         reasoning=reasoning,
         output_text=output.rest,
     )
-    found = _all_goes(found, [anthropic_tokens(go) for go in own_goes(usage)])
-    for go in goes(usage):
-        if go.get("type") == "compaction":
-            found = _sum(found, anthropic_tokens(go))
-    return found
+    if "iterations" not in usage or not (taken := goes(usage)):
+        return found
+    spoken = [go for go in taken if go.get("type") != "compaction"]
+    found = _all_goes(found, _whole(own_goes(usage)), _whole(spoken))
+    return _sum(found, _whole([go for go in taken if go.get("type") == "compaction"]))
 
 
 def goes(usage: Usage) -> list[Usage]:
@@ -185,10 +185,14 @@ def own_goes(usage: Usage) -> list[Usage]:
     return [go for go in spoken if not last or go.get("model") == last[-1]]
 
 
-def _all_goes(top: Tokens, parts: list[Tokens]) -> Tokens:
-    """All goes where they are more than the counts at the top, which alone tell thoughts apart."""
-    whole = reduce(_sum, parts, NOTHING)
-    if whole.input_tokens + whole.output_tokens <= top.input_tokens + top.output_tokens:
+def _all_goes(top: Tokens, whole: Tokens, spoken: Tokens) -> Tokens:
+    """All own goes where they are more than the counts at the top, which alone tell thoughts apart.
+
+    Also where a gateway put at the top what all models took together.
+    """
+    sizes = [(found.input_tokens, found.output_tokens) for found in (top, whole, spoken)]
+    summed = sizes[0] == sizes[2] != sizes[1] and any(sizes[1])
+    if not summed and sum(sizes[1]) <= sum(sizes[0]):
         return top
     output = Dividing(whole.output_tokens)
     return structs.replace(whole, reasoning=output.take(top.reasoning), output_text=output.rest)
@@ -229,7 +233,8 @@ def gemini_tokens(usage: Usage) -> Tokens:
 
 def cache_reads(usage: Usage, details: Usage) -> int:
     """Tokens read from a cache, under any name; LangSmith counts Gemini's in two bands."""
-    return _largest(details, usage, names=_READ) + count(details.get("cache_read_over_200k"))
+    found = _largest(details, usage, names=_READ)
+    return found + count(details.get("cache_read_over_200k")) if details else found
 
 
 def cache_writes(usage: Usage, details: Usage) -> tuple[int, int]:
@@ -244,14 +249,16 @@ def cache_writes(usage: Usage, details: Usage) -> tuple[int, int]:
 
 def tier_told(usage: Usage) -> str:
     """The tier by which LangChain and LangSmith name a usage object's details; empty for none."""
-    details = {**mapping(first(usage, _INSIDE)), **mapping(first(usage, OUTSIDE))}
-    return next((tier for tier in ("priority", "flex") if tier in details), "")
+    details = mapping(first(usage, _INSIDE)), mapping(first(usage, OUTSIDE))
+    return next((tier for part in details for tier in ("priority", "flex") if tier in part), "")
 
 
 def _lifetimes(details: object) -> Usage:
     """Bedrock's list of writes by lifetime."""
+    if not isinstance(details, list):
+        return {}
     found = {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 0}
-    for part in map(mapping, details if isinstance(details, list) else ()):
+    for part in map(mapping, details):
         name = f"ephemeral_{str(part.get('ttl')).lower()}_input_tokens"
         if name in found:
             found[name] += count(part.get("input_tokens"))
@@ -262,6 +269,8 @@ def _largest(*sources: Usage, names: frozenset[str]) -> int:
     """The largest count any source holds under any of the names; objects are none."""
     found = 0
     for source in sources:
+        if names.isdisjoint(source):
+            continue
         for name, value in source.items():
             if value and name in names and not isinstance(value, dict | list):
                 found = max(found, count(value))
@@ -273,7 +282,7 @@ def _modality(usage: Usage, details: Usage, kind: str, side: str) -> int:
 
 
 def _plain(details: Usage, kind: str) -> int:
-    return count(first(details, (f"{kind}_tokens", kind)))
+    return count(first(details, (f"{kind}_tokens", kind))) if details else 0
 
 
 def _named(usage: Usage, *names: str) -> int:
@@ -292,6 +301,10 @@ def _modalities(usage: Usage, *names: str) -> dict[str, int]:
         if kind:
             found[kind] += _named(part, "token_count", "tokens")
     return found
+
+
+def _whole(parts: list[Usage]) -> Tokens:
+    return reduce(_sum, map(anthropic_tokens, parts), NOTHING)
 
 
 def _sum(one: Tokens, other: Tokens) -> Tokens:

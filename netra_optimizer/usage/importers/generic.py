@@ -8,9 +8,11 @@ for cached tokens. Nested `usage` objects are read by their own convention.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
+
+import msgspec
 
 from netra_optimizer.usage.errors import BadOption, ColumnMissing, ModelNeeded
 from netra_optimizer.usage.importers.answers import tier_of
@@ -24,17 +26,19 @@ from netra_optimizer.usage.importers.base import (
     Parts,
     RowImporter,
 )
-from netra_optimizer.usage.importers.buckets import parts_of
+from netra_optimizer.usage.importers.buckets import is_part, parts_of
 from netra_optimizer.usage.importers.conventions import inclusive_tokens
 from netra_optimizer.usage.importers.durations import duration_ms
 from netra_optimizer.usage.importers.tokens import Tokens
 from netra_optimizer.usage.importers.usage_objects import has_tokens, tokens_of
 from netra_optimizer.usage.importers.values import (
+    HOUR_MS,
     canonical,
     content_id,
     count,
     digest,
     has_count,
+    is_yes,
     json_or,
     mapping,
     milliseconds,
@@ -198,10 +202,10 @@ SYNONYMS: Final[Mapping[str, tuple[str, ...]]] = {
 _BAD_STATUS: Final = frozenset(
     {"error", "failed", "failure", "err", "exception", "timeout", "false"}
 )
-_HOUR_MS: Final = 3_600_000.0
 _OPENROUTER: Final = frozenset({"model_permaslug", "native_tokens_prompt"})
 """Columns of its exports alone; the provider they name is whom it asked, not who sends the bill."""
-_YES: Final = frozenset({"true", "yes", "t", "y"})
+_NO: Final = frozenset({"false", "no", "f", "n", "0", "0.0"})
+_HITS: Final = frozenset({"hit", "semantic hit"})
 _INPUT_PARTS: Final = ("cache_read", "cache_write_5m", "cache_write_1h", "audio_in", "image_in")
 _OUTPUT_PARTS: Final = ("reasoning", "audio_out", "image_out")
 _FIELDS: Final = frozenset(SYNONYMS)
@@ -229,6 +233,15 @@ class GenericImporter(RowImporter):
         if not ("start" in fields and (_counts(fields) or _embeds(rows, fields))):
             return 0.0
         return 0.4
+
+    def sums(self, rows: Rows) -> bool:
+        """By what its first rows count as requests."""
+        names = tuple(dict.fromkeys(name for row in rows.sample for name in row))
+        columns = columns_of(names, ())
+        if _counts_by_id(columns, names):
+            return True
+        column = columns.get("requests")
+        return any((number(row.get(column)) or 1) > 1 for row in rows.sample) if column else False
 
     def chunks(self, rows: Rows, options: Options) -> Iterator[Chunk]:
         """All rows. Raises ColumnMissing when no column holds what no call can be without."""
@@ -264,7 +277,7 @@ class GenericImporter(RowImporter):
             )
 
     def _blocks(self, rows: Rows, options: Options) -> Iterator[Chunk]:
-        """A CSV file a block of lines at a time; a block out of the ordinary row by row."""
+        """A CSV file a block of lines at a time; one out of the ordinary, or with sums, by row."""
         from netra_optimizer.usage.importers.plain_table import PlainTable
         from netra_optimizer.usage.sources.csv_blocks import OutOfTheOrdinary, table_of
 
@@ -274,15 +287,21 @@ class GenericImporter(RowImporter):
             try:
                 table, broken = table_of(block, rows.header, rows.delimiter)
             except OutOfTheOrdinary:
-                yield self.chunk(rows.records_of(block, blocks), options)
+                yield from self.row_by_row(rows.records_of(block, blocks), options)
                 continue
-            plain = PlainTable(table, columns, options, converters=_OPTIONAL, failure=_failure)
+            plain = PlainTable(
+                table, columns, options, converters=_OPTIONAL,
+                failure=_failure_in(columns.get("status", "")), unpaid=_unpaid,
+            )  # fmt: skip
+            if plain.sums:
+                yield from self.row_by_row([*broken.elements(), *table.to_pylist()], options)
+                continue
             found = plain.chunk(lambda row: self.outcomes(row, options))
             found.dropped.update(broken)
             yield found
 
     def _batches(self, rows: Rows, options: Options) -> Iterator[Chunk]:
-        """A Parquet file a batch at a time; a batch out of the ordinary row by row."""
+        """A Parquet file a batch at a time; one out of the ordinary, or with sums, by row."""
         from netra_optimizer.usage.importers.plain_table import PlainTable
         from netra_optimizer.usage.importers.typed_table import typed_table
         from netra_optimizer.usage.sources.csv_blocks import OutOfTheOrdinary
@@ -295,29 +314,34 @@ class GenericImporter(RowImporter):
                     batch, columns, naive=naive, is_count=_COUNTS.__contains__
                 )
                 plain = PlainTable(
-                    table, columns, options,
-                    converters=_OPTIONAL, failure=_failure, typed=typed,
+                    table, columns, options, converters=_OPTIONAL,
+                    failure=_failure_in(columns.get("status", "")), unpaid=_unpaid, typed=typed,
                 )  # fmt: skip
+                if plain.sums:
+                    raise OutOfTheOrdinary
                 found = plain.chunk(lambda row: self.outcomes(row, options))
             except OutOfTheOrdinary:
-                found = self.chunk(batch_rows(batch), options)
-            yield found
+                yield from self.row_by_row(batch_rows(batch), options)
+            else:
+                yield found
 
     def read(self, row: Row, options: Options) -> Outcome | Parts:
         """One call, or as many as the row sums."""
-        row = _unwrapped(row)
-        columns = columns_of(tuple(row), tuple(sorted(options.mapping.items())))
+        given = tuple(sorted(options.mapping.items()))
+        columns = columns_of(tuple(row), given)
+        if (call := _unwrapped(row, columns)) is not row:
+            row, columns = call, columns_of(tuple(call), given)
 
         def value(field: str) -> Any:
             return row.get(columns[field]) if field in columns else None
 
-        if _from_cache(value):
-            return FROM_CACHE
         start = moment(value("start"), options.timezone)
         model = text(value("model")).strip()
         if not (model or options.model):
             return NO_MODEL
-        failed = _failure(value("status"), value("error_kind"))
+        if "gateway_cache" in columns and _from_cache(value):
+            return FROM_CACHE
+        failed = _failure_in(columns.get("status", ""))(value("status"), value("error_kind"))
         tokens = _tokens(value, plain=not _SPECIAL_COUNTS.intersection(columns))
         if tokens is None:
             if not failed:
@@ -333,7 +357,8 @@ class GenericImporter(RowImporter):
                 seconds = positive(value(f"{field}_s"))
                 more[f"{field}_ms"] = None if seconds is None else number(seconds * 1000)
             if field in columns and more.get(f"{field}_ms") is None:
-                more[f"{field}_ms"] = duration_ms(value(field))
+                outputs = tokens.output_tokens if field == "latency" else 1
+                more[f"{field}_ms"] = duration_ms(value(field), outputs)
         requests = number(value("requests"))
         if requests == 0 and tokens == Tokens():
             return NO_TOKENS
@@ -344,9 +369,9 @@ class GenericImporter(RowImporter):
         if "prompt" in columns and not more.get("prompt_hash"):
             prompt = value("prompt")
             more["prompt_hash"] = digest("prompt", text(prompt)) if prompt else ""
-        if not _OPENROUTER.isdisjoint(row):
+        if not row.keys().isdisjoint(_OPENROUTER):
             more["provider"] = "openrouter"
-        if text(value("batch")).strip().lower() in _YES:
+        if is_yes(value("batch")):
             more["service_tier"] = "batch"
         record = UsageRecord(
             id=text(value("id")) or _content_id(row, model),
@@ -357,7 +382,19 @@ class GenericImporter(RowImporter):
             **{name: getattr(tokens, name) for name in TOKEN_BUCKETS},
             **more,
         )
-        return record if (requests or 1) < 2 else parts_of(record, int(requests or 1), end)
+        many = int(requests or 1)
+        if is_part(record.id):  # of a row that was taken apart before it was exported from here
+            return msgspec.structs.replace(record, requests=max(1, many))
+        grows = requests is not None and bool(value("id")) and _counts_by_id(columns, row)
+        return parts_of(record, many, end) if many > 1 or grows else record
+
+
+def _counts_by_id(columns: Mapping[str, str], names: Collection[str]) -> bool:
+    """Whether rows have ids and count requests: one of one may count more when it comes again.
+
+    Calls that were exported from a store of ours have both as well, and are what they are.
+    """
+    return {"id", "requests"} <= columns.keys() and not _OURS.issubset(names)
 
 
 def _names(rows: Rows, sample: Sequence[Row]) -> set[str]:
@@ -366,17 +403,30 @@ def _names(rows: Rows, sample: Sequence[Row]) -> set[str]:
     return set(rows.header) | {key for row in sample for key in _unwrapped(row)}
 
 
-def _unwrapped(row: Row) -> Row:
+def _unwrapped(row: Row, columns: Mapping[str, str] | None = None) -> Row:
     """The call, where a row holds one object and nothing else, or a collector wrapped it."""
     if len(row) == 1:
         row = {**mapping(next(iter(row.values())))} or row
-    return untyped(row) if _counts(columns_of(tuple(row), ())) else logged(row)
+        columns = None
+    found = columns_of(tuple(row), ()) if columns is None else columns
+    return untyped(row) if _counts(found) else logged(row)
 
 
 def _from_cache(value: Callable[[str], Any]) -> bool:
-    """Whether a gateway's own cache answered: it says so, and that nothing was paid."""
-    said = text(value("gateway_cache")).strip().lower()
-    return said == "hit" or (said in _YES and number(value("cost_recorded")) == 0)
+    """Whether a gateway's own cache answered: it says so, and that nothing was paid.
+
+    A hit that was paid, or that counts cached tokens, is one of the provider's cache.
+    """
+    said = value("gateway_cache")
+    paid = number(value("cost_recorded"))
+    if text(said).strip().lower() in _HITS:
+        return not paid and (paid == 0 or not positive(value("cache_read")))
+    return is_yes(said) and paid == 0
+
+
+def _unpaid(said: object) -> bool:
+    """Whether a row says that a cache answered, so that its other fields tell which."""
+    return text(said).strip().lower() in _HITS or is_yes(said)
 
 
 def _vectorized(rows: Rows, options: Options) -> bool:
@@ -384,14 +434,14 @@ def _vectorized(rows: Rows, options: Options) -> bool:
     if rows.shape not in ("csv", "parquet") or len(set(rows.header)) < len(rows.header):
         return False
     columns = columns_of(tuple(rows.header), tuple(sorted(options.mapping.items())))
-    if not _counts(columns):
+    if not _counts(columns) or _counts_by_id(columns, rows.header):
         return False
     return not _ROW_BY_ROW.intersection(columns) and _OPENROUTER.isdisjoint(rows.header)
 
 
-_ROW_BY_ROW: Final = frozenset(
-    {"usage", "block_hashes", "block_tokens", "requests", "batch", "gateway_cache"}
-)
+_OURS: Final = frozenset({"source", "import_id", "block_tokens"})
+"""Columns of our own exports beside those that any table may have."""
+_ROW_BY_ROW: Final = frozenset({"usage"})
 """Fields that say more than a column can."""
 
 
@@ -515,6 +565,16 @@ def _tokens(value: Any, *, plain: bool) -> Tokens | None:
     )
 
 
+@lru_cache(maxsize=256)
+def _failure_in(column: str) -> Callable[[object, object], str]:
+    """What tells failures by a status of this name: one named success may be a number."""
+    if not column.lower().endswith("success"):
+        return _failure
+    return lambda status, error: _failure(
+        "false" if text(status).strip().lower() in _NO else "", error
+    )
+
+
 def _failure(status: object, error: object) -> str:
     kind = text(error).strip()
     if kind.lower() in ("none", "null", "false", "0", "nan"):
@@ -531,7 +591,7 @@ def _is_stretch(requests: float | None, took_ms: float | None) -> bool:
     """Whether begin and end are those of what a row sums, not of a call."""
     if requests is None or took_ms is None:
         return False
-    return requests >= 2 or took_ms >= _HOUR_MS
+    return requests >= 2 or took_ms >= HOUR_MS
 
 
 def _hashes(value: object) -> tuple[int, ...]:

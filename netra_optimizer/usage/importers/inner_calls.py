@@ -46,14 +46,14 @@ def with_inner_calls(record: UsageRecord, answer: Answer) -> UsageRecord | Parts
     if members := _compound(answer):
         first, *others = members
         record = _with_tokens(record, first.model, first.tokens)
-    elif not (others := [*_other_goes(usage_of(answer)), *_pictures(answer)]):
+    elif not (others := [*anthropic_inner(usage_of(answer)), *_pictures(answer)]):
         return record
     return Parts([record, *beside(record, others)])
 
 
 def anthropic_inner(usage: Mapping[str, Any]) -> list[Inner]:
     """Calls inside one of Anthropic's answers. Any: its own values."""
-    return _other_goes(usage)
+    return _other_goes(usage) if "iterations" in usage else []
 
 
 def beside(record: UsageRecord, others: Sequence[Inner]) -> list[UsageRecord]:
@@ -75,7 +75,7 @@ def _with_tokens(record: UsageRecord, model: str, tokens: Tokens) -> UsageRecord
 
 def _other_goes(usage: Mapping[str, Any]) -> list[Inner]:
     found = goes(usage)
-    own = [id(go) for go in own_goes(usage)] if found else []
+    own = [id(go) for go in own_goes(usage)]
     return [
         Inner("advisor" if go.get("type") == "advisor_message" else "declined", model, tokens)
         for go in found
@@ -85,6 +85,8 @@ def _other_goes(usage: Mapping[str, Any]) -> list[Inner]:
 
 
 def _pictures(answer: Answer) -> list[Inner]:
+    if "tool_usage" not in answer and "svg_usage" not in answer:
+        return []
     drawn = mapping(mapping(answer.get("tool_usage")).get("image_gen"))
     tools = answer.get("tools")
     named = (
@@ -97,12 +99,14 @@ def _pictures(answer: Answer) -> list[Inner]:
     return [
         Inner("image", model, tokens)
         for model, usage in said
-        if model and has_tokens(usage) and (tokens := tokens_of(usage)) != NOTHING
+        if model and usage and has_tokens(usage) and (tokens := tokens_of(usage)) != NOTHING
     ]
 
 
 def _compound(answer: Answer) -> list[Inner]:
-    members = mapping(answer.get("usage_breakdown")).get("models")
+    if "usage_breakdown" not in answer:
+        return []
+    members = mapping(answer["usage_breakdown"]).get("models")
     return [
         Inner("member", text(member.get("model")), tokens_of(usage))
         for member in map(mapping, members if isinstance(members, list) else ())

@@ -107,7 +107,10 @@ def counts_of(
         "read_inside": [part.cached_tokens or 0 for part in inside],
         "read_beside": [usage.cache_read_input_tokens or 0 for usage in said],
         "write_inside": [
-            max(part.cache_creation_tokens or 0, part.cache_write_tokens or 0) for part in inside
+            max(part.cache_creation_tokens or 0, part.cache_write_tokens)
+            if part.cache_write_tokens
+            else part.cache_creation_tokens or 0
+            for part in inside
         ],
         "write_beside": [usage.cache_creation_input_tokens or 0 for usage in said],
         "reasoning": [part.reasoning_tokens or 0 for part in outside],

@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from netra_optimizer.usage.columns import Float64, Int64, count_array, list_offsets, nest
 from netra_optimizer.usage.importers.base import (
+    CONTENT_ID,
     NO_TOKENS,
     UNREADABLE,
     Chunk,
@@ -26,7 +27,6 @@ from netra_optimizer.usage.importers.base import (
 )
 from netra_optimizer.usage.importers.relative import LONGEST_US, RelativeClock, zero_us
 from netra_optimizer.usage.importers.values import (
-    CONTENT_ID,
     MAX_TOKENS,
     count,
     digest,

@@ -14,9 +14,9 @@ from netra_optimizer.usage.importers.answers import tier_of
 from netra_optimizer.usage.importers.base import NO_MODEL, NO_TOKENS, Options, RowRefused
 from netra_optimizer.usage.importers.buckets import spread
 from netra_optimizer.usage.importers.conventions import cache_writes
-from netra_optimizer.usage.importers.reports import ReportImporter, Result
+from netra_optimizer.usage.importers.reports import ReportImporter, Result, row_name
 from netra_optimizer.usage.importers.tokens import Dividing, Tokens
-from netra_optimizer.usage.importers.values import canonical, count, has_count, text
+from netra_optimizer.usage.importers.values import count, has_count, text
 from netra_optimizer.usage.record import UsageRecord
 
 _KIND: Final = "organization.usage."
@@ -58,17 +58,21 @@ class OpenAIUsageImporter(ReportImporter):
         model = text(result.get("model")) or options.model
         if not model:
             raise RowRefused(NO_MODEL)
+        tokens, requests = _tokens(result), count(result.get("num_model_requests"), 1)
+        if requests == 0 and tokens == Tokens():
+            raise RowRefused(NO_TOKENS)
         kind = text(result.get("object")).removeprefix(_KIND).partition(".")[0]
+        operation = _OPERATIONS.get(kind, "chat")
         batch = text(result.get("batch")).lower() == "true"
         return spread(
-            _tokens(result),
-            count(result.get("num_model_requests"), 1),
+            tokens,
+            requests,
             start,
             end,
-            canonical(["openai_usage", start.isoformat(), end.isoformat(), dict(result)]),
+            row_name(result, start, end, self.name, operation),
             model=model,
             provider="openai",
-            operation=_OPERATIONS.get(kind, "chat"),
+            operation=operation,
             service_tier="batch" if batch else tier_of(result.get("service_tier")),
             user=text(result.get("user_id")),
             team=text(result.get("project_id")),

@@ -65,6 +65,8 @@ _TIMES: Final = (
 _FLAT: Final = ("attributes", "LogAttributes", "log_attributes")
 """A record's attributes: a list in OTLP, an object where a store of logs has a row for each."""
 _NAME: Final = "event.name"
+_AGENTS: Final = ("claude_code.", "codex.", "gemini_cli.", "qwen-code.")
+_COUNTS: Final = "gen_ai.usage."
 _LATEST_NS: Final = 7_258_118_400 * 10**9
 
 
@@ -76,10 +78,10 @@ class OtlpLogsImporter(Importer):
     convention = "as each agent's provider counts"
 
     def score(self, rows: Rows) -> float:
-        """Sure by resource logs, or by an event's name among a row's attributes."""
+        """Sure by resource logs, or by an agent's event or counts among a row's attributes."""
         if any(name in row for row in rows.sample for name in _HOLDERS):
             return 0.98
-        return 0.95 if any(_NAME in mapping(first(row, _FLAT)) for row in rows.sample) else 0.0
+        return 0.95 if any(_tells(mapping(first(row, _FLAT))) for row in rows.sample) else 0.0
 
     def chunks(self, rows: Rows, options: Options) -> Iterator[Chunk]:
         """Log records in chunks of CHUNK_ROWS; the audit counts log records."""
@@ -95,6 +97,14 @@ class OtlpLogsImporter(Importer):
                 yield chunk_of(records, dropped)
                 records, dropped = [], Counter()
         yield chunk_of(records, dropped)
+
+
+def _tells(attributes: Attributes) -> bool:
+    if _NAME not in attributes:
+        return False
+    said = text(attributes[_NAME])
+    known = said.rpartition(".")[2] in _EVENTS and "model" in attributes
+    return known or said.startswith(_AGENTS) or any(name.startswith(_COUNTS) for name in attributes)
 
 
 def _outcomes(row: Row) -> Iterator[Outcome]:
@@ -134,7 +144,7 @@ def _outcome(record: Row, resource: Attributes) -> Outcome:
     event = said.rpartition(".")[2] if said else ""
     told = _EVENTS.get(event)
     if told is None:
-        if not any(name.startswith("gen_ai.usage.") for name in attributes.keys() & SLOTS.keys()):
+        if not any(name.startswith(_COUNTS) for name in attributes.keys() & SLOTS.keys()):
             return NOT_A_CALL
         found = record_of_span(
             attributes, resource, trace=trace, span=span, parent="", start_ns=at_ns, end_ns=-1,

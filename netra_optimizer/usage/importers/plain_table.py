@@ -13,13 +13,15 @@ import numpy as np
 import pyarrow as pa
 
 from netra_optimizer.usage.arrow_types import ArrowArray, ArrowTable
-from netra_optimizer.usage.batch import batch_of, batch_of_records, to_us
+from netra_optimizer.usage.batch import batch_of, batch_of_records, constant_text, to_us
 from netra_optimizer.usage.columns import (
     Bool,
     Float64,
+    Int32,
     Int64,
     compute,
     count_array,
+    hash_list_array,
     list_array,
     scalar,
     text_array,
@@ -37,8 +39,10 @@ from netra_optimizer.usage.importers.base import (
 from netra_optimizer.usage.importers.durations import durations_ms
 from netra_optimizer.usage.importers.typed_table import Typed
 from netra_optimizer.usage.importers.values import (
+    HOUR_MS,
     canonical,
     digest,
+    is_yes,
     moment,
     optional_moment,
     positive,
@@ -64,6 +68,7 @@ Convert = Callable[[object], Any]
 
 INPUT_PARTS: Final = ("cache_read", "cache_write_5m", "cache_write_1h", "audio_in", "image_in")
 OUTPUT_PARTS: Final = ("reasoning", "audio_out", "image_out")
+_OUTPUTS: Final = ("output_text", *OUTPUT_PARTS)
 _CACHED: Final = ("cache_read", "cache_write_5m", "cache_write_1h")
 _TOTALS: Final = ("input", "input_uncached", "output", "output_text")
 _REALS: Final = ("latency_ms", "ttft_ms", "quality", "cost_recorded")
@@ -75,7 +80,8 @@ class PlainTable:
     """Some rows of a table in columns of text, read as one chunk.
 
     `columns` names the column of each field; `converters` read the fields a call may do without,
-    and `failure` says from status and error what went wrong. `typed` holds what is not text.
+    `failure` says from status and error what went wrong, and `unpaid` from what a gateway's cache
+    is said to have done whether a row must be looked at. `typed` holds what is not text.
     """
 
     def __init__(
@@ -86,6 +92,7 @@ class PlainTable:
         *,
         converters: Mapping[str, Convert],
         failure: Callable[[object, object], str],
+        unpaid: Callable[[object], bool],
         typed: Typed | None = None,
     ) -> None:
         self._table = table
@@ -94,8 +101,15 @@ class PlainTable:
         self._options = options
         self._converters = converters
         self._failure = failure
+        self._unpaid = unpaid
         self._rows: int = (table if typed is None else typed.batch).num_rows
         self._dropped: Counter[str] = Counter()
+
+    @property
+    def sums(self) -> bool:
+        """Whether any row stands for more requests than one, or for none."""
+        column = self._column("requests")
+        return column is not None and not set(coded(column)[1]) <= {"", "1"}
 
     def chunk(self, read_row: ReadRow) -> Chunk:
         """The rows' records in their order; `read_row` reads those out of the ordinary."""
@@ -105,6 +119,9 @@ class PlainTable:
         model, named = self._models()
         error_kind, failed = self._failures()
         tokens, given, plain = self._tokens()
+        blocks, known_blocks = self._block_tokens()
+        plain &= known_blocks
+        plain &= ~self._cached()
         self._drop(NO_MODEL, timed & ~named)
         self._drop(NO_TOKENS, timed & named & plain & ~given & ~failed)
         usual = np.flatnonzero(timed & named & plain & (given | failed))
@@ -114,7 +131,8 @@ class PlainTable:
             "error_kind": error_kind,
             "status": mapped(error_kind, lambda kind: "error" if kind else "ok"),
             **tokens,
-            **self._optional(start),
+            **blocks,
+            **self._optional(start, self._spoken(tokens)),
             "id": self._ids(model),
         }
         if len(usual) < self._rows:
@@ -213,9 +231,31 @@ class PlainTable:
         )
         return {name: np.where(given, counted, 0) for name, counted in found.items()}, given, plain
 
-    def _optional(self, start: Int64) -> dict[str, Any]:
+    def _block_tokens(self) -> tuple[dict[str, Int32], Bool]:
+        column = self._column("block_tokens")
+        if column is None:
+            return {}, np.ones(self._rows, np.bool_)
+        size, _, ok = counts(column)
+        return {"block_tokens": np.minimum(size, _MOST).astype(np.int32)}, ok
+
+    def _spoken(self, tokens: Mapping[str, Int64]) -> Int64:
+        parts = (tokens[name] for name in _OUTPUTS if name in tokens)
+        return sum(parts, np.zeros(self._rows, np.int64))
+
+    def _cached(self) -> Bool:
+        if (column := self._column("gateway_cache")) is None:
+            return np.zeros(self._rows, np.bool_)
+        codes, values = coded(column)
+        return np.array([self._unpaid(value) for value in values], np.bool_)[codes]
+
+    def _optional(self, start: Int64, outputs: Int64) -> dict[str, Any]:
         found: dict[str, Any] = {}
         for field, convert in self._converters.items():
+            if field == "block_tokens":
+                continue
+            if self._typed is not None and field in self._typed.blocks:
+                found[field] = self._typed.blocks[field]
+                continue
             if self._typed is not None and field in self._typed.reals:
                 found[field] = finite(self._typed.reals[field], convert)
                 continue
@@ -228,6 +268,10 @@ class PlainTable:
                 continue
             if field in _REALS:
                 found[field] = real_numbers(column, convert)
+            elif field == "block_hashes":
+                codes, values = coded(column)
+                read = hash_list_array([convert(value) for value in values])
+                found[field] = read.take(count_array(codes, pa.int32()))
             elif field in _LISTS or field == "attempt":
                 codes, values = coded(column)
                 read = [convert(value) for value in values]
@@ -238,20 +282,26 @@ class PlainTable:
                 )
             else:
                 found[field] = mapped(column.array, convert)
-        self._durations(found, start)
+        self._durations(found, start, outputs)
+        if (batched := self._column("batch")) is not None:
+            tier = found.get("service_tier", constant_text("standard", self._rows))
+            yes = mapped(batched.array, lambda value: "batch" if is_yes(value) else "")
+            told = compute().equal(yes, scalar("batch"))
+            found["service_tier"] = compute().if_else(told, yes, tier)
         if (prompts := self._column("prompt")) is not None:
             found["prompt_hash"] = _or_digests(found.get("prompt_hash"), prompts)
         return found
 
-    def _durations(self, found: dict[str, Any], start: Int64) -> None:
+    def _durations(self, found: dict[str, Any], start: Int64, outputs: Int64) -> None:
         """Durations from columns in seconds or without a unit, and from the end, where need be."""
-        for field in ("latency", "ttft"):
-            for name, in_ms in ((f"{field}_s", _seconds_ms), (field, durations_ms)):
+        for field, spoken in (("latency", outputs), ("ttft", 1)):
+            for name in (f"{field}_s", field):
                 if (column := self._column(name)) is None:
                     continue
                 known = found.get(f"{field}_ms", np.full(self._rows, np.nan))
+                said = real_numbers(column, positive)
                 with np.errstate(over="ignore"):
-                    taken = in_ms(real_numbers(column, positive))
+                    taken = said * 1000 if name != field else durations_ms(said, spoken)
                 taken[np.isinf(taken)] = np.nan
                 found[f"{field}_ms"] = np.where(np.isnan(known), taken, known)
         ends = self._ends()
@@ -260,6 +310,8 @@ class PlainTable:
         end, ok = ends
         known: Float64 = found.get("latency_ms", np.full(self._rows, np.nan))
         taken = np.where(ok & (end >= start), (end - start) / 1000, np.nan)
+        if (requests := self._column("requests")) is not None:
+            taken[(requests.lengths > 0) & (taken >= HOUR_MS)] = np.nan
         found["latency_ms"] = np.where(np.isnan(known) | (known == 0), taken, known)
 
     def _ends(self) -> tuple[Int64, Bool] | None:
@@ -342,10 +394,6 @@ def _divided(
             found[name] = np.where(own, parts[name], taken)
     found[rest] = np.where(own, value(rest), left)
     return found
-
-
-def _seconds_ms(seconds: Float64) -> Float64:
-    return seconds * 1000
 
 
 def _blank(rows: int) -> Strings:

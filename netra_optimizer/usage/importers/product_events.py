@@ -58,9 +58,10 @@ class PostHogImporter(RowImporter):
     convention = "cached tokens inside the input, beside it for Anthropic or where the event says"
 
     def score(self, rows: Rows) -> float:
-        """Sure by a property of its own that names a model or counts tokens."""
+        """Sure by an event of a call, or by properties of its own that count tokens."""
         for row in rows.sample:
-            if {"model", "input_tokens"} & _properties(row).keys():
+            said = _properties(row).keys()
+            if said & {"input_tokens", "output_tokens"} or (said and row.get("event") in _CALLS):
                 return 0.96
         return 0.0
 

@@ -4,6 +4,7 @@ A file holds pages (`{"data": [bucket, …]}`), or buckets, or a JSON array of e
 `results`. In a table of the console each row is a result. The audit counts results.
 """
 
+import re
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from netra_optimizer.usage.importers.base import (
+    COUNTED_BEFORE,
     UNREADABLE,
     Chunk,
     Importer,
@@ -18,8 +20,17 @@ from netra_optimizer.usage.importers.base import (
     RowRefused,
     chunk_of,
 )
-from netra_optimizer.usage.importers.values import first, mapping, moment, optional_moment
+from netra_optimizer.usage.importers.pages import PagesRead
+from netra_optimizer.usage.importers.values import (
+    canonical,
+    first,
+    mapping,
+    moment,
+    optional_moment,
+    text,
+)
 from netra_optimizer.usage.record import UsageRecord
+from netra_optimizer.usage.sources.json_text import MORE
 from netra_optimizer.usage.sources.rows import CHUNK_ROWS, Row, Rows
 
 Result = Mapping[str, Any]
@@ -36,7 +47,32 @@ _ROWS: Final = frozenset(
 """Columns of tables in which a row is a bucket and its only result."""
 ENDS: Final = ("end_time", "ending_at", "end_time_iso")
 _DAY: Final = timedelta(days=1)
+_HOUR: Final = timedelta(hours=1)
 _MINUTE: Final = timedelta(minutes=1)
+_TIMES_OF: Final = frozenset({*STARTS, *ENDS, "object"})
+
+
+_FIGURE: Final = re.compile(
+    r"tokens|requests$|_count$|^n_|^num_|seconds$|characters$|images$|bytes$|cost|amount"
+)
+"""Columns that say how much; all others say of what."""
+
+
+def row_name(result: Result, start: datetime, end: datetime, *what: str) -> str:
+    """What a result is of, whatever its figures: its bucket's time and all it is grouped by.
+
+    The same bucket exported again later has the same name. A bucket that is not over may end early,
+    so its length counts by the minute, hour or days that it is of. What has an id may be renamed.
+    """
+    length = next((width for width in (_MINUTE, _HOUR, _DAY) if end - start <= width), end - start)
+    grouped = {
+        name: text(value).lower()
+        for name, value in result.items()
+        if name not in _TIMES_OF and not _FIGURE.search(name.lower())
+        if value not in (None, "") and not isinstance(value, Mapping | list)
+        if not (name.endswith("_name") and result.get(f"{name.removesuffix('_name')}_id"))
+    }
+    return canonical([*what, start.isoformat(), length.total_seconds(), grouped])
 
 
 class ReportImporter(Importer):
@@ -62,27 +98,38 @@ class ReportImporter(Importer):
             results = _results(next(later, {}))
         return 0.98 if any(self.owns(result) for result in results[:50]) else 0.0
 
+    def sums(self, rows: Rows) -> bool:
+        """Always: a report is nothing else."""
+        return True
+
     def chunks(self, rows: Rows, options: Options) -> Iterator[Chunk]:
         """Results in chunks of about CHUNK_ROWS records."""
         held: list[UsageRecord] = []
+        of: list[int] = []
         dropped: Counter[str] = Counter()
         kept = 0
+        pages = PagesRead(rows.source)
         for row in rows.dicts():
+            pages.follow()
             if isinstance(row, str):
                 dropped[row] += 1
                 continue
-            for result, start, end, reason in _timed(row, options):
+            for result, start, end, reason in _results_timed(row, pages, options):
                 records, refused = self._read(result, start, end, reason, options)
                 if refused:
                     dropped[refused] += 1
                     continue
-                kept += 1
+                kept, place = kept + 1, kept
                 for record in records:
                     held.append(record)
+                    of.append(place)
                     if len(held) == CHUNK_ROWS:
-                        yield _counted(held, dropped, kept)
-                        held, dropped, kept = [], Counter(), 0
-        yield _counted(held, dropped, kept)
+                        yield _counted(held, of, dropped, kept)
+                        held, of, dropped, kept, place = [], [], Counter(), 0, COUNTED_BEFORE
+        pages.follow()
+        last = _counted(held, of, dropped, kept)
+        last.pages = pages.last
+        yield last
 
     def _read(
         self,
@@ -133,8 +180,13 @@ def results_of(bucket: Mapping[str, Any]) -> list[Result]:
     return [part for part in found if isinstance(part, Mapping)] if isinstance(found, list) else []
 
 
-def _timed(
-    row: Row, options: Options
+def kind_of(results: Sequence[Result]) -> str:
+    """What a bucket's results are of; empty where it has none, or their report has no name."""
+    return text(results[0].get("object")) if results else ""
+
+
+def _results_timed(
+    row: Row, pages: PagesRead, options: Options
 ) -> Iterator[tuple[Result, datetime | None, datetime | None, str]]:
     for bucket in buckets(row):
         start = end = None
@@ -145,11 +197,15 @@ def _timed(
             end = end or start + (_MINUTE if start.hour or start.minute else _DAY)
         except RowRefused as refused:
             reason = refused.reason
-        for result in results_of(bucket):
+        results = results_of(bucket)
+        pages.bucket(kind_of(results), start)
+        for result in results:
             yield mapping(result), start, end, reason
+    if isinstance(row.get("data"), list):
+        pages.end(row.get(MORE))
 
 
-def _counted(held: list[UsageRecord], dropped: Counter[str], kept: int) -> Chunk:
+def _counted(held: list[UsageRecord], of: list[int], dropped: Counter[str], kept: int) -> Chunk:
     chunk = chunk_of(held, dropped)
-    chunk.kept = kept
+    chunk.kept, chunk.of = kept, of
     return chunk

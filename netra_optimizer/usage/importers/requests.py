@@ -53,7 +53,7 @@ from netra_optimizer.usage.importers.values import (
     positive,
     text,
 )
-from netra_optimizer.usage.importers.wrapped import logged
+from netra_optimizer.usage.importers.wrapped import WRAPPERS, logged, untyped
 from netra_optimizer.usage.names import provider_of_url
 from netra_optimizer.usage.record import UsageRecord
 from netra_optimizer.usage.sources.rows import Row, Rows
@@ -86,6 +86,8 @@ _BATCHED: Final = ("custom_id", "modelOutput", "processed_time")
 """Keys of the files in which providers hand back the answers of a batch."""
 _SAID: Final = re.compile("output|completion|candidates|eval_count|generated|prompt_tokens", re.I)
 """Names in a usage object; in counts of a prompt that was only measured there are none."""
+_COUNTED: Final = re.compile("token|usage|count|units", re.I)
+"""In the name of a usage object, or in its own: prices and lengths have inputs and outputs, too."""
 _EMBEDDED: Final = ("embeddings", "embedding", "predictions")
 _ANSWERED_BY_KEY: Final = ({"key", "response"}, {"key", "error"})
 """What lines of Gemini's batches hold and nothing else."""
@@ -99,6 +101,7 @@ _MS: Final = ("latency_ms", "duration_ms", "response_time_ms", "elapsed_ms", "la
 _SECONDS: Final = ("latency_s", "duration_s")
 _UNNAMED: Final = ("latency", "duration", "elapsed", "response_time", "responseTime")
 _TTFT_MS: Final = ("ttft_ms", "time_to_first_token_ms", "first_token_ms")
+_TTFT_S: Final = ("ttft_s",)
 _TTFT_UNNAMED: Final = ("ttft", "time_to_first_token")
 _COSTS: Final = ("cost", "cost_usd", "total_cost", "spend", "response_cost")
 
@@ -117,8 +120,7 @@ class RequestsImporter(RowImporter):
         best = 0.0
         for row in map(_line, rows.sample[:8]):
             request, answer = _bodies(row)
-            asks = any(key in request for key in ("messages", "input", "prompt", "contents"))
-            if asks and any(name in row for name in (*_RESPONSES, "error")):
+            if _asks(request) and any(name in row for name in (*_RESPONSES, "error")):
                 return 0.95
             if not usage_of(answer):
                 continue
@@ -175,10 +177,11 @@ class RequestsImporter(RowImporter):
             provider=_provider(row, request, answer, model),
             operation=_operation(request, answer),
             service_tier=_tier(row, request, answer),
-            latency_ms=_duration(row, _MS, _SECONDS, _UNNAMED)
+            latency_ms=_duration(row, _MS, _SECONDS, _UNNAMED, tokens.output_tokens)
             or milliseconds(start, end)
             or served_ms(answer),
-            ttft_ms=_duration(row, _TTFT_MS, ("ttft_s",), _TTFT_UNNAMED) or first_byte_ms(answer),
+            ttft_ms=_duration(row, _TTFT_MS, ("ttft_s",), _TTFT_UNNAMED, 1)
+            or first_byte_ms(answer),
             **{name: getattr(tokens, name) for name in Tokens.__struct_fields__},
             **attribution(row, *metadata, request, tags=tags),
             tags=tags,
@@ -200,7 +203,8 @@ class RequestsImporter(RowImporter):
 def _line(row: Row) -> Row:
     """What a line says, also one that a collector wrapped or a browser recorded (HAR)."""
     if "startedDateTime" not in row:
-        return logged(row)
+        inner = logged(row)
+        return untyped(row) if inner is not row and _is_call(row) else inner
     asked, said = mapping(row.get("request")), mapping(row.get("response"))
     return {
         "timestamp": row["startedDateTime"],
@@ -210,6 +214,17 @@ def _line(row: Row) -> Row:
         "request": mapping(asked.get("postData")).get("text"),
         "response": mapping(said.get("content")).get("text"),
     }
+
+
+def _is_call(row: Row) -> bool:
+    """Whether a row is a call without what it holds under a collector's keys."""
+    request, answer = _bodies({key: row[key] for key in row if key not in WRAPPERS})
+    usage = usage_of(answer)
+    return _asks(request) or (bool(usage) and has_tokens(usage))
+
+
+def _asks(request: Mapping[str, Any]) -> bool:
+    return any(key in request for key in ("messages", "input", "prompt", "contents"))
 
 
 def _bodies(row: Row) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
@@ -234,7 +249,8 @@ def _within(row: Row) -> Mapping[str, Any]:
         if usage_of(answer):
             return answer
         held = mapping(value)
-        if _SAID.search(" ".join(held)) and has_tokens(held):
+        counts = _COUNTED.search(" ".join((name, *held)))
+        if counts and _SAID.search(" ".join(held)) and has_tokens(held):
             return {"usage": held}
     return {}
 
@@ -354,9 +370,13 @@ def _tier(row: Row, request: Mapping[str, Any], answer: Mapping[str, Any]) -> st
 
 
 def _duration(
-    row: Row, in_ms: tuple[str, ...], in_s: tuple[str, ...], unnamed: tuple[str, ...]
+    row: Row,
+    in_ms: tuple[str, ...],
+    in_s: tuple[str, ...],
+    unnamed: tuple[str, ...],
+    outputs: int,
 ) -> float | None:
     found = positive(first(row, in_ms))
     if found is None and (seconds := positive(first(row, in_s))) is not None:
         return seconds * 1000
-    return duration_ms(first(row, unnamed)) if found is None else found
+    return duration_ms(first(row, unnamed), outputs) if found is None else found

@@ -18,10 +18,10 @@ from netra_optimizer.usage.importers.spans import record_of_span
 from netra_optimizer.usage.importers.values import first, has_count, mapping, moment, number, text
 from netra_optimizer.usage.sources.rows import Row, Rows
 
-_ATTRIBUTES: Final = (
-    "attributes", "SpanAttributes", "span_attributes", "Attributes", "data", "customDimensions",
-    "tags",
-)  # fmt: skip
+_ATTRIBUTES: Final = ("attributes", "SpanAttributes", "span_attributes", "Attributes")
+_ANYTHING: Final = ("data", "customDimensions", "tags")
+"""Where Sentry, Application Insights and Jaeger keep attributes, and others anything at all."""
+_OF_CALLS: Final = frozenset({"model", "input", "output", "usage", "operation", "kind"})
 _RESOURCES: Final = ("ResourceAttributes", "resource_attributes")
 _PENDING: Final = "pending_span"
 """Logfire's row of a span that has only begun; another one follows at its end."""
@@ -59,7 +59,7 @@ class SpanRowsImporter(RowImporter):
         """Sure by a span's id beside attributes of calls."""
         for row in rows.sample:
             for span in _spans(row) or (row,):
-                if _span_id(span) and any(_speaks(name) for name in _attributes(span)):
+                if _span_id(span) and _tells(span):
                     return 0.96
         return 0.0
 
@@ -107,14 +107,28 @@ def _spans(row: Row) -> list[Row]:
     return []
 
 
+def _tells(span: Row) -> bool:
+    """Whether attributes speak of calls; those that may be anything name a model or counts."""
+    if any(map(_speaks, _own_attributes(span))):
+        return True
+    return any(SLOTS[name][0] in _OF_CALLS for name in _attributes(span) if name in SLOTS)
+
+
 def _speaks(name: str) -> bool:
     return name in SLOTS or name.startswith(PREFIXES)
 
 
 def _attributes(row: Row) -> Mapping[str, Any]:
-    """A span's attributes, of a flat table those that hold something."""
+    if own := _own_attributes(row):
+        return own
+    held = (mapping(row.get(name)) or _tagged(row.get(name)) for name in _ANYTHING)
+    return _flattened(next(filter(None, held), {}))
+
+
+def _own_attributes(row: Row) -> Mapping[str, Any]:
+    """What a row calls attributes, of a flat table those that hold something. Any: their values."""
     for name in _ATTRIBUTES:
-        if found := mapping(row.get(name)) or _tagged(row.get(name)):
+        if found := mapping(row.get(name)):
             return _flattened(found)
     return {
         name.removeprefix(_FLAT): value

@@ -155,7 +155,7 @@ _SELDOM: Final = frozenset({"tier", "ttft", "ttft_ms", "tags", "finish", "cost",
 
 def _seldom(seen: Mapping[str, Any]) -> dict[str, Any]:
     """Fields of what most spans do not say."""
-    first_token, in_ms = duration_ms(seen.get("ttft")), positive(seen.get("ttft_ms"))
+    first_token, in_ms = duration_ms(seen.get("ttft"), 1), positive(seen.get("ttft_ms"))
     return {
         "service_tier": tier_of(seen["tier"]) if "tier" in seen else "standard",
         "ttft_ms": in_ms if first_token is None else first_token,

@@ -33,6 +33,12 @@ from netra_optimizer.usage.record import UsageRecord
 from netra_optimizer.usage.sources.rows import Row, Rows
 
 _CALLS: Final = {"llm": "chat", "embedding": "embeddings"}
+_KINDS: Final = frozenset(
+    {
+        *_CALLS, "agent", "workflow", "task", "tool", "retrieval", "experiment",
+        "function", "score", "eval", "classifier", "review",
+    }
+)  # fmt: skip
 _NAMES: Final = {
     "cache_write_input_tokens": "cache_write_tokens",
     "ephemeral_5m_input_tokens": "cache_write_5m_tokens",
@@ -111,8 +117,9 @@ def _span(row: Row) -> Mapping[str, Any]:
     """
     held = mapping(row.get("attributes"))
     span = held if "span_kind" in held else row
-    known = _kind(span) and ("metrics" in span or "start_ns" in span or "start_ms" in span)
-    return span if known else {}
+    counted = isinstance(span.get("metrics"), Mapping) or mapping(span.get("metrics"))
+    dated = ("start_ns" in span or "start_ms" in span) and mapping(span.get("meta"))
+    return span if _kind(span) in _KINDS and (counted or dated) else {}
 
 
 def _kind(span: Mapping[str, Any]) -> str:

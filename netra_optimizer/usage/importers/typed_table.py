@@ -14,14 +14,25 @@ import numpy as np
 import pyarrow as pa
 
 from netra_optimizer.usage.arrow_types import ArrowArray, ArrowBatch, ArrowTable
-from netra_optimizer.usage.columns import Bool, Float64, Int64, compute, text_array
+from netra_optimizer.usage.columns import (
+    Bool,
+    Float64,
+    Int64,
+    compute,
+    count_array,
+    nest,
+    numbers,
+    text_array,
+)
+from netra_optimizer.usage.columns import lists as flat_lists
 from netra_optimizer.usage.importers.values import canonical, text
 from netra_optimizer.usage.sources.csv_blocks import OutOfTheOrdinary
 
 TIMES: Final = ("start", "end")
 REALS: Final = ("latency_ms", "ttft_ms", "quality", "cost_recorded")
 LISTS: Final = ("tags", "tool_names")
-TEXTS: Final = (*LISTS, "prompt", "service_tier")
+BLOCKS: Final = "block_hashes"
+TEXTS: Final = (*LISTS, BLOCKS, "prompt", "service_tier")
 """Fields that make something else of a number than of its text."""
 _PER_US: Final = {"s": 1_000_000, "ms": 1000, "us": 1}
 _FIRST_US: Final = -62_135_596_800_000_000
@@ -41,6 +52,8 @@ class Typed:
     """Field → numbers as they are written; nan where there is none."""
     lists: Mapping[str, ArrowArray]
     """Field → a column of lists of text."""
+    blocks: Mapping[str, ArrowArray]
+    """Field → a column of lists of 64-bit names."""
 
     @cached_property
     def content(self) -> Mapping[str, ArrowArray]:
@@ -60,6 +73,7 @@ def typed_table(
     times: dict[str, tuple[Int64, Bool]] = {}
     reals: dict[str, Float64] = {}
     lists: dict[str, ArrowArray] = {}
+    blocks: dict[str, ArrowArray] = {}
     texts: dict[str, ArrowArray] = {}
     for field, name in columns.items():
         if name not in batch.schema.names:
@@ -73,12 +87,14 @@ def typed_table(
         elif field in LISTS and _is_list_of_text(kind):
             _valid(column.flatten())
             lists[field] = column
+        elif field == BLOCKS and pa.types.is_list(kind) and pa.types.is_integer(kind.value_type):
+            blocks[field] = _names(column)
         elif field in TEXTS and not _is_text_column(kind):
             raise OutOfTheOrdinary
         else:
             texts[name] = _text(column, field in TIMES, is_count(field))
     table = pa.Table.from_arrays(list(texts.values()), names=list(texts))
-    return table, Typed(batch, times, reals, lists)
+    return table, Typed(batch, times, reals, lists, blocks)
 
 
 def _text(column: ArrowArray, is_time: bool, is_count: bool) -> ArrowArray:
@@ -145,6 +161,16 @@ def _microseconds(column: ArrowArray, naive: bool) -> tuple[Int64, Bool]:
     if ((raw < _FIRST_US // per_us) | (raw > _LAST_US // per_us)).any():
         raise OutOfTheOrdinary
     return raw * per_us, there
+
+
+def _names(column: ArrowArray) -> ArrowArray:
+    """Lists of whole numbers as lists of 64-bit names; a negative one is its two's complement."""
+    child, offsets = flat_lists(column)
+    if column.null_count or child.null_count:
+        raise OutOfTheOrdinary
+    wide = child.cast(pa.uint64() if pa.types.is_uint64(child.type) else pa.int64())
+    values = np.ascontiguousarray(numbers(wide, wide.type.to_pandas_dtype())).view(np.uint64)
+    return nest(offsets.astype(np.int32), count_array(values, pa.uint64()))
 
 
 def _there(column: ArrowArray) -> Bool:

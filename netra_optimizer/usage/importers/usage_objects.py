@@ -195,4 +195,4 @@ def _total_includes_cache(usage: Usage) -> bool:
 
 
 def _has(usage: Usage, *keys: str) -> bool:
-    return any(has_count(usage.get(key)) for key in keys)
+    return any([has_count(usage[key]) for key in keys if key in usage])

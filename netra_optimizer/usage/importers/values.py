@@ -17,15 +17,17 @@ from netra_optimizer.usage.batch import EPOCH, MICROSECOND
 from netra_optimizer.usage.importers.base import (
     BAD_TIME,
     BAD_TOKENS,
+    CONTENT_ID,
     NEGATIVE_TOKENS,
     NO_TIME,
     RowRefused,
 )
 
-CONTENT_ID: Final = "row:"
-"""Begins every id made from a row's content."""
 _LONGEST_LITERAL: Final = 1 << 20
 MAX_TOKENS: Final = 10**12
+HOUR_MS: Final = 3_600_000.0
+"""What took so long is a stretch of time that is summed, where the row counts requests."""
+_YES: Final = frozenset({"true", "yes", "t", "y"})
 _UNITS: Final = ((10**17, 10**9), (10**14, 10**6), (10**11, 10**3), (0, 1))
 """An epoch number at least this large counts so many to the second."""
 _FARTHEST: Final = 1e22
@@ -217,6 +219,8 @@ def _whole(value: object) -> int:
 
 def number(value: object) -> float | None:
     """A finite number, None where there is none."""
+    if value is None:
+        return None
     if isinstance(value, str):
         value = _parsed_number(value.strip().strip("$€ "))
     if isinstance(value, Decimal):
@@ -281,11 +285,13 @@ def mapping(value: object) -> Mapping[str, Any]:
     """A JSON object, also written as text or as a map of Parquet; empty where there is none."""
     if value is None:
         return {}
-    if type(value) is dict or isinstance(value, Mapping):
+    if type(value) is dict:
         return value
-    if isinstance(value, str) and value.lstrip().startswith("{"):
-        found = json_or(value, None) or _literal(value)
+    if isinstance(value, str):
+        found = (json_or(value, None) or _literal(value)) if value.lstrip()[:1] == "{" else None
         return found if isinstance(found, Mapping) else {}
+    if isinstance(value, Mapping):
+        return value
     if isinstance(value, list) and value and all(isinstance(item, tuple) for item in value):
         return {text(pair[0]): pair[1] for pair in value if len(pair) == 2}
     return {}
@@ -312,8 +318,7 @@ def json_or(value: str, fallback: Any) -> Any:
 def first(row: Mapping[str, Any], names: Iterable[str]) -> Any:
     """The first of these columns that holds something."""
     for name in names:
-        value = row.get(name)
-        if value is not None and value != "":
+        if name in row and (value := row[name]) is not None and value != "":
             return value
     return None
 
@@ -321,6 +326,11 @@ def first(row: Mapping[str, Any], names: Iterable[str]) -> Any:
 def canonical(value: object) -> str:
     """JSON with sorted keys."""
     return msgspec.json.encode(value, order="sorted").decode()
+
+
+def is_yes(value: object) -> bool:
+    """Whether a cell says yes."""
+    return text(value).strip().lower() in _YES
 
 
 def milliseconds(start: datetime | None, end: datetime | None) -> float | None:

@@ -24,7 +24,8 @@ from netra_optimizer.usage.columns import (
     scalar,
     text_array,
 )
-from netra_optimizer.usage.importers.values import CONTENT_ID, MAX_TOKENS
+from netra_optimizer.usage.importers.base import CONTENT_ID
+from netra_optimizer.usage.importers.values import MAX_TOKENS
 
 Bytes = npt.NDArray[np.uint8]
 

@@ -10,6 +10,7 @@ _AS_TEXT: Final = ("message", "@message", "log", "MESSAGE", "body", "msg", "line
 """Keys under which CloudWatch, Docker, journald and others keep a line of JSON."""
 _AS_OBJECT: Final = ("jsonPayload", "_source", "extra", "fields", "Item", "attributes")
 """Keys under which Cloud Logging, Elasticsearch, loggers, DynamoDB and Datadog keep its fields."""
+WRAPPERS: Final = frozenset({*_AS_TEXT, *_AS_OBJECT})
 _DEEP: Final = 3
 _TYPES: Final = frozenset(
     {
@@ -22,7 +23,7 @@ _TYPES: Final = frozenset(
 
 def logged(row: Row, depth: int = _DEEP) -> Row:
     """What a line says that a collector of logs wrapped, beside the collector's own fields."""
-    for key in (*_AS_TEXT, *_AS_OBJECT) if depth else ():
+    for key in (*_AS_TEXT, *_AS_OBJECT) if depth and not WRAPPERS.isdisjoint(row) else ():
         value = row.get(key)
         if isinstance(value, str if key in _AS_TEXT else Mapping) and (inner := mapping(value)):
             around = {name: held for name, held in row.items() if name != key}
@@ -32,9 +33,10 @@ def logged(row: Row, depth: int = _DEEP) -> Row:
 
 def untyped(row: Row) -> Row:
     """The row with plain values where a database named the kind of each."""
-    if not any(map(_typed, row.values())) and not any(
-        isinstance(value, Mapping) and any(map(_typed, value.values())) for value in row.values()
-    ):
+    if not (held := [value for value in row.values() if type(value) is dict]):
+        return row
+    deeper = [value for inner in held for value in inner.values() if type(value) is dict]
+    if not any(map(_typed, (*held, *deeper))):
         return row
     return {key: _plain(value) for key, value in row.items()}
 

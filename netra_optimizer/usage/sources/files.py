@@ -47,6 +47,10 @@ class Source:
         """Compressed bytes consumed by the latest reading."""
         self.cut_off = False
         """Whether the latest reading ended where the packed data breaks, not where it ends."""
+        self.pages = 0
+        """Pages that the latest reading has behind it, of those that say whether others follow."""
+        self.more = False
+        """Whether the latest of them says so."""
         try:
             if content is None and path.is_fifo():
                 # Reading would wait for a writer, and a file is read more than once.

@@ -4,6 +4,7 @@ import codecs
 import json
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from netra_optimizer.usage.sources.files import MAX_LINE
@@ -17,6 +18,9 @@ _NEXT: Final = re.compile(r"[}\]]\s*,\s*(?=\{)|\n\s*(?=\{)")
 _MARGIN: Final = 64
 _DEEPEST: Final = 4
 
+MORE: Final = "has_more"
+"""What a page calls whether others follow it."""
+
 Path: TypeAlias = tuple[str, ...]
 """Keys that lead to the array of rows in a document; none: the rows lie at the top."""
 
@@ -26,7 +30,8 @@ def elements(pieces: Iterator[bytes], path: Path = ()) -> Iterator[Any]:
 
     With a path, the elements of the array it leads to in each document that is an object; else the
     documents themselves. Documents that are arrays stand for their elements. In place of a value
-    that cannot be read stands the exception BrokenElement; reading goes on at the next one.
+    that cannot be read stands the exception BrokenElement; reading goes on at the next one. Behind
+    the elements of a document that says whether others follow it stands a PageEnd.
     """
     text = _Text(pieces)
     while mark := text.mark():
@@ -66,6 +71,7 @@ def _members(text: "_Text", path: Sequence[str]) -> Iterator[Any]:
     """
     text.step()
     (wanted, *below), found = path, False
+    more: Any = None
     while text.mark() == '"':
         key = text.value()
         if text.mark() != ":":
@@ -79,12 +85,15 @@ def _members(text: "_Text", path: Sequence[str]) -> Iterator[Any]:
             found = True
             yield from _members(text, below)
         else:
-            text.value()
+            beside = text.value()
+            more = beside if key == MORE else more
     if text.mark() != "}":
         raise BrokenElement(BROKEN)
     text.step()
     if not found:
         raise BrokenElement(BROKEN)
+    if isinstance(more, bool):
+        yield PageEnd(more)
 
 
 def array_paths(head: str) -> list[Path]:
@@ -122,6 +131,13 @@ def _walk(head: str, at: int, path: Path, found: list[Path]) -> int:
 
 def _blank(head: str, at: int) -> int:
     return _SPACE.match(head, at).end()  # type: ignore[union-attr]
+
+
+@dataclass(frozen=True)
+class PageEnd:
+    """The end of a page, and whether it says that others follow."""
+
+    more: bool
 
 
 class BrokenElement(Exception):

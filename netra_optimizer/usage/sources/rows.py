@@ -22,6 +22,7 @@ from netra_optimizer.usage.sources.json_text import (
     BROKEN,
     TOO_LONG,
     BrokenElement,
+    PageEnd,
     Path,
     array_paths,
     elements,
@@ -119,9 +120,13 @@ class Rows:
         return WRONG_COLUMNS if fields is None else dict(zip(self.header, fields, strict=True))
 
     def _json(self) -> Iterator[Row | str]:
+        self.source.pages = 0
         for value in elements(self.source.chunks(), self.path):
             if isinstance(value, BrokenElement):
                 yield value.reason
+            elif isinstance(value, PageEnd):
+                self.source.pages += 1
+                self.source.more = value.more
             else:
                 yield value if isinstance(value, dict) else NOT_AN_OBJECT
 
