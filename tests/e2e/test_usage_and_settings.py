@@ -136,6 +136,9 @@ def test_a_key_is_shown_once_works_and_is_revoked(new_person: Callable[..., Any]
     bearer = {"Authorization": f"Bearer {secret}"}
     path = f"{person.server.url}/api/usage/imports/none"
     assert person.context.request.get(path, headers=bearer).status == 404
+    made.get_by_role("button", name="I have it").press("Enter")
+    expect(keys.get_by_label("Name of the key")).to_be_focused()
+    expect(page.get_by_text(secret)).to_have_count(0)
     page.reload()
     line = keys.get_by_role("listitem").filter(has_text="nightly import")
     expect(line).to_contain_text(re.compile(r"brings calls, (never used|used just now), ends "))

@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState, type FormEvent } from "react";
+import { useEffect, useRef, useState, type FormEvent, type Ref } from "react";
 import { cache, useRead } from "../api/cache";
 import type { ApiKey, NewApiKey } from "../api/types";
 import { ago, fullDay } from "../format";
@@ -15,6 +15,11 @@ const USUAL = 90;
 export function Keys({ mayWrite }: { mayWrite: boolean }) {
   const { data, problem } = useRead("settings:keys", api.keys);
   const [made, setMade] = useState<NewApiKey | null>(null);
+  const form = useRef<HTMLFormElement>(null);
+  const taken = () => {
+    setMade(null);
+    form.current?.querySelector("input")?.focus();
+  };
   return (
     <Section
       title="API keys"
@@ -30,9 +35,9 @@ export function Keys({ mayWrite }: { mayWrite: boolean }) {
           ))}
         </ul>
       )}
-      {made && <Made made={made} onDone={() => setMade(null)} />}
+      {made && <Made made={made} onDone={taken} />}
       {mayWrite ? (
-        <NewKey onMade={setMade} />
+        <NewKey ref={form} onMade={setMade} />
       ) : (
         <p className="soft small">Viewers bring no calls, so they have no keys. An owner or admin changes roles.</p>
       )}
@@ -64,7 +69,7 @@ function KeyLine({ item, onRevoked }: { item: ApiKey; onRevoked: () => void }) {
   );
 }
 
-function NewKey({ onMade }: { onMade: (made: NewApiKey) => void }) {
+function NewKey({ ref, onMade }: { ref: Ref<HTMLFormElement>; onMade: (made: NewApiKey) => void }) {
   const [name, setName] = useState("");
   const [days, setDays] = useState(USUAL);
   const [act, busy, problem] = useAct();
@@ -77,7 +82,7 @@ function NewKey({ onMade }: { onMade: (made: NewApiKey) => void }) {
     });
   };
   return (
-    <form className="stack" onSubmit={submit} aria-label="New API key">
+    <form ref={ref} className="stack" onSubmit={submit} aria-label="New API key">
       <div className="line-form">
         <Field
           label="Name of the key"
