@@ -340,3 +340,10 @@ def test_a_parquet_file_that_describes_its_columns_wrongly_is_refused(tmp_path: 
         path.write_bytes(whole[:at] + b"\x1a" + whole[at + 1 :])
         with pytest.raises(InputError):
             read_files(path)
+
+
+def test_a_parquet_file_of_something_else_is_refused_for_its_columns(tmp_path: Path) -> None:
+    path = tmp_path / "other.parquet"
+    pq.write_table(pa.table({"timestamp": [1795168800], "colour": ["red"]}), path)
+    with pytest.raises(InputError, match="has no column for"):
+        list(read_files(path, model="gpt-4o").batches())

@@ -350,8 +350,7 @@ def nested_rows(source: Source) -> Iterator[Rows]:
 
     For files whose rows `open_rows` took are nobody's.
     """
-    text = _head(source).lstrip(_BLANKS)
-    if text[:1] != b"{":
+    if source.is_parquet or (text := _head(source).lstrip(_BLANKS))[:1] != b"{":
         return
     yield _sampled(Rows(source, "json"))
     for path in array_paths(text.decode("utf-8", "replace")):
