@@ -5,6 +5,7 @@ import gzip
 import io
 import json
 import lzma
+import re
 import zipfile
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -325,3 +326,24 @@ def test_a_file_appended_to_another_with_its_mark_is_read(tmp_path: Path) -> Non
     text = "\ufeff" + LINES[0] + "\n\ufeff" + LINES[1] + "\n"
     rows, audit, _ = read(write(tmp_path, text, "log.jsonl"))
     assert (len(rows), audit) == (2, Audit(2, 2, {}))
+
+
+def test_a_parquet_file_that_describes_its_columns_wrongly_is_refused(tmp_path: Path) -> None:
+    rows = [{"timestamp": 1795168800, "model": "m", "input_tokens": 5, "output_tokens": 1,
+             "about": {"of": [{"a": [at]}]}} for at in range(4)]  # fmt: skip
+    path = tmp_path / "calls.parquet"
+    pq.write_table(pa.Table.from_pylist(rows), path, row_group_size=2)
+    whole = path.read_bytes()
+    lists = [found.start() for found in re.finditer(rb"\x29\x06\x19", whole)]
+    assert lists
+    for at in lists:  # how many values repeat, said in the place of how they are nested
+        path.write_bytes(whole[:at] + b"\x1a" + whole[at + 1 :])
+        with pytest.raises(InputError):
+            read_files(path)
+
+
+def test_a_parquet_file_of_something_else_is_refused_for_its_columns(tmp_path: Path) -> None:
+    path = tmp_path / "other.parquet"
+    pq.write_table(pa.table({"timestamp": [1795168800], "colour": ["red"]}), path)
+    with pytest.raises(InputError, match="has no column for"):
+        list(read_files(path, model="gpt-4o").batches())

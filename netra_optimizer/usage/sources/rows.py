@@ -150,9 +150,9 @@ class Rows:
         try:
             with self.source.open() as raw:
                 file = pq.ParquetFile(raw, buffer_size=CHUNK)
+                size = _rows_at_once(file.metadata, self.source)
                 if folded := _repeating(file):
                     file = pq.ParquetFile(raw, buffer_size=CHUNK, read_dictionary=folded)
-                size = _rows_at_once(file.metadata, self.source)
                 done, rows = 0, max(1, file.metadata.num_rows)
                 for batch in file.iter_batches(batch_size=size):
                     done += batch.num_rows
@@ -200,8 +200,14 @@ def _as_text(batch: ArrowBatch) -> ArrowBatch:
 
 
 def _repeating(file: Any) -> list[str]:  # Any: pyarrow has no types
-    """Columns whose values stand once in the file and might take too much in each of their rows."""
+    """Columns whose values stand once in the file and might take too much in each of their rows.
+
+    One row of each group is read before: a reader refuses a broken description of a column, whereas
+    asking for the description itself ends the process.
+    """
     metadata, names = file.metadata, set(file.schema_arrow.names)
+    for place in range(metadata.num_row_groups):
+        next(file.iter_batches(batch_size=1, row_groups=[place], use_threads=False), None)
     groups = [metadata.row_group(place) for place in range(metadata.num_row_groups)]
     chunks = (group.column(place) for group in groups for place in range(group.num_columns))
     found = (
@@ -349,8 +355,7 @@ def nested_rows(source: Source) -> Iterator[Rows]:
 
     For files whose rows `open_rows` took are nobody's.
     """
-    text = _head(source).lstrip(_BLANKS)
-    if text[:1] != b"{":
+    if source.is_parquet or (text := _head(source).lstrip(_BLANKS))[:1] != b"{":
         return
     yield _sampled(Rows(source, "json"))
     for path in array_paths(text.decode("utf-8", "replace")):
