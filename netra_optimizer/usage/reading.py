@@ -296,7 +296,7 @@ def _recognize(source: Source, fmt: str | None) -> tuple[Importer, Rows]:
 
 
 def _check_mapping(mapping: Mapping[str, str]) -> None:
-    from netra_optimizer.usage.importers.generic import columns_of
+    from netra_optimizer.usage.importers.column_names import columns_of
 
     columns_of((), tuple(mapping.items()))
 
