@@ -63,10 +63,13 @@ class Database:
                 f"The usage store has schema {found}, this Apex knows {len(self._migrations)}.",
                 hint="Install the newer version of Apex.",
             )
-        for version in range(found + 1, len(self._migrations) + 1):
+        missing = range(found + 1, len(self._migrations) + 1)
+        for version in missing:
             for statement in self._migrations[version - 1]:
                 self.command(statement)
-            self.command(f"INSERT INTO {VERSION_TABLE} (version) VALUES ({version})")
+        if missing:
+            made = ", ".join(f"({version})" for version in missing)
+            self.command(f"INSERT INTO {VERSION_TABLE} (version) VALUES {made}")
         return found
 
     def command(self, sql: str, parameters: Parameters | None = None) -> None:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import pytest
 
 from netra_client import ApexClient
+from netra_core.environment import get_env
 
 pytestmark = [
     pytest.mark.process,
@@ -28,6 +29,8 @@ ROW = (
     '"output_tokens": 2}\n'
 )
 PASSWORD = "correct horse bounded staple 9"
+ROOM = {"APEX_USAGE_MAX_UPLOAD_BYTES": str(1 << 33)}
+"""No file here is refused for its own size."""
 MEASURED = """
 import resource, subprocess, sys
 code = subprocess.call(sys.argv[1:])
@@ -120,7 +123,7 @@ def test_analyze_refuses_a_value_without_end_in_bounded_memory(
 def test_an_import_alone_refuses_both_and_keeps_nothing_of_them(
     tmp_path: Path, megabytes: int
 ) -> None:
-    env = {"APEX_HOME": str(tmp_path / "home")}
+    env = {"APEX_HOME": str(tmp_path / "home"), **ROOM}
     good = tmp_path / "good.jsonl"
     good.write_text(ROW)
     for path in (bomb(tmp_path, megabytes), json_line(tmp_path, megabytes)):
@@ -145,7 +148,8 @@ class Serving(NamedTuple):
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
     home = tmp_path_factory.mktemp("served")
     command = [sys.executable, "-m", "netra_apex", "serve", "--port", "0", "--home", str(home)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    env = {**get_env().get_all(), **ROOM}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env) as process:
         assert process.stdout is not None
         try:
             ready = (re.search(r"on (\S+)", line) for line in process.stdout)
