@@ -1,5 +1,6 @@
 """Logging through structlog, for our own lines and those of libraries alike."""
 
+import asyncio
 import logging
 import sys
 from collections.abc import Mapping, MutableMapping
@@ -95,6 +96,7 @@ def configure_logging(
     handler = logging.StreamHandler(output)
     handler.set_name(_HANDLER_NAME)
     handler.setFormatter(formatter)
+    handler.addFilter(_is_no_cancellation)
     root = logging.getLogger()
     for old in [h for h in root.handlers if h.get_name() == _HANDLER_NAME]:
         root.removeHandler(old)
@@ -103,6 +105,16 @@ def configure_logging(
     quiet = max(logging.WARNING, root.level) if root.level > logging.DEBUG else logging.NOTSET
     for library in _LIBRARIES:
         logging.getLogger(library).setLevel(quiet)
+
+
+def _is_no_cancellation(record: logging.LogRecord) -> bool:
+    """False where a connection was given back by a task that was cancelled just then.
+
+    The pool closes such a connection and makes another one: nothing is wrong when work is stopped.
+    """
+    error = record.exc_info[1] if record.exc_info else None
+    pool = record.name.startswith("sqlalchemy.pool")
+    return not (pool and isinstance(error, asyncio.CancelledError))
 
 
 def _renderer(log_format: str, output: TextIO) -> Any:  # Any: a structlog processor

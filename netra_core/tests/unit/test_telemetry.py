@@ -1,5 +1,6 @@
 """Logs and metrics: what is written, and what never is."""
 
+import asyncio
 import io
 import json
 import logging
@@ -53,6 +54,17 @@ def test_secrets_are_masked_by_name_by_form_and_by_value(log: io.StringIO) -> No
     text = log.getvalue()
     assert "planted" not in text and "known-value-1" not in text
     assert text.count(MASK) == 7
+
+
+def test_a_pool_whose_user_was_cancelled_says_nothing_and_any_other_fault_is_told(
+    log: io.StringIO,
+) -> None:
+    configure_logging(telemetry(), stream=log)  # type: ignore[arg-type]
+    pool = logging.getLogger("sqlalchemy.pool.impl.AsyncAdaptedQueuePool")
+    for error in (asyncio.CancelledError(), OSError("the disk is gone")):
+        pool.error("Exception during reset or similar", exc_info=error)
+    (line,) = lines(log)
+    assert "the disk is gone" in str(line["exception"])
 
 
 def test_libraries_are_heard_from_warning_on_unless_debugging(log: io.StringIO) -> None:
