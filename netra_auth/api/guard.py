@@ -1,10 +1,10 @@
 """Bounds on every request and safe headers on every answer."""
 
-from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from netra_auth.api.problems import problem
 from netra_auth.errors import BodyTooLarge
+from netra_core.private_answers import private
 
 MAX_BODY = 64 * 1024
 
@@ -21,15 +21,7 @@ class GuardMiddleware:
             await self._app(scope, receive, send)
             return
 
-        async def send_safe(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                headers.setdefault("Cache-Control", "no-store")
-                headers["X-Content-Type-Options"] = "nosniff"
-                headers["X-Frame-Options"] = "DENY"
-                headers["Referrer-Policy"] = "no-referrer"
-            await send(message)
-
+        send_safe = private(send, X_Frame_Options="DENY", Referrer_Policy="no-referrer")
         body = await _read(scope, receive)
         if body is None:
             await problem(BodyTooLarge("The body is too large."))(scope, receive, send_safe)

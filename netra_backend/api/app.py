@@ -18,10 +18,10 @@ from netra_backend.api import (
     traces,
     usage,
 )
-from netra_backend.api.headers import PrivateAnswers
 from netra_backend.api.metrics import BackendMetrics
 from netra_backend.composition import Platform
 from netra_backend.dependencies import BackendDependencies
+from netra_core.private_answers import PrivateAnswers
 
 _ROUTES = (
     threads,
